@@ -1,0 +1,66 @@
+"""Audio-visual emotion recognition with alignment and perception attention.
+
+The public names of Chao, Tao, Yang, Li and Wen (2016) in JAX:
+
+  lstm      Eqs. 1-3    a batch of sequences through one LSTM layer
+  align     Eqs. 4-6    audio aligned to the video frames of one clip
+  attend    Eqs. 9-10   one attention map per emotion over one clip
+  classify  Eq. 11      one logit per emotion from the attended states
+  build     Figure 1    the network of a config, a flax.linen module
+
+Names are loaded when they are first used, so that a program's `--help` does
+not wait for JAX.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = '0.1.0'
+
+if TYPE_CHECKING:
+  from avjax.clips import EMOTIONS, Batch, Clip
+  from avjax.kernels.lstm import lstm
+  from avjax.models.alignment import align
+  from avjax.models.classifiers import Prediction, build
+  from avjax.models.heads import classify
+  from avjax.models.perception import attend
+
+_HOME = {
+  'EMOTIONS': 'avjax.clips',
+  'Batch': 'avjax.clips',
+  'Clip': 'avjax.clips',
+  'Prediction': 'avjax.models.classifiers',
+  'align': 'avjax.models.alignment',
+  'attend': 'avjax.models.perception',
+  'build': 'avjax.models.classifiers',
+  'classify': 'avjax.models.heads',
+  'lstm': 'avjax.kernels.lstm',
+}
+_SUBMODULES = ('analysis', 'data', 'kernels', 'models', 'settings', 'training')
+
+__all__ = [
+  'EMOTIONS',
+  'Batch',
+  'Clip',
+  'Prediction',
+  'align',
+  'attend',
+  'build',
+  'classify',
+  'lstm',
+]
+
+
+def __getattr__(name: str):
+  if name in _HOME:
+    value = getattr(importlib.import_module(_HOME[name]), name)
+  elif name in _SUBMODULES:
+    value = importlib.import_module(f'avjax.{name}')
+  else:
+    raise AttributeError(f"module 'avjax' has no attribute {name!r}")
+  globals()[name] = value
+  return value
+
+
+def __dir__():
+  return sorted({*globals(), *__all__, *_SUBMODULES})

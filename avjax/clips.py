@@ -1,0 +1,69 @@
+"""A clip's features on the host, and a padded batch of them on the device."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import chex
+import numpy as np
+
+from avjax.shapes import Array, Float, Int
+
+EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise')
+"""The paper's seven emotions in the order of its Figure 5."""
+
+AUDIO = 'audio'
+"""The one stream with a clock of its own; every other stream is visual."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+  """One clip: its feature streams and what is known about it.
+
+  Attributes:
+    name: identity within the corpus.
+    streams: stream name -> (frames, width) float32. 'audio' has its own
+      length; all the others are visual and share one.
+    label: emotion by name, or None where it is not known.
+    speaker: who is seen and heard; '' where that is not known.
+    split: the corpus's own split ('train', 'validation', 'test'), or ''.
+    truth: what a synthetic corpus knows about the clip besides its label:
+      'salient' (2,) int, first and past-the-last video frame of the segment
+      that carries the label; 'events' (E, 2) int, rows of (video frame, audio
+      frame) that belong together. Empty for real clips.
+  """
+
+  name: str
+  streams: Mapping[str, np.ndarray]
+  label: str | None = None
+  speaker: str = ''
+  split: str = ''
+  truth: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+  @property
+  def audio_length(self) -> int:
+    """Audio frames Ta; 0 without an audio stream."""
+    return len(self.streams[AUDIO]) if AUDIO in self.streams else 0
+
+  @property
+  def visual_length(self) -> int:
+    """Video frames T; 0 without a visual stream."""
+    return next((len(v) for k, v in self.streams.items() if k != AUDIO), 0)
+
+
+@chex.dataclass(frozen=True, mappable_dataclass=False)
+class Batch:
+  """Clips padded to common lengths; a row of length 0 is filler.
+
+  Attributes:
+    audio: (B, Ta, D), or None for a model without an audio stream.
+    visual: stream name -> (B, T, D); widths may differ between streams.
+    audio_length: (B,) true audio frames of each clip.
+    visual_length: (B,) true video frames of each clip; 0 marks filler.
+    label: (B,) index into the run's list of emotions, or None.
+  """
+
+  audio: Float[Array, 'B Ta D'] | None
+  visual: Mapping[str, Float[Array, 'B T _']]
+  audio_length: Int[Array, ' B']
+  visual_length: Int[Array, ' B']
+  label: Int[Array, ' B'] | None = None

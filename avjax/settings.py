@@ -1,0 +1,207 @@
+"""Every setting once: its default, and where the default comes from.
+
+`default(size)` gives them as a `ConfigDict` for `--config`; the files in
+configs/ change what differs. Each section is a frozen dataclass that is made
+by `section(Model, config.model)`, so an unknown key or an impossible value
+fails before anything runs.
+
+"ours" marks a choice that the paper leaves open; the README lists them.
+"""
+
+import dataclasses
+import difflib
+import typing
+from typing import Any, TypeVar
+
+from ml_collections import config_dict
+
+from avjax.errors import ConfigError
+
+VARIANTS = ('average_pool5', 'last_time', 'average', 'proposed')
+Section = TypeVar('Section')
+
+
+def _one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+  if value not in choices:
+    listed = ', '.join(str(choice) for choice in choices)
+    raise ConfigError(f'{name} is {value!r}; it must be one of {listed}')
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+  if not value >= least:
+    raise ConfigError(f'{name} is {value!r}; it must be at least {least}')
+
+
+def _fraction(name: str, value: float) -> None:
+  if not 0 <= value < 1:
+    raise ConfigError(f'{name} is {value!r}; it must be in [0, 1)')
+
+
+@dataclasses.dataclass(frozen=True)
+class Alignment:
+  """How audio is aligned to the video frames (Section 2.1)."""
+
+  mode: str = 'soft'  # Eqs. 4-6; 'centre' switches alignment off: x_t = h_{p_t}
+  half_window: int = 2  # w: 2w = 4 places, Figure 2
+  reads: str = 'states'  # the audio LSTM's states, Eq. 5; 'hidden': its input
+
+  def __post_init__(self):
+    _one_of('model.alignment.mode', self.mode, ('soft', 'centre'))
+    _one_of('model.alignment.reads', self.reads, ('states', 'hidden'))
+    _at_least('model.alignment.half_window', self.half_window, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """The network (Section 2 and 4.1)."""
+
+  variant: str = 'proposed'  # a row of Table 1
+  streams: tuple[str, ...] = ('audio', 'shape', 'appearance')  # Section 3
+  hidden_size: int = 64  # hidden layer of each visual stream, Section 4.1
+  lstm_cells: int = 32  # proposed: h_av; 64 for the other rows, Section 4.1
+  selector_cells: int = 8  # proposed: h_sel, the smaller network, Section 2.3
+  embedding_size: int = 8  # width of an emotion embedding, Section 4.1
+  shared_encoder: bool = False  # True: h_sel = h_av, the worse one (2.3)
+  activation: str = 'relu'  # of the hidden layers; ours
+  dropout: float = 0.5  # every layer but the LSTMs, Section 4.1
+  implementation: str | None = None  # of the LSTM; None picks
+  alignment: Alignment = dataclasses.field(default_factory=Alignment)
+
+  def __post_init__(self):
+    if not isinstance(self.alignment, Alignment):
+      nested = section(Alignment, self.alignment, 'model.alignment')
+      object.__setattr__(self, 'alignment', nested)
+    object.__setattr__(self, 'streams', tuple(self.streams))
+    _one_of('model.variant', self.variant, VARIANTS)
+    _one_of('model.activation', self.activation, ('relu', 'tanh', 'sigmoid'))
+    for name in (
+      'hidden_size',
+      'lstm_cells',
+      'selector_cells',
+      'embedding_size',
+    ):
+      _at_least(f'model.{name}', getattr(self, name), 1)
+    _fraction('model.dropout', self.dropout)
+    if len(set(self.streams)) < len(self.streams):
+      raise ConfigError(f'model.streams {self.streams} names a stream twice')
+    if not set(self.streams) - {'audio'}:
+      raise ConfigError(
+        f'model.streams {self.streams} has no visual stream; the model needs'
+        ' at least one beside audio'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+  """Which clips, how they are split and batched."""
+
+  store: str = 'synthetic'  # or a folder that bin/ingest made
+  protocol: str = 'store'  # the store's splits; 'loso': leave one speaker out
+  fold: str = 'all'  # of loso: a number from 0, or 'all' one after another
+  standardise: str = 'none'  # 'speaker': every speaker's own mean, deviation
+  buckets: int = 3  # lengths that are compiled for; ours
+
+  def __post_init__(self):
+    _one_of('data.protocol', self.protocol, ('store', 'loso'))
+    _one_of('data.standardise', self.standardise, ('none', 'speaker'))
+    _at_least('data.buckets', self.buckets, 1)
+    if self.fold != 'all' and not self.fold.isdecimal():
+      raise ConfigError(
+        f"data.fold is {self.fold!r}; it must be a number from 0, or 'all'"
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+  """Section 4.1."""
+
+  epochs: int = 50  # at most; Section 4.1
+  patience: int = 10  # epochs without a better validation result; ours
+  batch_size: int = 32  # clips, over all devices; ours
+  learning_rate: float = 1.0  # Zeiler (2012); the paper gives none
+  rho: float = 0.95  # Zeiler (2012)
+  epsilon: float = 1e-6  # Zeiler (2012)
+  weight_decay: float = 0.0005  # coupled, on every parameter; Section 4.1
+  parallelism: str = 'jit'  # over the local devices; or 'pmap'
+
+  def __post_init__(self):
+    for name in ('epochs', 'patience', 'batch_size'):
+      _at_least(f'training.{name}', getattr(self, name), 1)
+    for name in ('learning_rate', 'epsilon'):
+      if not getattr(self, name) > 0:
+        raise ConfigError(
+          f'training.{name} is {getattr(self, name)!r}; it must be above 0'
+        )
+    _fraction('training.rho', self.rho)
+    _at_least('training.weight_decay', self.weight_decay, 0)
+    _one_of('training.parallelism', self.parallelism, ('jit', 'pmap'))
+
+
+@dataclasses.dataclass(frozen=True)
+class Synthetic:
+  """The embedded corpus (`data.store = 'synthetic'`); all of it ours."""
+
+  seed: int = 0  # of the corpus; `seed` at the top is the run's
+  training: int = 700  # clips, as the paper's 711
+  validation: int = 300  # clips; the paper has 371
+  test: int = 500  # clips; the paper has 539
+
+  def __post_init__(self):
+    for name in ('training', 'validation', 'test'):
+      _at_least(f'synthetic.{name}', getattr(self, name), 7)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """All sections of one run."""
+
+  seed: int = 0  # parameters, data order and dropout; ours
+  data: Data = dataclasses.field(default_factory=Data)
+  synthetic: Synthetic = dataclasses.field(default_factory=Synthetic)
+  model: Model = dataclasses.field(default_factory=Model)
+  training: Training = dataclasses.field(default_factory=Training)
+
+  def __post_init__(self):
+    for name, kind in typing.get_type_hints(Settings).items():
+      value = getattr(self, name)
+      if dataclasses.is_dataclass(kind) and not isinstance(value, kind):
+        object.__setattr__(self, name, section(kind, value, name))
+
+
+def section(kind: type[Section], values: Any, name: str = '') -> Section:
+  """Returns the dataclass of one section, made from a config's values.
+
+  Args:
+    kind: one of this module's dataclasses.
+    values: a ConfigDict or dict with the section's keys.
+    name: the section's place in the config, for the error message.
+
+  Raises:
+    ConfigError: a key that the section does not have, or a value that it
+      cannot take.
+  """
+  if isinstance(values, config_dict.ConfigDict):
+    values = values.to_dict()
+  known = typing.get_type_hints(kind)
+  for key in values:
+    if key not in known:
+      near = difflib.get_close_matches(key, known, n=1)
+      hint = f'; did you mean {near[0]}?' if near else ''
+      raise ConfigError(f'{name or kind.__name__} has no setting {key!r}{hint}')
+  return kind(**values)
+
+
+def default(size: str = 'full') -> config_dict.ConfigDict:
+  """Returns every setting at its default, for `--config`.
+
+  Args:
+    size: 'full', or 'smoke' for a variant that ends within seconds.
+  """
+  _one_of('the part after the colon of --config', size, ('full', 'smoke'))
+  config = config_dict.ConfigDict(dataclasses.asdict(Settings()))
+  config.model.implementation = config_dict.placeholder(str)
+  if size == 'smoke':
+    config.synthetic.update(training=48, validation=16, test=16)
+    config.data.buckets = 1
+    config.training.update(epochs=2, batch_size=16)
+  return config

@@ -1,0 +1,42 @@
+"""The letters of the array dimensions, and the types of the signatures.
+
+  B   clips in a batch
+  T   video frames (25 a second)        t, with its length `visual_length`
+  Ta  audio frames (31.25 a second)     j, with its length `audio_length`
+  W   places of the alignment window, 2w                    Section 2.1
+  D   width of a feature stream
+  C   cells of an LSTM, the paper's d
+  V   width of the visual representation v_t
+  A   width of the alignment's hidden layer                 Eq. 5
+  S   cells of the selecting LSTM, h_sel                    Section 2.3
+  K   width of an emotion embedding                         Eq. 9
+  N   emotions
+
+Signatures read `Float[Array, 'B T D']`. The shapes are checked where the tests
+switch checking on and cost nothing elsewhere; without the package jaxtyping
+they are plain documentation.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+Array = jax.Array | np.ndarray
+
+if TYPE_CHECKING:
+  from jaxtyping import Bool, Float, Int, UInt
+else:
+  try:
+    from jaxtyping import Bool, Float, Int, UInt
+  except ImportError:
+
+    class _Unchecked:
+      """Stands for an array type where jaxtyping is not installed."""
+
+      def __class_getitem__(cls, item):
+        return Any
+
+    Bool = Float = Int = UInt = _Unchecked
+
+__all__ = ['Array', 'Bool', 'Float', 'Int', 'UInt']
