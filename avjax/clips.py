@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 
-import chex
 import numpy as np
+from flax import struct
 
 from avjax.shapes import Array, Float, Int
 
@@ -50,7 +50,7 @@ class Clip:
     return next((len(v) for k, v in self.streams.items() if k != AUDIO), 0)
 
 
-@chex.dataclass(frozen=True, mappable_dataclass=False)
+@struct.dataclass
 class Batch:
   """Clips padded to common lengths; a row of length 0 is filler.
 

@@ -27,12 +27,12 @@ def _one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     raise ConfigError(f'{name} is {value!r}; it must be one of {listed}')
 
 
-def _at_least(name: str, value: float, least: float) -> None:
+def _at_least(name: str, value: int | float, least: int | float) -> None:
   if not value >= least:
     raise ConfigError(f'{name} is {value!r}; it must be at least {least}')
 
 
-def _fraction(name: str, value: float) -> None:
+def _fraction(name: str, value: int | float) -> None:
   if not 0 <= value < 1:
     raise ConfigError(f'{name} is {value!r}; it must be in [0, 1)')
 
@@ -139,16 +139,42 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Synthetic:
-  """The embedded corpus (`data.store = 'synthetic'`); all of it ours."""
+  """The embedded corpus (`data.store = 'synthetic'`); all of it ours.
+
+  Strengths are in deviations of the noise, per frame.
+  """
 
   seed: int = 0  # of the corpus; `seed` at the top is the run's
   training: int = 700  # clips, as the paper's 711
   validation: int = 300  # clips; the paper has 371
   test: int = 500  # clips; the paper has 539
+  speakers: int = 10  # of each split, which shares none with another
+  shortest: int = 40  # video frames of a clip, 25 a second
+  longest: int = 80  # video frames of a clip
+  segments: int = 4  # each shows an emotion; one of them counts
+  share: float = 0.18  # of a clip's frames, in one segment
+  spacing: int = 5  # video frames from one event to the next
+  expression: float = 1.25  # strength of the face's row, all segment long
+  marker: float = 1.25  # strength of the mark on the segment that counts
+  event: float = 8.0  # strength of beats, onsets and the voice's columns
 
   def __post_init__(self):
     for name in ('training', 'validation', 'test'):
       _at_least(f'synthetic.{name}', getattr(self, name), 7)
+    for name in ('speakers', 'segments'):
+      _at_least(f'synthetic.{name}', getattr(self, name), 1)
+    _at_least('synthetic.spacing', self.spacing, 5)
+    _at_least('synthetic.longest', self.longest, self.shortest)
+    if not self.spacing <= self.share * self.shortest:
+      raise ConfigError(
+        f'synthetic.share {self.share} of the shortest clip, {self.shortest}'
+        f' frames, holds no event; it must be {self.spacing} frames or more'
+      )
+    if not self.share * self.segments <= 1:
+      raise ConfigError(
+        f'synthetic.segments is {self.segments}, each {self.share} of a clip;'
+        ' together they must not exceed 1'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,9 +188,10 @@ class Settings:
   training: Training = dataclasses.field(default_factory=Training)
 
   def __post_init__(self):
-    for name, kind in typing.get_type_hints(Settings).items():
+    for kind in (Data, Synthetic, Model, Training):
+      name = kind.__name__.lower()
       value = getattr(self, name)
-      if dataclasses.is_dataclass(kind) and not isinstance(value, kind):
+      if not isinstance(value, kind):
         object.__setattr__(self, name, section(kind, value, name))
 
 

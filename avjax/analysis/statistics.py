@@ -1,0 +1,90 @@
+"""Statistics of predictions: NumPy and the standard library."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from avjax.shapes import Array, Int
+
+
+def confusion(
+  label: Int[Array, ' n'], predicted: Int[Array, ' n'], classes: int
+) -> Int[Array, 'N N']:
+  """Returns the counts of (true class, predicted class); rows are true."""
+  counts = np.zeros((classes, classes), np.int64)
+  np.add.at(counts, (np.asarray(label), np.asarray(predicted)), 1)
+  return counts
+
+
+def wilson_interval(
+  correct: int, total: int, level: float = 0.95
+) -> tuple[float, float]:
+  """Returns the Wilson (1927) interval of a proportion.
+
+  Args:
+    correct: successes, 0 to `total`.
+    total: trials, at least 1.
+    level: coverage, in (0, 1).
+  """
+  if not 0 <= correct <= total or total < 1 or not 0 < level < 1:
+    raise ValueError(
+      f'{correct} of {total} at level {level}: wanted 0 <= correct <= total,'
+      ' total >= 1 and 0 < level < 1'
+    )
+  z = statistics.NormalDist().inv_cdf((1 + level) / 2)
+  share = correct / total
+  middle = share + z * z / (2 * total)
+  half = z * math.sqrt(
+    share * (1 - share) / total + z * z / (4 * total * total)
+  )
+  scale = 1 + z * z / total
+  return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def unweighted_recall(counts: Int[Array, 'N N']) -> float:
+  """Returns the mean recall (UAR) over the classes that have clips.
+
+  Args:
+    counts: confusion, rows true.
+  """
+  counts = np.asarray(counts)
+  rows = counts.sum(1)
+  present = rows > 0
+  return float(np.mean(np.diag(counts)[present] / rows[present]))
+
+
+def macro_f1(counts: Int[Array, 'N N']) -> float:
+  """Returns the mean F1 over the classes that were either true or predicted.
+
+  Args:
+    counts: confusion, rows true.
+  """
+  counts = np.asarray(counts)
+  either = counts.sum(0) + counts.sum(1)
+  present = either > 0
+  return float(np.mean(2 * np.diag(counts)[present] / either[present]))
+
+
+def summary(
+  counts: Int[Array, 'N N'], emotions: Sequence[str]
+) -> dict[str, Any]:
+  """Returns what results.json says of one split.
+
+  Args:
+    counts: confusion, rows true; at least one clip.
+    emotions: names of the rows and columns.
+  """
+  total, correct = int(np.sum(counts)), int(np.trace(counts))
+  return {
+    'n': total,
+    'correct': correct,
+    'accuracy': correct / total,
+    'accuracy_interval_95': list(wilson_interval(correct, total)),
+    'uar': unweighted_recall(counts),
+    'macro_f1': macro_f1(counts),
+    'emotions': list(emotions),
+    'confusion': np.asarray(counts).tolist(),
+  }

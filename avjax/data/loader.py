@@ -1,0 +1,51 @@
+"""Batches of a run: which clips, in which order, padded how."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from avjax.clips import Batch, Clip
+from avjax.data import batching
+
+
+@dataclasses.dataclass(frozen=True)
+class Loader:
+  """Makes batches; every batch is a pure function of the arguments.
+
+  Attributes:
+    buckets: the padded lengths there are.
+    emotions: names of the classes, in the order of the labels.
+    streams: streams that the model reads.
+    batch_size: clips in a full batch.
+    rows: rows of every batch, filler included.
+  """
+
+  buckets: batching.Buckets
+  emotions: tuple[str, ...]
+  streams: tuple[str, ...]
+  batch_size: int
+  rows: int
+
+  def order(
+    self, clips: Sequence[Clip], seed: int, epoch: int
+  ) -> list[np.ndarray]:
+    """Returns the clips of every batch of an epoch, each clip once."""
+    return batching.epoch_order(
+      self.buckets.of(clips), seed, epoch, self.batch_size
+    )
+
+  def batch(self, clips: Sequence[Clip], indices: np.ndarray) -> Batch:
+    """Returns one batch as NumPy arrays."""
+    return batching.collate(
+      clips, indices, self.buckets, self.emotions, self.streams, self.rows
+    )
+
+  def evaluation(
+    self, clips: Sequence[Clip]
+  ) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Yields every clip once: the indices of a batch, and the batch."""
+    for indices in batching.evaluation_order(
+      self.buckets.of(clips), self.batch_size
+    ):
+      yield indices, self.batch(clips, indices)

@@ -1,0 +1,182 @@
+"""The manifest of a store: what `store` writes about its clips and believes.
+
+  line 1   {"schema": 1, "streams": {name: width}, "emotions": [label, ...],
+            "source": text, "avjax": version, "sha256": of all the rest}
+  others   {"name", "file", "split", "label", "speaker", "lengths": {stream:
+            frames}, "truth": {name: shape}, "sha256": of the file}
+
+The text is judged by itself, before any clip's file is opened.
+"""
+
+import hashlib
+import io
+import json
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import avjax
+from avjax.clips import Clip
+from avjax.data import npy
+from avjax.errors import DataError
+
+SCHEMA = 1
+NAME = 'manifest.jsonl'
+AGAIN = 'make the store again with bin/ingest'
+LIMIT = 1 << 26  # bytes of a manifest: some 150,000 clips
+LISTED = 20  # bad clips named in one message
+_FILE = re.compile(r'clips/[A-Za-z0-9._-]+\.npz')
+_TEXT = ('name', 'file', 'split', 'speaker', 'sha256')
+_FIELDS = {*_TEXT, 'label', 'lengths', 'truth'}
+
+
+def dump(
+  clips: Sequence[Clip],
+  files: Sequence[str],
+  hashes: Sequence[str],
+  source: str,
+) -> bytes:
+  """Returns the manifest of clips that lie in `files`."""
+  lines = [
+    {
+      'name': clip.name,
+      'file': file,
+      'split': clip.split,
+      'label': clip.label,
+      'speaker': clip.speaker,
+      'lengths': {k: len(v) for k, v in clip.streams.items()},
+      'truth': {k: list(v.shape) for k, v in clip.truth.items()},
+      'sha256': sha256,
+    }
+    for clip, file, sha256 in zip(clips, files, hashes, strict=True)
+  ]
+  body = ''.join(f'{json.dumps(line)}\n' for line in lines).encode()
+  header = {
+    'schema': SCHEMA,
+    'streams': {k: v.shape[1] for c in clips for k, v in c.streams.items()},
+    'emotions': sorted({c.label for c in clips if c.label is not None}),
+    'source': source,
+    'avjax': avjax.__version__,
+  }
+  header['sha256'] = _digest(header, body)
+  return json.dumps(header).encode() + b'\n' + body
+
+
+def load(
+  folder: pathlib.Path,
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+  """Returns the width of every stream and one record a clip.
+
+  Raises:
+    DataError: there is no manifest, or it is not as `dump` made it.
+  """
+  if not (folder / NAME).is_file():
+    raise DataError(
+      f'{folder} is not a feature store (it has no {NAME}); make one with'
+      ' bin/ingest, or give the folder of one'
+    )
+  try:
+    head, _, body = file_bytes(folder / NAME, LIMIT).partition(b'\n')
+    header = _parse(head)
+  except DataError as error:
+    raise DataError(f'{folder / NAME} line 1: {error}; {AGAIN}') from error
+  if header.get('schema') != SCHEMA:
+    raise DataError(
+      f'{folder / NAME} has the schema {header.get("schema")!r:.50}; this'
+      f' avjax {avjax.__version__} reads {SCHEMA}; {AGAIN}'
+    )
+  widths = header.get('streams')
+  if not isinstance(widths, dict) or not all(map(_is_size, widths.values())):
+    raise DataError(f'{folder / NAME} line 1 lists no streams; {AGAIN}')
+  records, seen = [], set()
+  for number, line in enumerate(io.BytesIO(body), 2):
+    try:
+      record = _parse(line)
+      _check_record(record, widths)
+      for key in ('name', 'file'):
+        if (key, record[key]) in seen:
+          raise DataError(f'the {key} {record[key]!r} stands there twice')
+        seen.add((key, record[key]))
+    except DataError as error:
+      place = f'{folder / NAME} line {number}'
+      raise DataError(f'{place}: {error}; {AGAIN}') from error
+    records.append(record)
+  if header.get('sha256') != _digest(header, body):
+    raise DataError(
+      f'{folder / NAME} is not as it was written (its sha256 differs); {AGAIN}'
+    )
+  return widths, records
+
+
+def raise_bad(
+  folder: pathlib.Path, faults: list[tuple[str, str]], advice: str
+) -> None:
+  """Raises one DataError for all (clip, fault), if there are any."""
+  if faults:
+    listed = '; '.join(f'{name}: {why}' for name, why in faults[:LISTED])
+    more = len(faults) - LISTED
+    rest = f'; and {more} more' if more > 0 else ''
+    raise DataError(
+      f'{folder} has {len(faults)} bad clips: {listed}{rest}; {advice}'
+    )
+
+
+def file_bytes(path: pathlib.Path, limit: int) -> bytes:
+  """Returns a file's bytes; raises DataError if it cannot or should not be."""
+  try:
+    if not path.is_file():
+      raise DataError(f'the file {path.name} is missing')
+    if path.stat().st_size > limit:
+      raise DataError(f'the file {path.name} has over {limit} bytes')
+    return path.read_bytes()
+  except OSError as error:
+    raise DataError(f'the file {path.name}: {error.strerror}') from error
+
+
+def is_text(value: Any) -> bool:
+  """Returns whether this may be a name: short and on one line."""
+  return isinstance(value, str) and len(value) <= 200 and value.isprintable()
+
+
+def _digest(header: Mapping[str, Any], body: bytes) -> str:
+  """Returns the SHA-256 of a manifest, all but the place that holds it."""
+  facts = {k: v for k, v in header.items() if k != 'sha256'}
+  text = json.dumps(facts, sort_keys=True).encode()
+  return hashlib.sha256(text + b'\n' + body).hexdigest()
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+  try:
+    value = json.loads(line.decode())
+  except (ValueError, RecursionError) as error:
+    raise DataError('not JSON') from error
+  if not isinstance(value, dict):
+    raise DataError('not a JSON object')
+  return value
+
+
+def _is_size(value: Any) -> bool:
+  return type(value) is int and 0 <= value <= npy.MAX_BYTES
+
+
+def _check_record(record: dict[str, Any], widths: Mapping[str, int]) -> None:
+  """Raises DataError unless a manifest's line has what `write` gives it."""
+  if set(record) != _FIELDS:
+    wrong = sorted(set(record) ^ _FIELDS)
+    raise DataError(f'the fields {wrong!r:.100} are missing or unknown')
+  for key in _TEXT:
+    if not is_text(record[key]):
+      raise DataError(f'{key} is not plain text')
+  if record['label'] is not None and not is_text(record['label']):
+    raise DataError('label is neither plain text nor null')
+  if not _FILE.fullmatch(record['file']):
+    raise DataError(f'file is {record["file"]!r}, not clips/<name>.npz')
+  lengths, truth = record['lengths'], record['truth']
+  if not isinstance(lengths, dict) or not set(lengths) <= set(widths):
+    raise DataError('lengths does not go by the streams of line 1')
+  shapes = truth.values() if isinstance(truth, dict) else [None]
+  if not all(isinstance(s, list) and all(map(_is_size, s)) for s in shapes):
+    raise DataError('truth does not map names to shapes')
+  if not all(map(_is_size, lengths.values())):
+    raise DataError('lengths are not numbers of frames')

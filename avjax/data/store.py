@@ -1,0 +1,237 @@
+"""A corpus on disk: one uncompressed .npz a clip and a manifest.
+
+  FOLDER/manifest.jsonl        a header, then one line a clip
+  FOLDER/clips/000000-NAME.npz its streams, and `truth.<name>` if there is any
+
+The manifest is written last, so a folder without it is no store. Every clip's
+file stands in the manifest with its SHA-256, and the manifest's own text with
+its SHA-256 in the header: a damaged store is refused and never read wrongly.
+Identical clips give an identical store, byte for byte.
+"""
+
+import hashlib
+import io
+import json
+import os
+import pathlib
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from avjax.clips import AUDIO, Clip
+from avjax.data import manifest, npy
+from avjax.errors import DataError
+
+TRUTH = 'truth.'
+_MARGIN = 1 << 20  # bytes for the headers and the truth in a clip's file
+_STREAM = re.compile(r'(?!truth\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}')
+
+
+def fault(streams: Mapping[str, np.ndarray]) -> str:
+  """Returns why these cannot be the streams of a clip; '' if they can."""
+  for name, array in streams.items():
+    if array.ndim != 2:
+      return f'{name} has the shape {array.shape}, not (frames, width)'
+    if not array.size:
+      return f'{name} is empty, of shape {array.shape}'
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+      return f'{name} has a NaN or infinite value in frame {finite.argmin()}'
+  visual = {k: len(v) for k, v in streams.items() if k != AUDIO}
+  if len(set(visual.values())) > 1:
+    listed = ', '.join(f'{k} {n}' for k, n in visual.items())
+    return f'the visual streams differ in their frames: {listed}'
+  return '' if streams else 'has no streams'
+
+
+def check_new(folder: str | os.PathLike) -> None:
+  """Returns nothing; raises DataError unless a store can be made there."""
+  folder = pathlib.Path(folder)
+  if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    raise DataError(
+      f'{folder} exists and is not an empty folder; choose another folder for'
+      ' the store, or remove this one'
+    )
+
+
+def write(
+  folder: str | os.PathLike, clips: Sequence[Clip], source: str = ''
+) -> None:
+  """Returns nothing; leaves the clips as a store in a new folder.
+
+  Args:
+    folder: new or empty.
+    clips: at least one; streams of one name have one width.
+    source: where the clips come from, for people.
+
+  Raises:
+    DataError: the folder is not empty, a clip could not be read back, or the
+      disk does not take it.
+  """
+  folder = pathlib.Path(folder)
+  check_new(folder)
+  _check(folder, clips)
+  files, hashes = [], []
+  try:
+    (folder / 'clips').mkdir(parents=True)
+    for i, clip in enumerate(clips):
+      # The number makes it unique; the name is for people who look for a clip.
+      slug = re.sub('[^A-Za-z0-9._-]+', '_', clip.name)[:80]
+      file, data = f'clips/{i:06d}-{slug}.npz', _pack(clip)
+      _put(folder / file, data)
+      files.append(file)
+      hashes.append(hashlib.sha256(data).hexdigest())
+    _sync(folder / 'clips')
+    text = manifest.dump(clips, files, hashes, source)
+    _put(folder / manifest.NAME, text)
+    _sync(folder)
+  except OSError as error:
+    raise DataError(
+      f'cannot write the store {folder}: {error.strerror}; it is incomplete,'
+      ' remove it and write it again where there is room'
+    ) from error
+
+
+def read(folder: str | os.PathLike) -> list[Clip]:
+  """Returns all clips of a store, in its order, in memory.
+
+  Raises:
+    DataError: there is no store, or any part of it is not as it was written;
+      one message names all its bad clips.
+  """
+  folder = pathlib.Path(folder)
+  widths, records = manifest.load(folder)
+  clips, faults = [], []
+  for record in records:
+    try:
+      clips.append(_read_clip(folder, record, widths))
+    except DataError as error:
+      faults.append((repr(record['name']), str(error)))
+    except Exception as error:
+      # zipfile has no closed list of what it raises on hostile bytes.
+      faults.append((repr(record['name']), f'cannot be read: {error!r:.100}'))
+  manifest.raise_bad(folder, faults, manifest.AGAIN)
+  return clips
+
+
+def fingerprint(clips: Sequence[Clip]) -> str:
+  """Returns a SHA-256 over all that training sees of the clips, in order."""
+  digest = hashlib.sha256()
+  for clip in clips:
+    names = sorted(clip.streams)
+    shapes = [clip.streams[k].shape for k in names]
+    facts = [clip.name, clip.label, clip.speaker, clip.split, names, shapes]
+    digest.update(json.dumps(facts).encode() + b'\n')
+    for name in names:
+      digest.update(np.ascontiguousarray(clip.streams[name], '<f4').data)
+  return digest.hexdigest()
+
+
+def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
+  """Raises DataError if `read` would refuse what these clips become."""
+  if not clips:
+    raise DataError(f'there are no clips to write to {folder}')
+  faults: list[tuple[str, str]] = []
+  widths: dict[str, int] = {}
+  seen: set[str] = set()
+  for clip in clips:
+    texts = (clip.name, clip.label or '', clip.speaker, clip.split)
+    with np.errstate(over='ignore'):  # an overflow is found as infinite
+      streams = {k: np.asarray(v, np.float32) for k, v in clip.streams.items()}
+    wrong = fault(streams)
+    if not clip.name or not all(map(manifest.is_text, texts)):
+      wrong = 'its name, label, speaker or split is not plain text'
+    elif clip.name in seen:
+      wrong = 'there are two clips of this name'
+    elif bad := [name for name in streams if not _STREAM.fullmatch(name)]:
+      wrong = f'{bad[0]!r} cannot be the name of a stream (letters, digits, _)'
+    elif sum(v.nbytes for v in streams.values()) > npy.MAX_BYTES - _MARGIN:
+      wrong = f'it has more than {npy.MAX_BYTES} bytes, over 40 minutes'
+    elif not wrong:
+      for name, array in streams.items():
+        wanted = widths.setdefault(name, array.shape[1])
+        if array.shape[1] != wanted:
+          wrong = f'{name} is {array.shape[1]} wide where others have {wanted}'
+    seen.add(clip.name)
+    if wrong:
+      faults.append((repr(clip.name), wrong))
+  manifest.raise_bad(folder, faults, 'mend or leave out these clips')
+
+
+def _pack(clip: Clip) -> bytes:
+  """Returns the .npz file of a clip."""
+  arrays = {k: np.asarray(v, '<f4') for k, v in clip.streams.items()}
+  for name, value in clip.truth.items():
+    arrays[TRUTH + name] = np.asarray(value).astype('<i8', casting='safe')
+  packed = io.BytesIO()
+  with zipfile.ZipFile(packed, 'w', zipfile.ZIP_STORED) as archive:
+    for name, array in arrays.items():
+      member = io.BytesIO()
+      array = np.ascontiguousarray(array)
+      np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
+      # A ZipInfo by itself has the date 1980-01-01: no clock in the bytes.
+      info = zipfile.ZipInfo(f'{name}.npy')
+      info.create_system = 3  # one of the two that Python writes, everywhere
+      archive.writestr(info, member.getvalue())
+  return packed.getvalue()
+
+
+def _put(path: pathlib.Path, data: bytes) -> None:
+  """Writes a file that is there whole or not at all."""
+  partial = path.with_name(path.name + '.tmp')
+  with open(partial, 'wb') as file:
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
+  os.replace(partial, path)
+
+
+def _sync(folder: pathlib.Path) -> None:
+  """Makes the names in a folder as durable as the files."""
+  descriptor = os.open(folder, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  finally:
+    os.close(descriptor)
+
+
+def _read_clip(
+  folder: pathlib.Path, record: dict[str, Any], widths: Mapping[str, int]
+) -> Clip:
+  """Returns a clip whose file agrees with its record in every respect."""
+  data = manifest.file_bytes(folder / record['file'], npy.MAX_BYTES)
+  if hashlib.sha256(data).hexdigest() != record['sha256']:
+    raise DataError('its file is not as it was written (sha256 differs)')
+  wanted: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
+  for name, length in record['lengths'].items():
+    wanted[f'{name}.npy'] = np.dtype('<f4'), (length, widths[name])
+  for name, shape in record['truth'].items():
+    wanted[f'{TRUTH}{name}.npy'] = np.dtype('<i8'), tuple(shape)
+  arrays = {}
+  with npy.archive(io.BytesIO(data)) as archive:
+    names = [member.filename for member in archive.infolist()]
+    if sorted(names) != sorted(wanted):
+      raise DataError(f'holds {names!r:.200} where {sorted(wanted)} are wanted')
+    for member in archive.infolist():
+      name = member.filename
+      # Stored members cannot be larger than the file: no zip bombs.
+      if member.compress_type != zipfile.ZIP_STORED:
+        raise DataError(f'{name} is compressed; stores are not')
+      with archive.open(member) as file:
+        head = npy.header(file, member.file_size)
+        if (head.dtype, head.shape) != wanted[name]:
+          raise DataError(
+            f'{name} is {head.dtype} of shape {head.shape} where'
+            f' {wanted[name][0]} of {wanted[name][1]} is wanted'
+          )
+        native = head.dtype.newbyteorder('=')
+        arrays[name.removesuffix('.npy')] = npy.data(file, head).astype(native)
+  streams = {name: arrays[name] for name in record['lengths']}
+  if wrong := fault(streams):
+    raise DataError(wrong)
+  truth = {name: arrays[TRUTH + name] for name in record['truth']}
+  given = {key: record[key] for key in ('name', 'label', 'speaker', 'split')}
+  return Clip(streams=streams, truth=truth, **given)

@@ -1,0 +1,80 @@
+"""The LSTM of Eqs. 1-3 for a batch of sequences of different lengths."""
+
+import functools
+from collections.abc import Callable
+
+import jax.numpy as jnp
+
+from avjax.kernels.lstm import fused, reference
+from avjax.shapes import Array, Float, Int
+
+IMPLEMENTATIONS: dict[str, Callable] = {
+  'reference': reference.scan,
+  'fused': functools.partial(fused.scan, residuals='gates'),
+  'fused_hc': functools.partial(fused.scan, residuals='hc'),
+}
+
+
+def lstm(
+  inputs: Float[Array, 'B T D'],
+  w_input: Float[Array, 'D 4 C'],
+  w_recurrent: Float[Array, 'C 4 C'],
+  bias: Float[Array, '4 C'],
+  lengths: Int[Array, ' B'] | None = None,
+  *,
+  implementation: str | None = None,
+) -> tuple[
+  Float[Array, 'B T C'], tuple[Float[Array, 'B C'], Float[Array, 'B C']]
+]:
+  """Returns the states h of every step, and h and c of the last one.
+
+  Eqs. 1-3, from a zero state: `[i f o g] = [s s s tanh](M [h_{t-1}; x_t])`,
+  `c_t = f c_{t-1} + i g`, `h_t = o tanh(c_t)`.
+
+  What stands in the padding, NaN included, reaches neither the result nor any
+  gradient.
+
+  Args:
+    inputs: x, padded on the right.
+    w_input: the part of M that meets x_t; gates i, f, o, g.
+    w_recurrent: the part of M that meets h_{t-1}.
+    bias: of M, one for both parts.
+    lengths: true steps of each row, 0 to T; all of T where None.
+    implementation: 'reference', 'fused' (keeps the gates for the backward
+      pass) or 'fused_hc' (keeps h and c, a third of the memory, and computes
+      the gates again). None picks the fastest for the device.
+
+  Returns:
+    h, zero on the padding, and (h_last, c_last) at each row's last true step,
+    zero for a row of length 0.
+
+  Raises:
+    ValueError: no implementation of that name.
+  """
+  if implementation is None:
+    implementation = 'fused'
+  if implementation not in IMPLEMENTATIONS:
+    raise ValueError(
+      f'no LSTM implementation {implementation!r}; there are '
+      + ', '.join(IMPLEMENTATIONS)
+    )
+  scan = IMPLEMENTATIONS[implementation]
+  if lengths is None:
+    h, c = scan(inputs.swapaxes(0, 1), w_input, w_recurrent, bias)
+    return h.swapaxes(0, 1), (h[-1], c[-1])
+
+  steps = jnp.arange(inputs.shape[1])[None]
+  within = (steps < lengths[:, None])[..., None]  # [B, T, 1]
+  inputs = jnp.where(within, inputs, 0)
+  h, c = scan(inputs.swapaxes(0, 1), w_input, w_recurrent, bias)
+  h, c = h.swapaxes(0, 1), c.swapaxes(0, 1)
+  return jnp.where(within, h, 0), (last_step(h, lengths), last_step(c, lengths))
+
+
+def last_step(
+  states: Float[Array, 'B T C'], lengths: Int[Array, ' B']
+) -> Float[Array, 'B C']:
+  """Returns each row's state at its last true step, zero where it has none."""
+  place = jnp.maximum(lengths - 1, 0)[:, None, None]
+  last = jnp.take_along_axis(states, place, axis=1)[:, 0]
+  return jnp.where(lengths[:, None] > 0, last, 0)

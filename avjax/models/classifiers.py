@@ -1,0 +1,184 @@
+"""The four networks of Table 1: Section 2.2 and 2.3."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax import struct
+
+from avjax import settings
+from avjax.clips import AUDIO, Batch
+from avjax.errors import ConfigError
+from avjax.kernels.lstm import IMPLEMENTATIONS
+from avjax.kernels.lstm.api import last_step
+from avjax.models import heads
+from avjax.models.dropout import clip_keys, dropout
+from avjax.models.encoder import Encoder, glorot
+from avjax.models.perception import attend
+from avjax.shapes import Array, Float, Int
+
+
+@struct.dataclass
+class Prediction:
+  """What one forward pass gives for a batch.
+
+  Attributes:
+    logits: one an emotion; their softmax is the probability.
+    alignment: l_t of the encoder that is classified, h_av; None without audio.
+    attention: f^n of every emotion; None but for the proposed network.
+    selector_alignment: l_t of the selecting encoder, h_sel; None where it is
+      not a network of its own.
+  """
+
+  logits: Float[Array, 'B N']
+  alignment: Float[Array, 'B T W'] | None = None
+  attention: Float[Array, 'B N T'] | None = None
+  selector_alignment: Float[Array, 'B T W'] | None = None
+
+
+def build(config: Any, emotions: Sequence[str]) -> nn.Module:
+  """Returns the network of a config's model section.
+
+  `module.init(key, batch)` gives its variables and `module.apply(variables,
+  batch, train=False)` a `Prediction`; with `train=True` dropout is on and
+  draws from `rngs={'dropout': key}`.
+
+  Args:
+    config: `config.model`, or a `settings.Model`.
+    emotions: names of the classes, two or more, in the order of the logits.
+
+  Raises:
+    ConfigError: a setting that does not exist or cannot be.
+  """
+  if not isinstance(config, settings.Model):
+    config = settings.section(settings.Model, config, 'model')
+  if len(set(emotions)) < max(2, len(emotions)):
+    raise ConfigError(
+      f'the emotions are {tuple(emotions)}; at least two different ones are'
+      ' needed'
+    )
+  if config.implementation not in (None, *IMPLEMENTATIONS):
+    raise ConfigError(
+      f'model.implementation is {config.implementation!r}; it must be one of '
+      + ', '.join(IMPLEMENTATIONS)
+    )
+  if config.variant == 'proposed':
+    return Proposed(config, len(emotions))
+  return Pooled(config, len(emotions))
+
+
+class Pooled(nn.Module):
+  """Average encoding (Eq. 8) or last-time encoding (Eq. 7); Section 2.2."""
+
+  settings: settings.Model
+  classes: int
+
+  @nn.compact
+  def __call__(
+    self, batch: Batch, train: bool = False, first_row: int | jax.Array = 0
+  ) -> Prediction:
+    """Returns the prediction; `first_row`: see `_open`."""
+    config = self.settings
+    audio, visual, keys = _open(self, batch, train, first_row)
+    states, alignment = Encoder(config.lstm_cells, config, name='encoder')(
+      audio, visual, batch.audio_length, batch.visual_length, keys
+    )
+    pool = last_step if config.variant == 'last_time' else heads.mean_state
+    pooled = pool(states, batch.visual_length)
+    pooled = dropout(pooled, config.dropout, keys, self.path)
+    w_class = self.param('w_class', glorot, (pooled.shape[1], self.classes))
+    b_class = self.param('b_class', nn.initializers.zeros, (self.classes,))
+    return Prediction(
+      logits=pooled @ w_class + b_class[None], alignment=alignment
+    )
+
+
+class Proposed(nn.Module):
+  """Perception attention over the states (Eqs. 9-11); Section 2.3."""
+
+  settings: settings.Model
+  classes: int
+
+  @nn.compact
+  def __call__(
+    self, batch: Batch, train: bool = False, first_row: int | jax.Array = 0
+  ) -> Prediction:
+    """Returns the prediction; `first_row`: see `_open`."""
+    config = self.settings
+    audio, visual, keys = _open(self, batch, train, first_row)
+    streams = audio, visual, batch.audio_length, batch.visual_length, keys
+    states, alignment = Encoder(config.lstm_cells, config, name='encoder')(
+      *streams
+    )
+    selector, selector_alignment = states, None
+    if not config.shared_encoder:
+      selector, selector_alignment = Encoder(
+        config.selector_cells, config, name='selector'
+      )(*streams)
+
+    w_state = self.param(
+      'w_state', glorot, (selector.shape[-1], config.embedding_size)
+    )
+    embeddings = self.param(
+      'embeddings',
+      nn.initializers.normal(1.0),
+      (self.classes, config.embedding_size),
+    )
+    w_class = self.param('w_class', glorot, (self.classes, states.shape[-1]))
+    b_class = self.param('b_class', nn.initializers.zeros, (self.classes,))
+
+    attention = jax.vmap(attend, (0, None, None, 0))(
+      selector, w_state, embeddings, batch.visual_length
+    )
+    # Before the output layer: one mask over the cells for all the frames of a
+    # clip is the same as one over the attended state.
+    kept = dropout(jnp.ones_like(states[:, 0]), config.dropout, keys, self.path)
+    logits = jax.vmap(heads.classify, (0, 0, None, None))(
+      states * kept[:, None], attention, w_class, b_class
+    )
+    return Prediction(
+      logits=logits,
+      alignment=alignment,
+      attention=attention,
+      selector_alignment=selector_alignment,
+    )
+
+
+def _open(
+  module: nn.Module, batch: Batch, train: bool, first_row: int | jax.Array
+) -> tuple[Array | None, Mapping[str, Array], Array | None]:
+  """Returns audio and visual streams, zero on padding, and dropout's keys.
+
+  Args:
+    module: the network, whose settings say which streams it reads.
+    batch: what `module` was called with.
+    train: False switches dropout off: the keys are None.
+    first_row: place of the batch's first clip in the global batch, where
+      several devices have a part each.
+  """
+  config = module.settings
+  visual = {
+    name: _zero_padding(batch.visual[name], batch.visual_length)
+    for name in config.streams
+    if name != AUDIO
+  }
+  audio = None
+  if AUDIO in config.streams:
+    if batch.audio is None:
+      raise ValueError('the model reads audio, and the batch has none')
+    audio = _zero_padding(batch.audio, batch.audio_length)
+  keys = None
+  if train and config.dropout > 0:
+    keys = clip_keys(
+      module.make_rng('dropout'), first_row, batch.visual_length.shape[0]
+    )
+  return audio, visual, keys
+
+
+def _zero_padding(
+  x: Float[Array, 'B T D'], length: Int[Array, ' B']
+) -> Float[Array, 'B T D']:
+  within = jnp.arange(x.shape[1])[None] < length[:, None]
+  return jnp.where(within[..., None], x, 0)

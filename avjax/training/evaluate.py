@@ -1,0 +1,87 @@
+"""Predictions of a state for any clips, and their scores."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from avjax.analysis import attention, statistics
+from avjax.clips import Clip
+from avjax.data.loader import Loader
+from avjax.training.devices import Devices
+from avjax.training.steps import TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+  """What a state says of some clips, in their order.
+
+  Attributes:
+    clips: the clips.
+    emotions: names of the classes.
+    probabilities: (clips, N) float64; each row sums to one.
+    attention: each clip's (N, T) perception attention over its true frames, or
+      None for a network without.
+    alignment: each clip's (T, W) alignment weights, or None.
+  """
+
+  clips: Sequence[Clip]
+  emotions: tuple[str, ...]
+  probabilities: np.ndarray
+  attention: list[np.ndarray | None]
+  alignment: list[np.ndarray | None]
+
+  @property
+  def predicted(self) -> np.ndarray:
+    """Index of the most probable emotion of every clip."""
+    return self.probabilities.argmax(1)
+
+  def summary(self) -> dict:
+    """Returns what results.json says of the clips.
+
+    Clips without a label count for the attention's scores alone.
+    """
+    known = [k for k, clip in enumerate(self.clips) if clip.label is not None]
+    result: dict = {'n': 0, 'unlabelled': len(self.clips) - len(known)}
+    if known:
+      label = np.array(
+        [self.emotions.index(self.clips[k].label) for k in known]
+      )
+      counts = statistics.confusion(
+        label, self.predicted[known], len(self.emotions)
+      )
+      likelihood = self.probabilities[known, label]
+      result |= statistics.summary(counts, self.emotions)
+      result['loss'] = float(-np.log(np.maximum(likelihood, 1e-38)).mean())
+    return result | attention.summary(
+      self.clips, self.predicted, self.attention, self.alignment
+    )
+
+
+def evaluate(
+  devices: Devices, state: TrainState, clips: Sequence[Clip], loader: Loader
+) -> Outcome:
+  """Returns the predictions for every clip, filler left out.
+
+  Args:
+    devices: where to compute.
+    state: as `Devices.first` gives it.
+    clips: with the streams that the model reads.
+    loader: how to batch them.
+  """
+  probabilities = np.zeros((len(clips), len(loader.emotions)))
+  maps: list[np.ndarray | None] = [None] * len(clips)
+  weights: list[np.ndarray | None] = [None] * len(clips)
+  for indices, batch in loader.evaluation(clips):
+    prediction = jax.device_get(devices.eval_step(state, batch))
+    logits = np.asarray(prediction.logits, np.float64)[: len(indices)]
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities[indices] = shares / shares.sum(1, keepdims=True)
+    for row, index in enumerate(indices):
+      frames = clips[index].visual_length
+      if prediction.attention is not None:
+        maps[index] = prediction.attention[row, :, :frames]
+      if prediction.alignment is not None:
+        weights[index] = prediction.alignment[row, :frames]
+  return Outcome(clips, loader.emotions, probabilities, maps, weights)

@@ -1,0 +1,178 @@
+"""A whole experiment: data, training, evaluation, and what is left behind."""
+
+import contextlib
+import hashlib
+import json
+import math
+import pathlib
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from avjax.analysis.statistics import summary as summarise
+from avjax.clips import Clip
+from avjax.data import batching, corpus, splits, store
+from avjax.data.loader import Loader
+from avjax.settings import Settings, section
+from avjax.training import records
+from avjax.training.checkpoints import Checkpoints
+from avjax.training.devices import Devices
+from avjax.training.evaluate import evaluate
+from avjax.training.loop import Trainer, as_saved, parameter_count
+from avjax.training.workdir import lock
+
+Parts = Mapping[str, Sequence[Clip]]
+
+
+def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
+  """Returns the content of results.json, after training if need be.
+
+  A folder that holds a part of the run is continued, a finished one is read.
+
+  Args:
+    config: a whole config, or `settings.Settings`.
+    workdir: the run's folder; made only once config and data are in order.
+
+  Raises:
+    AvjaxError: the config, the data or the folder cannot be used.
+  """
+  if not isinstance(config, Settings):
+    config = section(Settings, config)
+  workdir = pathlib.Path(workdir).expanduser()
+  clips = corpus.load(config)
+  batching.check_streams(clips, config.model.streams)
+  about = {
+    'emotions': list(splits.emotions(clips)),
+    'data_fingerprint': store.fingerprint(clips),
+  }
+  data = config.data
+  if data.protocol == 'store' or data.fold != 'all':
+    fold = 0 if data.fold == 'all' else int(data.fold)
+    parts = splits.split(clips, data.protocol, fold)
+    with _opened(workdir, config, about):
+      return _run_split(config, about, parts, workdir)
+  folds = [splits.split(clips, 'loso', k) for k in range(splits.folds(clips))]
+  with _opened(workdir, config, about):
+    for k, parts in enumerate(folds):
+      folder = workdir / f'fold-{k}'
+      one = _one_fold(config, k)
+      records.open_run(folder, one, about)
+      _run_split(one, about, parts, folder, f'fold {k}')
+    return _join_folds(workdir, len(folds))
+
+
+@contextlib.contextmanager
+def _opened(workdir, config: Settings, about) -> Iterator[None]:
+  """Holds the folder for this process, once it is known to be this run's."""
+  with lock(workdir):
+    records.open_run(workdir, config, about)
+    yield
+
+
+def _one_fold(config: Settings, fold: int) -> Settings:
+  """Returns the settings that train this fold alone."""
+  values = records.settings_as_json(config)
+  values['data']['fold'] = str(fold)
+  return section(Settings, values)
+
+
+def _run_split(
+  config: Settings,
+  about: Mapping[str, Any],
+  parts: Parts,
+  workdir: pathlib.Path,
+  title: str = '',
+) -> dict[str, Any]:
+  """Returns the results of one split of the clips, trained if need be."""
+  results = workdir / records.RESULTS
+  if results.exists():
+    print(f'{workdir} holds a finished run; nothing to do', file=sys.stderr)
+    return records.read(results)
+  devices = Devices(config.training.parallelism)
+  loader = make_loader(config, about['emotions'], parts, devices)
+  trainer = Trainer(config, parts, loader, devices)
+  with Checkpoints(
+    workdir / 'checkpoints', checkpoint_fingerprint(config, about)
+  ) as checkpoints:
+    progress = trainer.train(workdir, checkpoints, title)
+    _, saved, _ = checkpoints.restore_best(as_saved(trainer.initial))
+  state = devices.first(devices.put_state(trainer.initial.replace(**saved)))
+  outcomes = {
+    split: evaluate(devices, state, clips, loader)
+    for split, clips in parts.items()
+  }
+  records.write_predictions(workdir, outcomes)
+  content = {
+    'splits': {name: one.summary() for name, one in outcomes.items()},
+    'best_epoch': progress.selection.epoch,
+    'epochs': progress.epoch,
+    'seconds': progress.seconds,
+    'clips_per_second': (
+      progress.epoch * len(parts['training']) / max(progress.seconds, 1e-9)
+    ),
+    'parameters': parameter_count(state),
+    'device': str(devices),
+  }
+  records.write_json(results, content)
+  return content
+
+
+def make_loader(
+  config: Settings, emotions: Sequence[str], parts: Parts, devices: Devices
+) -> Loader:
+  """Returns the batches of a run; one set of lengths serves every split."""
+  clips = [clip for part in parts.values() for clip in part]
+  return Loader(
+    buckets=batching.buckets(clips, config.data.buckets),
+    emotions=tuple(emotions),
+    streams=config.model.streams,
+    batch_size=config.training.batch_size,
+    rows=devices.rows(config.training.batch_size),
+  )
+
+
+def checkpoint_fingerprint(
+  config: Settings, about: Mapping[str, Any]
+) -> dict[str, str]:
+  """Returns what ties a run's checkpoints to its config and data."""
+  text = json.dumps(records.settings_as_json(config), sort_keys=True)
+  return {
+    'config': hashlib.sha256(text.encode()).hexdigest(),
+    'data': about['data_fingerprint'],
+  }
+
+
+def _join_folds(workdir: pathlib.Path, folds: int) -> dict[str, Any]:
+  """Writes and returns the results over all folds.
+
+  Every clip is tested once, so the folds' test counts add up to one table;
+  the mean and deviation of their accuracies stand beside it.
+  """
+  each = [
+    records.read(workdir / f'fold-{k}' / records.RESULTS) for k in range(folds)
+  ]
+  tests = [one['splits']['test'] for one in each]
+  counts = np.sum([test['confusion'] for test in tests], axis=0)
+  content = {
+    'splits': {'test': summarise(counts, tests[0]['emotions'])},
+    'folds': {
+      split: _spread([one['splits'][split]['accuracy'] for one in each])
+      for split in each[0]['splits']
+    },
+    'seconds': math.fsum(one['seconds'] for one in each),
+    'parameters': each[0]['parameters'],
+    'device': each[0]['device'],
+  }
+  records.write_json(workdir / records.RESULTS, content)
+  return content
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+  return {
+    'mean': statistics.fmean(values),
+    'deviation': statistics.stdev(values),
+    'each': list(values),
+  }

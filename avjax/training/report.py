@@ -1,0 +1,40 @@
+"""The results of a run as a plain table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def table(results: Mapping[str, Any]) -> str:
+  """Returns a line a split: clips, accuracy and interval, UAR, macro-F1.
+
+  Args:
+    results: the content of results.json.
+  """
+  lines = [f'{"split":<12}{"clips":>6}{"accuracy %":>20}{"UAR":>7}{"F1":>7}']
+  for split, one in results['splits'].items():
+    if not one['n']:
+      lines.append(f'{split:<12}{one["unlabelled"]:>6}  without labels')
+      continue
+    low, high = (f'{100 * bound:.1f}' for bound in one['accuracy_interval_95'])
+    accuracy = f'{100 * one["accuracy"]:.1f} [{low}, {high}]'
+    lines.append(
+      f'{split:<12}{one["n"]:>6}{accuracy:>20}'
+      f'{100 * one["uar"]:>7.1f}{100 * one["macro_f1"]:>7.1f}'
+    )
+    if 'attention' in one:
+      mass = one['attention']['mass_over_uniform']
+      lines.append(f'  attention in the salient segment: {mass:.2f} x uniform')
+    if 'alignment' in one:
+      a = one['alignment']
+      lines.append(
+        f'  alignment: weight on the true place {a["weight"]:.2f} (uniform'
+        f' {a["weight_uniform"]:.2f}), error {a["error"]:.2f} places (uniform'
+        f' {a["error_uniform"]:.2f})'
+      )
+  if 'folds' in results:
+    for split, fold in results['folds'].items():
+      lines.append(
+        f'{split} over {len(fold["each"])} folds:'
+        f' {100 * fold["mean"]:.1f} +- {100 * fold["deviation"]:.1f} %'
+      )
+  return '\n'.join(lines)

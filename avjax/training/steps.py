@@ -1,0 +1,141 @@
+"""One step of training and of evaluation, for one device or many."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax.training import train_state
+
+from avjax import settings
+from avjax.clips import EMOTIONS, Batch
+from avjax.models.classifiers import Prediction, build
+from avjax.shapes import Array, Int
+from avjax.training.optimiser import optimiser
+
+
+class TrainState(train_state.TrainState):
+  """Parameters, optimiser, step and the seed of dropout."""
+
+  seed: Int[Array, '...']
+
+
+@functools.cache
+def _network(model: settings.Model, emotions: tuple[str, ...]):
+  """Returns one module a setting, so that equal runs share compiled code."""
+  return build(model, emotions)
+
+
+def create_state(
+  config: Any, batch: Batch, emotions: Sequence[str] = EMOTIONS
+) -> TrainState:
+  """Returns the state before the first step.
+
+  Args:
+    config: a whole config, or `settings.Settings`.
+    batch: any batch with the streams and widths of the data.
+    emotions: names of the classes.
+  """
+  if not isinstance(config, settings.Settings):
+    config = settings.section(settings.Settings, config)
+  module = _network(config.model, tuple(emotions))
+  # Parameters depend on the widths alone: one clip is enough to make them.
+  example = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
+  key = jax.random.fold_in(jax.random.key(config.seed), 0)
+  # Run once: what counts is the time to compile, half of it without this.
+  init = jax.jit(
+    module.init, compiler_options={'xla_backend_optimization_level': 0}
+  )
+  variables = init(key, example)
+  return TrainState.create(
+    apply_fn=module.apply,
+    params=variables['params'],
+    tx=optimiser(config.training),
+    seed=jnp.asarray(config.seed, jnp.int32),
+  )
+
+
+def _step(
+  state: TrainState, batch: Batch, axis_name: str | None = None
+) -> tuple[TrainState, dict[str, jax.Array]]:
+  """Returns the state after one step, and what was seen on the way.
+
+  Cross-entropy, averaged over the batch's real clips on all devices. Where
+  the loss or a gradient is not finite, the state is returned unchanged.
+
+  Args:
+    state: the same on every device.
+    batch: this device's clips.
+    axis_name: of the mapped axis under pmap. Under jit, which sees the whole
+      batch, None.
+
+  Returns:
+    The new state, and over all devices 'loss' (mean), 'correct' and 'count'
+    (clips), 'finite'; of this device's clips 'losses' (B,), 0 for filler.
+  """
+
+  def total(x):
+    return x if axis_name is None else jax.lax.psum(x, axis_name)
+
+  rows = batch.visual_length.shape[0]
+  first_row = 0 if axis_name is None else jax.lax.axis_index(axis_name) * rows
+  key = jax.random.fold_in(jax.random.key(state.seed), 1)
+  key = jax.random.fold_in(key, state.step)
+  real = batch.visual_length > 0
+  label = jnp.maximum(jnp.asarray(batch.label), 0)
+  count = total(real.sum())
+
+  def mean_loss(params):
+    logits = state.apply_fn(
+      {'params': params},
+      batch,
+      train=True,
+      first_row=first_row,
+      rngs={'dropout': key},
+    ).logits
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, label)
+    losses = jnp.where(real, losses, 0)
+    return losses.sum() / count, (losses, logits.argmax(-1) == label)
+
+  (loss, (losses, correct)), gradients = jax.value_and_grad(
+    mean_loss, has_aux=True
+  )(state.params)
+  loss, gradients = total(loss), total(gradients)
+  finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradients))
+  updated = state.apply_gradients(grads=gradients)
+  state = jax.tree.map(
+    lambda new, old: jnp.where(finite, new, old), updated, state
+  )
+  metrics = {
+    'loss': loss,
+    'correct': total((correct & real).sum()),
+    'count': count,
+    'finite': finite,
+    'losses': losses,
+  }
+  return state, metrics
+
+
+train_step = jax.jit(_step, donate_argnums=0)
+"""`train_step(state, batch) -> (state, metrics)`: see `_step`. Shards with its
+arguments: a batch spread over devices and a replicated state train in data
+parallel. The state is donated."""
+
+
+@functools.cache
+def pmapped_train_step(devices: tuple[jax.Device, ...]):
+  """Returns `_step` under pmap: every argument has a leading device axis."""
+  return jax.pmap(
+    functools.partial(_step, axis_name='data'),
+    axis_name='data',
+    devices=devices,
+    donate_argnums=0,
+  )
+
+
+@jax.jit
+def eval_step(state: TrainState, batch: Batch) -> Prediction:
+  """Returns the prediction for a batch, without dropout."""
+  return state.apply_fn({'params': state.params}, batch)

@@ -1,0 +1,188 @@
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from avjax.clips import Clip
+from avjax.data import batching
+from avjax.errors import DataError
+
+EMOTIONS = ('angry', 'sad')
+
+
+def clip(i, audio, visual, label: str | None = 'sad', value=1.0):
+  streams = {'shape': np.full((visual, 2), value, np.float32)}
+  if audio:
+    streams['audio'] = np.full((audio, 3), value, np.float32)
+  return Clip(f'clip {i}', streams, label)
+
+
+lengths = st.lists(
+  st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=50
+)
+
+
+@hypothesis.settings(max_examples=200, deadline=None, derandomize=True)
+@hypothesis.given(lengths, st.integers(1, 6))
+def test_every_clip_fits(pairs, count):
+  """Law: buckets rise in both lengths, and every clip fits in its own."""
+  clips = [clip(i, *pair) for i, pair in enumerate(pairs)]
+  made = batching.buckets(clips, count)
+  assert 1 <= len(made.lengths) <= count
+  steps = np.diff(np.array(made.lengths), axis=0)
+  assert (steps >= 0).all() and (steps.sum(axis=1) > 0).all()
+  assert made.lengths[-1] == tuple(np.max(pairs, axis=0))
+  for pair, bucket in zip(pairs, made.of(clips), strict=True):
+    assert (np.array(pair) <= made.lengths[bucket]).all()
+    assert bucket == 0 or (np.array(pair) > made.lengths[bucket - 1]).any()
+
+
+def test_buckets_share_the_clips():
+  """Law: where lengths differ the buckets hold equally many clips."""
+  clips = [clip(i, 5 * i + 5, 4 * i + 4) for i in range(30)]
+  made = batching.buckets(clips[::-1], 3)
+  assert made.lengths == ((50, 40), (100, 80), (150, 120))
+  assert np.bincount(made.of(clips)).tolist() == [10, 10, 10]
+  one = clip('odd', 150, 4)
+  assert batching.buckets([*clips, one], 3).lengths[0][0] <= 60
+  silent = [clip(i, 0, 4) for i in range(3)]
+  assert batching.buckets(silent, 3).lengths == ((0, 4),)
+
+
+def test_a_longer_clip_is_refused():
+  """Law: a clip that no bucket holds is named."""
+  made = batching.buckets([clip(0, 5, 4)], 1)
+  with pytest.raises(DataError, match='clip 1 has 5 audio and 9 video'):
+    made.of([clip(0, 5, 4), clip(1, 5, 9)])
+
+
+@hypothesis.settings(max_examples=300, deadline=None, derandomize=True)
+@hypothesis.given(
+  st.lists(st.integers(0, 3), min_size=1, max_size=50),
+  st.integers(1, 4),
+  st.integers(1, 8),
+  st.integers(-1, 2**40),
+  st.integers(0, 99),
+)
+def test_every_clip_once(bucket_of, hosts, batch_size, seed, epoch):
+  """Law: every clip comes exactly once an epoch, over all hosts and steps."""
+  bucket_of = np.array(bucket_of)
+  count = len(bucket_of)
+  for steps in (
+    batching.epoch_order(bucket_of, seed, epoch, batch_size),
+    batching.evaluation_order(bucket_of, batch_size),
+  ):
+    assert len(steps) == -(-count // batch_size)
+    assert sorted(map(len, steps))[1:] == [batch_size] * (len(steps) - 1)
+    seen = []
+    for step in steps:
+      parts = [batching.host_rows(step, host, hosts) for host in range(hosts)]
+      assert {len(part) for part in parts} == {-(-len(step) // hosts)}
+      seen += [i for part in parts for i in part if i != batching.UNKNOWN]
+    assert sorted(seen) == list(range(count))
+
+
+def test_the_order_is_a_function():
+  """Law: the order goes by seed and epoch alone, and differs between them."""
+  bucket_of = np.arange(40) // 20
+  orders = {
+    (seed, epoch): tuple(
+      tuple(step) for step in batching.epoch_order(bucket_of, seed, epoch, 4)
+    )
+    for seed in (0, 1)
+    for epoch in (0, 1)
+  }
+  again = batching.epoch_order(bucket_of, 1, 0, 4)
+  assert orders[1, 0] == tuple(tuple(step) for step in again)
+  assert len(set(orders.values())) == 4
+  firsts = [bucket_of[step[0]] for step in again]
+  assert sorted(firsts) != firsts  # short clips do not all come first
+  assert all(len(set(bucket_of[step])) == 1 for step in again)
+
+
+def test_the_order_never_changes():
+  """Golden: the order of seed 3, epoch 2, made with NumPy 2.4.6; a resumed run
+  on another NumPy goes on in the same order."""
+  steps = batching.epoch_order(np.array([0, 1] * 4), 3, 2, 3)
+  assert [step.tolist() for step in steps] == [[2, 4, 6], [5, 7], [0, 1, 3]]
+
+
+def test_evaluation_is_sorted():
+  """Law: evaluation goes through the buckets in turn, unmixed."""
+  steps = batching.evaluation_order(np.array([1, 0, 1, 0, 0]), 2)
+  assert [step.tolist() for step in steps] == [[1, 3], [4, 0], [2]]
+
+
+CLIPS = [
+  clip(0, 5, 4, 'sad', 1),
+  clip(1, 6, 5, None, 2),
+  clip(2, 9, 8, 'angry', 3),
+]
+BUCKETS = batching.Buckets(((6, 5), (9, 8)))
+
+
+def collate(indices, streams=('audio', 'shape'), rows=3, **kwargs):
+  return batching.collate(
+    CLIPS, np.array(indices), BUCKETS, EMOTIONS, streams, rows, **kwargs
+  )
+
+
+def test_rows_are_the_clips():
+  """Law: a row is its clip, then zeros; what is no clip has the length 0."""
+  batch = collate([1, 0])
+  assert batch.audio.shape == (3, 6, 3)
+  assert batch.visual['shape'].shape == (3, 5, 2)
+  for array, lengths in (
+    (batch.audio, batch.audio_length),
+    (batch.visual['shape'], batch.visual_length),
+  ):
+    assert array.dtype == np.float32 and lengths.dtype == np.int32
+    for row, value in enumerate((2, 1, 0)):
+      assert (array[row, : lengths[row]] == value).all()
+      assert not array[row, lengths[row] :].any()
+  assert batch.audio_length.tolist() == [6, 5, 0]
+  assert batch.visual_length.tolist() == [5, 4, 0]
+  assert batch.label.tolist() == [batching.UNKNOWN, 1, batching.UNKNOWN]
+  assert batch.label.dtype == np.int32
+
+
+def test_the_longest_clip_decides():
+  """Law: a batch takes the bucket of its longest clip."""
+  batch = collate([0, 2])
+  assert batch.audio.shape[1] == 9
+  assert batch.visual['shape'].shape[1] == 8
+
+
+def test_only_the_streams_asked_for():
+  """Law: a batch has the streams that were asked for and no others."""
+  batch = collate([0, 2], ('shape',))
+  assert batch.audio is None
+  assert set(batch.visual) == {'shape'}
+
+
+def test_hosts_share_a_batch():
+  """Law: the hosts' parts, one after another, are the global batch; a host
+  with short clips alone has the others' shape."""
+  whole = collate([0, 1, 2], rows=4)
+  parts = [collate([0, 1, 2], rows=4, host=(host, 2)) for host in (0, 1)]
+  for name in ('audio', 'audio_length', 'visual_length', 'label'):
+    np.testing.assert_array_equal(
+      np.concatenate([getattr(part, name) for part in parts]),
+      getattr(whole, name),
+    )
+
+
+def test_a_foreign_label_is_refused():
+  """Law: a label that the run does not know is named."""
+  with pytest.raises(DataError, match="clip 0 has the label 'sad'"):
+    batching.collate(CLIPS, np.array([0]), BUCKETS, ('angry',), ('shape',), 1)
+
+
+def test_streams_are_checked():
+  """Law: a missing stream, or one of two widths, is named before training."""
+  batching.check_streams(CLIPS, ('shape', 'audio'))
+  with pytest.raises(DataError, match=r'1 of 4 .* to some of: shape, audio'):
+    batching.check_streams([*CLIPS, clip(3, 0, 4)], ('audio',))
+  wide = Clip('wide', {'shape': np.zeros((2, 7), np.float32)})
+  with pytest.raises(DataError, match='2 in clip 2, 7 in wide'):
+    batching.check_streams([*CLIPS, wide], ('shape',))
