@@ -54,6 +54,8 @@ class Clip:
 class Batch:
   """Clips padded to common lengths; a row of length 0 is filler.
 
+  Under pmap a leading axis holds each device's part.
+
   Attributes:
     audio: (B, Ta, D), or None for a model without an audio stream.
     visual: stream name -> (B, T, D); widths may differ between streams.
@@ -62,8 +64,8 @@ class Batch:
     label: (B,) index into the run's list of emotions, or None.
   """
 
-  audio: Float[Array, 'B Ta D'] | None
-  visual: Mapping[str, Float[Array, 'B T _']]
-  audio_length: Int[Array, ' B']
-  visual_length: Int[Array, ' B']
-  label: Int[Array, ' B'] | None = None
+  audio: Float[Array, '*devices B Ta D'] | None
+  visual: Mapping[str, Float[Array, '*devices B T _']]
+  audio_length: Int[Array, '*devices B']
+  visual_length: Int[Array, '*devices B']
+  label: Int[Array, '*devices B'] | None = None

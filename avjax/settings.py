@@ -155,7 +155,7 @@ class Synthetic:
   share: float = 0.18  # of a clip's frames, in one segment
   spacing: int = 5  # video frames from one event to the next
   expression: float = 1.25  # strength of the face's row, all segment long
-  marker: float = 1.25  # strength of the mark on the segment that counts
+  marker: float = 2.0  # strength of the mark on the segment that counts
   event: float = 8.0  # strength of beats, onsets and the voice's columns
 
   def __post_init__(self):

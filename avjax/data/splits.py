@@ -41,7 +41,7 @@ def split(
     DataError: the clips do not have what the protocol needs, or a label is to
       be recognised that no training clip has.
   """
-  parts = _by_store(clips) if protocol == 'store' else _by_speaker(clips, fold)
+  parts = by_name(clips) if protocol == 'store' else _by_speaker(clips, fold)
   for name in ('training', 'validation'):
     if not parts.get(name):
       raise DataError(
@@ -132,7 +132,12 @@ def _moments(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
   return mean, np.where(varies, deviation, 1.0)
 
 
-def _by_store(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+def by_name(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+  """Returns the clips by the store's own splits, those that have clips.
+
+  Raises:
+    DataError: the name of a split is none of the usual ones.
+  """
   parts: dict[str, list[Clip]] = {'training': [], 'validation': [], 'test': []}
   unknown = []
   for clip in clips:

@@ -38,13 +38,18 @@ class Devices:
     if self._pmap:
       state = jax.tree.map(lambda x: np.stack([x] * len(self)), state)
       return jax.device_put(state, self._split, may_alias=False)
+    return self.one_state(state)
+
+  def one_state(self, state: steps.TrainState) -> steps.TrainState:
+    """Returns a state as `eval_step` takes it, whole on every device."""
     return jax.device_put(state, self._whole, may_alias=False)
 
   def first(self, state: steps.TrainState) -> steps.TrainState:
-    """Returns the one state, as `eval_step` and the checkpoints take it."""
+    """Returns what `put_state` was given, from what came of it since."""
     if self._pmap:
-      state = jax.tree.map(lambda x: x.addressable_shards[0].data[0], state)
-      return jax.device_put(state, self._whole, may_alias=False)
+      return self.one_state(
+        jax.tree.map(lambda x: x.addressable_shards[0].data[0], state)
+      )
     return state
 
   def train_step(

@@ -46,6 +46,9 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   batching.check_streams(clips, config.model.streams)
   about = {
     'emotions': list(splits.emotions(clips)),
+    'widths': {
+      name: clips[0].streams[name].shape[1] for name in config.model.streams
+    },
     'data_fingerprint': store.fingerprint(clips),
   }
   data = config.data
@@ -99,7 +102,7 @@ def _run_split(
   ) as checkpoints:
     progress = trainer.train(workdir, checkpoints, title)
     _, saved, _ = checkpoints.restore_best(as_saved(trainer.initial))
-  state = devices.first(devices.put_state(trainer.initial.replace(**saved)))
+  state = devices.one_state(trainer.initial.replace(**saved))
   outcomes = {
     split: evaluate(devices, state, clips, loader)
     for split, clips in parts.items()

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from avjax.clips import Clip
@@ -236,7 +235,7 @@ class Trainer:
 def as_saved(state: steps.TrainState) -> dict[str, Any]:
   """Returns the part of a state that changes; the config gives the rest."""
   return {
-    'step': jnp.asarray(state.step),
+    'step': state.step,
     'params': state.params,
     'opt_state': state.opt_state,
   }

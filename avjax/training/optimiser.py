@@ -7,7 +7,6 @@ import optax
 from avjax.settings import Training
 
 
-@functools.cache
 def optimiser(training: Training) -> optax.GradientTransformation:
   """Returns Adadelta on the gradient plus the decayed parameters.
 
@@ -15,9 +14,18 @@ def optimiser(training: Training) -> optax.GradientTransformation:
   the paper was written. Behind Adadelta it would add to the step with the
   wrong sign, and the weights would grow.
   """
+  return _adadelta(
+    training.learning_rate,
+    training.rho,
+    training.epsilon,
+    training.weight_decay,
+  )
+
+
+# One object for equal numbers: compiled steps are found again by it.
+@functools.cache
+def _adadelta(rate, rho, epsilon, decay):
   return optax.chain(
-    optax.add_decayed_weights(training.weight_decay),
-    optax.adadelta(
-      training.learning_rate, rho=training.rho, eps=training.epsilon
-    ),
+    optax.add_decayed_weights(decay),
+    optax.adadelta(rate, rho=rho, eps=epsilon),
   )

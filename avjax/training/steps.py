@@ -1,13 +1,14 @@
 """One step of training and of evaluation, for one device or many."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
-from flax.training import train_state
+from flax import struct
 
 from avjax import settings
 from avjax.clips import EMOTIONS, Batch
@@ -16,10 +17,24 @@ from avjax.shapes import Array, Int
 from avjax.training.optimiser import optimiser
 
 
-class TrainState(train_state.TrainState):
-  """Parameters, optimiser, step and the seed of dropout."""
+class TrainState(struct.PyTreeNode):
+  """All that a step needs, and changes.
 
+  Attributes:
+    step: steps taken.
+    params: of the network.
+    opt_state: of the optimiser.
+    seed: of dropout, with `step`.
+    apply_fn: the network's `apply`.
+    tx: the optimiser.
+  """
+
+  step: Int[Array, '...']
+  params: chex.ArrayTree
+  opt_state: optax.OptState
   seed: Int[Array, '...']
+  apply_fn: Callable = struct.field(pytree_node=False)
+  tx: optax.GradientTransformation = struct.field(pytree_node=False)
 
 
 @functools.cache
@@ -49,11 +64,14 @@ def create_state(
     module.init, compiler_options={'xla_backend_optimization_level': 0}
   )
   variables = init(key, example)
-  return TrainState.create(
-    apply_fn=module.apply,
+  tx = optimiser(config.training)
+  return TrainState(
+    step=jnp.zeros((), jnp.int32),
     params=variables['params'],
-    tx=optimiser(config.training),
+    opt_state=tx.init(variables['params']),
     seed=jnp.asarray(config.seed, jnp.int32),
+    apply_fn=module.apply,
+    tx=tx,
   )
 
 
@@ -103,8 +121,13 @@ def _step(
     mean_loss, has_aux=True
   )(state.params)
   loss, gradients = total(loss), total(gradients)
-  finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradients))
-  updated = state.apply_gradients(grads=gradients)
+  finite = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradients))
+  updates, opt_state = state.tx.update(gradients, state.opt_state, state.params)
+  updated = state.replace(
+    step=state.step + 1,
+    params=optax.apply_updates(state.params, updates),
+    opt_state=opt_state,
+  )
   state = jax.tree.map(
     lambda new, old: jnp.where(finite, new, old), updated, state
   )

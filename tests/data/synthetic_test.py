@@ -200,7 +200,7 @@ def features(clips: list[Clip], name: str) -> np.ndarray:
 
 def score(train: np.ndarray, test: np.ndarray, corpus) -> float:
   labels = [[c.label for c in of(corpus, s)] for s in ('training', 'test')]
-  model = LogisticRegression(C=0.1, max_iter=300).fit(train, labels[0])
+  model = LogisticRegression(C=0.01, max_iter=2000).fit(train, labels[0])
   return model.score(test, labels[1])
 
 

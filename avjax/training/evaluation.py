@@ -1,0 +1,135 @@
+"""A finished run on any clips: what bin/evaluate does."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from avjax.clips import Clip
+from avjax.data import batching, corpus, splits
+from avjax.errors import CheckpointError, ConfigError, DataError
+from avjax.settings import Settings, section
+from avjax.training import experiment, records
+from avjax.training.checkpoints import Checkpoints
+from avjax.training.devices import Devices
+from avjax.training.evaluate import Outcome, evaluate
+from avjax.training.loop import as_saved, parameter_count
+from avjax.training.steps import create_state
+from avjax.training.workdir import lock
+
+SPLITS = ('training', 'validation', 'test', 'all')
+
+
+def run(
+  workdir: str | pathlib.Path,
+  store: str | None = None,
+  split: str = 'test',
+  output: str | pathlib.Path | None = None,
+) -> dict[str, Any]:
+  """Returns the results of a run's best state on some clips.
+
+  Args:
+    workdir: the run's folder.
+    store: another store, or 'synthetic'; the run's own where None.
+    split: one of SPLITS. In the run's own store the splits are the run's; in
+      another one they are the store's. 'all' takes every clip.
+    output: gets predictions.csv and results.json; by default a folder in
+      `workdir` that is named for store and split.
+
+  Raises:
+    AvjaxError: no such run, store or split, or the store does not fit.
+  """
+  if split not in SPLITS:
+    raise ConfigError(
+      f'the split is {split!r}; it must be one of {", ".join(SPLITS)}'
+    )
+  workdir = pathlib.Path(workdir).expanduser()
+  about = records.read(workdir / records.CONFIG)
+  try:
+    config = section(Settings, about['settings'])
+    widths = dict(about['widths'])
+  except (KeyError, TypeError) as error:
+    raise CheckpointError(
+      f'{workdir / records.CONFIG} is not the config of a run ({error});'
+      ' restore it, or train into another folder'
+    ) from None
+  if config.data.protocol == 'loso' and config.data.fold == 'all':
+    raise CheckpointError(
+      f'{workdir} holds a run of several folds; give one of its folders,'
+      f' such as {workdir / "fold-0"}'
+    )
+  clips = _clips(config, store, split)
+  _check_widths(clips, config, widths)
+  outcome, results = _evaluate(workdir, config, about, clips, split)
+  name = pathlib.Path(store).name if store else 'own'
+  output = output or workdir / f'evaluation-{name}-{split}'
+  output = pathlib.Path(output).expanduser()
+  records.write_predictions(output, {split: outcome})
+  records.write_json(output / records.RESULTS, results)
+  return results
+
+
+def _clips(config: Settings, store: str | None, split: str) -> list[Clip]:
+  """Returns the clips that are asked for."""
+  own = store in (None, config.data.store)
+  if store is not None and not own:
+    data = dataclasses.replace(config.data, store=store, protocol='store')
+    config = dataclasses.replace(config, data=data)
+  clips = corpus.load(config)
+  if split == 'all':
+    return clips
+  if own:
+    fold = 0 if config.data.fold == 'all' else int(config.data.fold)
+    parts = splits.split(clips, config.data.protocol, fold)
+  else:
+    parts = splits.by_name(clips)
+  if not parts.get(split):
+    raise DataError(
+      f'{config.data.store} has no {split} clips; it has '
+      + (', '.join(name for name, part in parts.items() if part) or 'no splits')
+      + "; 'all' takes every clip"
+    )
+  return parts[split]
+
+
+def _check_widths(
+  clips: Sequence[Clip], config: Settings, widths: dict[str, int]
+) -> None:
+  batching.check_streams(clips, config.model.streams)
+  for name in config.model.streams:
+    width = clips[0].streams[name].shape[1]
+    if width != widths[name]:
+      raise DataError(
+        f'the stream {name!r} is {width} wide and the run was trained on'
+        f' {widths[name]}; extract it as for the training clips'
+      )
+
+
+def _evaluate(
+  workdir: pathlib.Path,
+  config: Settings,
+  about: dict[str, Any],
+  clips: Sequence[Clip],
+  split: str,
+) -> tuple[Outcome, dict[str, Any]]:
+  """Returns the predictions of the best state, and results.json."""
+  emotions = tuple(about['emotions'])
+  devices = Devices(config.training.parallelism)
+  loader = experiment.make_loader(config, emotions, {split: clips}, devices)
+  initial = create_state(config, loader.batch(clips, np.array([0])), emotions)
+  fingerprint = experiment.checkpoint_fingerprint(config, about)
+  with (
+    lock(workdir),
+    Checkpoints(workdir / 'checkpoints', fingerprint) as checkpoints,
+  ):
+    step, saved, _ = checkpoints.restore_best(as_saved(initial))
+  state = devices.one_state(initial.replace(**saved))
+  outcome = evaluate(devices, state, clips, loader)
+  return outcome, {
+    'splits': {split: outcome.summary()},
+    'step': step,
+    'parameters': parameter_count(state),
+    'device': str(devices),
+  }
