@@ -25,7 +25,7 @@ class Clip:
       length; all the others are visual and share one.
     label: emotion by name, or None where it is not known.
     speaker: who is seen and heard; '' where that is not known.
-    split: the corpus's own split ('train', 'validation', 'test'), or ''.
+    split: the corpus's own split ('training', 'validation', 'test'), or ''.
     truth: what a synthetic corpus knows about the clip besides its label:
       'salient' (2,) int, first and past-the-last video frame of the segment
       that carries the label; 'events' (E, 2) int, rows of (video frame, audio

@@ -5,10 +5,12 @@ anything slow.
 """
 
 import os
+import pathlib
 import sys
 from collections.abc import Callable, Sequence
 
 from absl import flags
+from ml_collections import config_dict, config_flags
 
 from avjax.errors import AvjaxError, TrainingError
 
@@ -43,13 +45,41 @@ def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
     return None
   try:
     return flags.FLAGS(arguments)
-  except flags.Error:
-    raise
-  except (AttributeError, KeyError, TypeError, ValueError) as error:
+  except flags.Error as error:
+    # A config file that fails comes as a whole traceback: its last line says
+    # what went wrong.
+    text = str(error)
+    if 'Traceback' in text:
+      text = text.splitlines()[0] + ' ' + text.strip().splitlines()[-1]
+    raise flags.Error(text) from error
+  except (
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    SyntaxError,
+  ) as error:
     # What ml_collections raises for a --config.key that is not in the config,
-    # or a value of the wrong type, and what a config file raises itself.
-    message = error.args[0] if error.args else error
-    raise flags.Error(str(message)) from error
+    # a value of the wrong type or a file that is not Python.
+    text = str(error.args[0] if error.args else error)
+    raise flags.Error(f'--config: {text}') from error
+
+
+def config_of(flag: flags.FlagHolder) -> config_dict.ConfigDict:
+  """Returns the config that a config flag names.
+
+  Raises:
+    flags.Error: none was given, or the file cannot be read.
+  """
+  value = flag.value
+  if value is None:
+    raise flags.Error(f'--{flag.name} is missing; give one of configs/*.py')
+  if not isinstance(value, config_dict.ConfigDict):  # not read, and not said
+    path = config_flags.get_config_filename(flags.FLAGS[flag.name])
+    near = sorted(pathlib.Path(path).parent.glob('*.py'))
+    there = ', '.join(map(str, near)) or 'no .py file beside it'
+    raise flags.Error(f'--{flag.name}={path} cannot be read; there is {there}')
+  return value
 
 
 def _help(program: str) -> str:

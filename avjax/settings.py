@@ -71,7 +71,9 @@ class Model:
     if not isinstance(self.alignment, Alignment):
       nested = section(Alignment, self.alignment, 'model.alignment')
       object.__setattr__(self, 'alignment', nested)
-    object.__setattr__(self, 'streams', tuple(self.streams))
+    # 'audio,shape' on a command line is one string.
+    streams = [name for part in self.streams for name in str(part).split(',')]
+    object.__setattr__(self, 'streams', tuple(streams))
     _one_of('model.variant', self.variant, VARIANTS)
     _one_of('model.activation', self.activation, ('relu', 'tanh', 'sigmoid'))
     for name in (
@@ -99,7 +101,7 @@ class Data:
   protocol: str = 'store'  # the store's splits; 'loso': leave one speaker out
   fold: str = 'all'  # of loso: a number from 0, or 'all' one after another
   standardise: str = 'none'  # 'speaker': every speaker's own mean, deviation
-  buckets: int = 3  # lengths that are compiled for; ours
+  buckets: int = 2  # lengths that are compiled for; ours
 
   def __post_init__(self):
     _one_of('data.protocol', self.protocol, ('store', 'loso'))

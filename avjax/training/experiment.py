@@ -72,6 +72,7 @@ def _opened(workdir, config: Settings, about) -> Iterator[None]:
   """Holds the folder for this process, once it is known to be this run's."""
   with lock(workdir):
     records.open_run(workdir, config, about)
+    print(f'workdir: {workdir}', file=sys.stderr)
     yield
 
 
