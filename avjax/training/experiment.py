@@ -16,6 +16,7 @@ from avjax.analysis.statistics import summary as summarise
 from avjax.clips import Clip
 from avjax.data import batching, corpus, splits, store
 from avjax.data.loader import Loader
+from avjax.models.classifiers import build
 from avjax.settings import Settings, section
 from avjax.training import records
 from avjax.training.checkpoints import Checkpoints
@@ -44,8 +45,10 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   workdir = pathlib.Path(workdir).expanduser()
   clips = corpus.load(config)
   batching.check_streams(clips, config.model.streams)
+  emotions = splits.emotions(clips)
+  build(config.model, emotions)  # fails here, if it must, with nothing written
   about = {
-    'emotions': list(splits.emotions(clips)),
+    'emotions': list(emotions),
     'widths': {
       name: clips[0].streams[name].shape[1] for name in config.model.streams
     },

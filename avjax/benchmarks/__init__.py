@@ -1,0 +1,1 @@
+"""Our implementations timed beside other people's, in one run."""

@@ -1,0 +1,90 @@
+"""bin/evaluate as a user meets it."""
+
+import dataclasses
+import json
+
+import pytest
+
+from avjax.data import store
+from tests.bin.programs import compiled, fails, run  # noqa: F401
+from tests.bin.train_test import SMALL, make_store
+from tests.training import examples
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory, compiled):  # noqa: F811
+  """A folder with a store and a finished run in `w`."""
+  folder = tmp_path_factory.mktemp('trained')
+  made = make_store(folder / 'store')
+  arguments = *SMALL, f'--config.data.store={made}', '--workdir=w'
+  code, _, error = run('train', *arguments, compiled=compiled, cwd=folder)
+  assert code == 0, error
+  return folder
+
+
+def test_own_store(trained, compiled):  # noqa: F811
+  """Program: the best state gives again what bin/train wrote of it."""
+  wanted = json.loads((trained / 'w/results.json').read_text())['splits']
+  for split in ('validation', 'test'):
+    code, out, error = run(
+      'evaluate',
+      '--workdir=w',
+      f'--split={split}',
+      compiled=compiled,
+      cwd=trained,
+    )
+    assert code == 0, error
+    assert out.splitlines()[1].startswith(split)
+    folder = trained / f'w/evaluation-own-{split}'
+    results = json.loads((folder / 'results.json').read_text())
+    got, want = results['splits'][split], wanted[split]
+    assert got['confusion'] == want['confusion']
+    assert got['loss'] == pytest.approx(want['loss'], rel=1e-5)
+    lines = (folder / 'predictions.csv').read_text().splitlines()
+    assert len(lines) == 1 + want['n']
+
+
+def test_other_store(trained, compiled, tmp_path):  # noqa: F811
+  """Program: other clips, some without a label, by name and all of them."""
+  clips = examples.make_clips(9, 'test', seed=1)
+  clips[4] = dataclasses.replace(clips[4], label=None)
+  store.write(tmp_path / 'other', clips)
+  code, _, error = run(
+    'evaluate',
+    f'--workdir={trained}/w',
+    '--store=other',
+    '--split=all',
+    '--output=out',
+    compiled=compiled,
+    cwd=tmp_path,
+  )
+  assert code == 0, error
+  one = json.loads((tmp_path / 'out/results.json').read_text())['splits']['all']
+  assert (one['n'], one['unlabelled']) == (8, 1)
+  assert len((tmp_path / 'out/predictions.csv').read_text().splitlines()) == 10
+
+
+def test_what_is_wrong(trained, compiled, tmp_path):  # noqa: F811
+  """Program: one line that names it, exit code 2, nothing written."""
+  clips = examples.make_clips(9, 'test', seed=1)
+  strange = [dataclasses.replace(c, label='bored') for c in clips]
+  store.write(tmp_path / 'strange', strange)
+  wide = [
+    dataclasses.replace(
+      c, streams={**c.streams, 'face': c.streams['face'].repeat(2, 1)}
+    )
+    for c in clips
+  ]
+  store.write(tmp_path / 'wide', wide)
+  run_folder = f'--workdir={trained}/w'
+  for arguments, wanted in [
+    ([], '--workdir is missing'),
+    (['--workdir=nowhere'], 'bin/train has made'),
+    ([run_folder, '--split=dev'], 'training, validation, test, all'),
+    ([run_folder, '--store=nowhere'], 'bin/ingest'),
+    ([run_folder, '--store=strange'], "'bored'"),
+    ([run_folder, '--store=wide'], "'face' is 4 wide"),
+    ([run_folder, '--store=wide', '--split=training'], 'no training clips'),
+  ]:
+    line = fails('evaluate', *arguments, compiled=compiled, cwd=tmp_path)
+    assert wanted in line

@@ -1,0 +1,262 @@
+"""bin/train as a user meets it."""
+
+import csv
+import json
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from avjax.data import store
+from tests.bin.programs import ROOT, compiled, fails, run, start  # noqa: F401
+from tests.training import examples
+
+CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
+SMALL = (
+  f'--config={ROOT}/configs/average.py:smoke',
+  '--config.model.streams=audio,face',
+  '--config.model.hidden_size=4',
+  '--config.model.lstm_cells=4',
+  '--config.training.batch_size=8',
+)
+
+
+def make_store(folder):
+  """Writes a store of 34 small clips of 4 speakers; returns its folder."""
+  parts = [('train', 20), ('validation', 7), ('test', 7)]
+  clips = [c for name, n in parts for c in examples.make_clips(n, name)]
+  store.write(folder, clips)
+  return folder
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_every_config(name, tmp_path, compiled):  # noqa: F811
+  """Program: each row of Table 1 trains, evaluates and leaves its files."""
+  code, out, error = run(
+    'train',
+    f'--config={ROOT}/configs/{name}.py:smoke',
+    '--workdir=w',
+    compiled=compiled,
+    cwd=tmp_path,
+  )
+  assert code == 0, error
+  assert out.startswith('split ')
+  assert error.splitlines()[0] == 'workdir: w'
+  results = json.loads((tmp_path / 'w/results.json').read_text())
+  test = results['splits']['test']
+  assert {k: results['splits'][k]['n'] for k in results['splits']} == {
+    'training': 48,
+    'validation': 16,
+    'test': 16,
+  }
+  assert np.sum(test['confusion']) == 16
+  assert np.trace(test['confusion']) == test['correct']
+  assert ('attention' in test) == (name == 'proposed')
+  assert ('alignment' in test) == (name != 'average_pool5')
+  lines = (tmp_path / 'w/metrics.jsonl').read_text().splitlines()
+  assert [json.loads(line)['epoch'] for line in lines] == [0, 1]
+  config = json.loads((tmp_path / 'w/config.json').read_text())
+  assert config['settings']['model']['variant'] == name
+  assert config['versions']['jax']
+  with open(tmp_path / 'w/predictions.csv') as file:
+    rows = list(csv.DictReader(file))
+  assert len(rows) == 80
+  for row in rows:
+    shares = {emotion: float(row[emotion]) for emotion in test['emotions']}
+    assert abs(sum(shares.values()) - 1) < 1e-5
+    assert shares[row['predicted']] == max(shares.values())
+  hits = sum(r['label'] == r['predicted'] for r in rows if r['split'] == 'test')
+  assert hits == test['correct']
+
+
+def test_finished_run(tmp_path, compiled):  # noqa: F811
+  """Program: a finished run says so; one with other settings is refused."""
+  made = make_store(tmp_path / 'store')
+  arguments = *SMALL, f'--config.data.store={made}', '--workdir=w'
+  assert run('train', *arguments, compiled=compiled, cwd=tmp_path)[0] == 0
+  before = {p: p.read_bytes() for p in tmp_path.rglob('*') if p.is_file()}
+  code, _, error = run('train', *arguments, compiled=compiled, cwd=tmp_path)
+  assert code == 0
+  assert 'holds a finished run' in error
+  del before[tmp_path / 'w/lock']  # the number of the process that held it
+  assert before == {p: p.read_bytes() for p in before}
+  line = fails(
+    'train', *arguments, '--config.seed=3', compiled=compiled, cwd=tmp_path
+  )
+  assert 'seed was 0 and is 3' in line
+
+
+def test_sigterm(tmp_path, compiled):  # noqa: F811
+  """Program: SIGTERM saves and exits with 143; the rest gives the same."""
+  made = make_store(tmp_path / 'store')
+  arguments = (
+    *SMALL,
+    f'--config.data.store={made}',
+    '--config.training.epochs=40',
+    '--config.training.patience=40',
+  )
+  whole = *arguments, '--workdir=whole'
+  assert run('train', *whole, compiled=compiled, cwd=tmp_path)[0] == 0
+  arguments = *arguments, '--workdir=parts'
+  process = start('train', *arguments, compiled=compiled, cwd=tmp_path)
+  metrics = tmp_path / 'parts/metrics.jsonl'
+  while not (metrics.exists() and metrics.read_text().count('\n') >= 3):
+    assert process.poll() is None
+    time.sleep(0.01)
+  asked = time.monotonic()
+  process.send_signal(signal.SIGTERM)
+  process.communicate(timeout=30)
+  assert time.monotonic() - asked < 10
+  assert process.returncode == 143
+  assert not (tmp_path / 'parts/results.json').exists()
+  assert run('train', *arguments, compiled=compiled, cwd=tmp_path)[0] == 0
+  assert_same_run(tmp_path / 'whole', tmp_path / 'parts')
+
+
+def assert_same_run(first, second):
+  """Two folders hold the same run, down to the last digit."""
+  assert (first / 'predictions.csv').read_bytes() == (
+    second / 'predictions.csv'
+  ).read_bytes()
+  times = ('seconds', 'clips_per_second')
+  lines = [
+    [
+      {k: v for k, v in json.loads(line).items() if k not in times}
+      for line in (folder / 'metrics.jsonl').read_text().splitlines()
+    ]
+    for folder in (first, second)
+  ]
+  assert lines[0] == lines[1]
+
+
+def test_kill(tmp_path, compiled):  # noqa: F811
+  """Program: after kill -9 in the middle the same command ends the run."""
+  made = make_store(tmp_path / 'store')
+  arguments = (
+    *SMALL,
+    f'--config.data.store={made}',
+    '--config.training.epochs=30',
+    '--config.training.patience=30',
+  )
+  whole = *arguments, '--workdir=whole'
+  assert run('train', *whole, compiled=compiled, cwd=tmp_path)[0] == 0
+  arguments = *arguments, '--workdir=parts'
+  metrics = tmp_path / 'parts/metrics.jsonl'
+  for lines in (1, 9):
+    process = start('train', *arguments, compiled=compiled, cwd=tmp_path)
+    while not (metrics.exists() and metrics.read_text().count('\n') > lines):
+      assert process.poll() is None
+      time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=30)
+  assert run('train', *arguments, compiled=compiled, cwd=tmp_path)[0] == 0
+  assert_same_run(tmp_path / 'whole', tmp_path / 'parts')
+
+
+def test_leave_one_speaker_out(tmp_path, compiled):  # noqa: F811
+  """Program: all folds in one run; a fold alone gives the same numbers."""
+  made = make_store(tmp_path / 'store')
+  arguments = (
+    *SMALL,
+    f'--config.data.store={made}',
+    '--config.data.protocol=loso',
+    '--config.data.standardise=speaker',
+  )
+  code, out, error = run(
+    'train', *arguments, '--workdir=all', compiled=compiled, cwd=tmp_path
+  )
+  assert code == 0, error
+  assert 'test over 4 folds' in out
+  results = json.loads((tmp_path / 'all/results.json').read_text())
+  each = [
+    json.loads((tmp_path / f'all/fold-{k}/results.json').read_text())
+    for k in range(4)
+  ]
+  tested = [one['splits']['test'] for one in each]
+  assert results['splits']['test']['n'] == 34 == sum(t['n'] for t in tested)
+  assert results['splits']['test']['correct'] == sum(
+    t['correct'] for t in tested
+  )
+  assert results['folds']['test']['mean'] == pytest.approx(
+    np.mean([t['accuracy'] for t in tested])
+  )
+  run(
+    'train',
+    *arguments,
+    '--config.data.fold=2',
+    '--workdir=one',
+    compiled=compiled,
+    cwd=tmp_path,
+  )
+  assert_same_run(tmp_path / 'all/fold-2', tmp_path / 'one')
+
+
+def test_two_runs_in_one_folder(tmp_path, compiled):  # noqa: F811
+  """Program: a second run does not touch a folder that is in use."""
+  made = make_store(tmp_path / 'store')
+  arguments = *SMALL, f'--config.data.store={made}', '--workdir=w'
+  first = start(
+    'train',
+    *arguments,
+    '--config.training.epochs=500',
+    '--config.training.patience=500',
+    compiled=compiled,
+    cwd=tmp_path,
+  )
+  try:
+    while not (tmp_path / 'w/metrics.jsonl').exists():
+      assert first.poll() is None
+      time.sleep(0.01)
+    code, _, error = run('train', *arguments, compiled=compiled, cwd=tmp_path)
+  finally:
+    first.kill()
+    first.communicate(timeout=30)
+  assert code == 2
+  assert 'another run is using' in error
+
+
+PROPOSED = f'--config={ROOT}/configs/proposed.py:smoke'
+BAD = {
+  'no config': ([], '--config is missing'),
+  'no such config': ([f'--config={ROOT}/configs/propsed.py'], 'proposed.py'),
+  'config is no Python': ([f'--config={ROOT}/setup.cfg'], 'invalid syntax'),
+  'size': ([PROPOSED.replace('smoke', 'tiny')], 'one of full, smoke'),
+  'flag': ([PROPOSED, '--wrkdir=w'], 'Did you mean: workdir'),
+  'argument': ([PROPOSED, 'w'], "'w' is not a flag"),
+  'field': ([PROPOSED, '--config.model.varient=x'], 'Did you mean "variant"'),
+  'type': ([PROPOSED, '--config.training.epochs=4.5'], "'4.5'"),
+  'variant': ([PROPOSED, '--config.model.variant=x'], 'average_pool5, last_'),
+  'streams': ([PROPOSED, '--config.model.streams=audio'], 'no visual stream'),
+  'stream': ([PROPOSED, '--config.model.streams=audio,lips'], 'appearance'),
+  'kernel': (
+    [PROPOSED, '--config.model.implementation=cudnn'],
+    'reference, fused',
+  ),
+  'store': ([PROPOSED, '--config.data.store=nowhere'], 'bin/ingest'),
+  'protocol': ([PROPOSED, '--config.data.protocol=kfold'], 'store, loso'),
+  'fold': (
+    [PROPOSED, '--config.data.protocol=loso', '--config.data.fold=77'],
+    'from 0 to',
+  ),
+  'batch': ([PROPOSED, '--config.training.batch_size=0'], 'at least 1'),
+  'rate': ([PROPOSED, '--config.training.learning_rate=-1'], 'above 0'),
+  'dropout': ([PROPOSED, '--config.model.dropout=1.5'], '[0, 1)'),
+  'window': ([PROPOSED, '--config.model.alignment.half_window=0'], 'least 1'),
+  'workdir': ([PROPOSED, '--workdir=/proc/nowhere'], '/proc/nowhere'),
+}
+
+
+@pytest.mark.parametrize('name', BAD)
+def test_what_is_wrong(name, tmp_path, compiled):  # noqa: F811
+  """Program: one line that names it, exit code 2, nothing written."""
+  arguments, wanted = BAD[name]
+  line = fails('train', *arguments, compiled=compiled, cwd=tmp_path)
+  assert wanted in line
+
+
+def test_help_is_instant(tmp_path, compiled):  # noqa: F811
+  """Program: --help lists the flags without loading JAX."""
+  code, out, _ = run('train', '--help', compiled=compiled, cwd=tmp_path)
+  assert code == 0
+  assert '--config' in out and '--workdir' in out
