@@ -68,9 +68,6 @@ class Model:
   alignment: Alignment = dataclasses.field(default_factory=Alignment)
 
   def __post_init__(self):
-    if not isinstance(self.alignment, Alignment):
-      nested = section(Alignment, self.alignment, 'model.alignment')
-      object.__setattr__(self, 'alignment', nested)
     # 'audio,shape' on a command line is one string.
     streams = [name for part in self.streams for name in str(part).split(',')]
     object.__setattr__(self, 'streams', tuple(streams))
@@ -189,13 +186,6 @@ class Settings:
   model: Model = dataclasses.field(default_factory=Model)
   training: Training = dataclasses.field(default_factory=Training)
 
-  def __post_init__(self):
-    for kind in (Data, Synthetic, Model, Training):
-      name = kind.__name__.lower()
-      value = getattr(self, name)
-      if not isinstance(value, kind):
-        object.__setattr__(self, name, section(kind, value, name))
-
 
 def section(kind: type[Section], values: Any, name: str = '') -> Section:
   """Returns the dataclass of one section, made from a config's values.
@@ -216,8 +206,13 @@ def section(kind: type[Section], values: Any, name: str = '') -> Section:
     if key not in known:
       near = difflib.get_close_matches(key, known, n=1)
       hint = f'; did you mean {near[0]}?' if near else ''
-      raise ConfigError(f'{name or kind.__name__} has no setting {key!r}{hint}')
-  return kind(**values)
+      raise ConfigError(f'{name or "config"} has no setting {key!r}{hint}')
+  nested = {
+    key: section(known[key], value, f'{name}.{key}' if name else key)
+    for key, value in values.items()
+    if isinstance(value, dict)
+  }
+  return kind(**{**values, **nested})
 
 
 def default(size: str = 'full') -> config_dict.ConfigDict:

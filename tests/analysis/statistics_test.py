@@ -1,0 +1,67 @@
+"""Statistics against scikit-learn, SciPy and the paper's own counts."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import sklearn.metrics
+
+from avjax.analysis import statistics
+
+
+def labels(seed, classes=5, n=40):
+  random = np.random.default_rng(seed)
+  # The last class is never true, and the first hardly ever predicted.
+  return random.integers(0, classes - 1, n), random.integers(1, classes, n)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_scores(seed):
+  """Agreement: confusion, UAR and macro-F1 with scikit-learn."""
+  true, predicted = labels(seed)
+  counts = statistics.confusion(true, predicted, 5)
+  np.testing.assert_array_equal(
+    counts, sklearn.metrics.confusion_matrix(true, predicted, labels=range(5))
+  )
+  wanted = sklearn.metrics.recall_score(
+    true, predicted, labels=np.unique(true), average='macro'
+  )
+  assert statistics.unweighted_recall(counts) == pytest.approx(wanted, 1e-12)
+  wanted = sklearn.metrics.f1_score(
+    true, predicted, average='macro', zero_division=0
+  )
+  assert statistics.macro_f1(counts) == pytest.approx(wanted, 1e-12)
+
+
+@pytest.mark.parametrize('correct, total', [(0, 7), (7, 7), (3, 8), (222, 539)])
+@pytest.mark.parametrize('level', [0.9, 0.95])
+def test_wilson(correct, total, level):
+  """Agreement: the interval of a proportion with SciPy."""
+  wanted = scipy.stats.binomtest(correct, total).proportion_ci(level, 'wilson')
+  got = statistics.wilson_interval(correct, total, level)
+  np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_the_papers_interval():
+  """Golden: the 44.90 % of 539 test clips are 242: [40.7, 49.1]."""
+  low, high = statistics.wilson_interval(242, 539)
+  assert (round(100 * low, 1), round(100 * high, 1)) == (40.7, 49.1)
+  assert round(100 * 242 / 539, 2) == 44.90
+
+
+@pytest.mark.parametrize('arguments', [(3, 2), (-1, 2), (0, 0), (1, 2, 1.0)])
+def test_wilson_refuses(arguments):
+  """Law: no proportion, no interval."""
+  with pytest.raises(ValueError, match='wanted 0 <= correct <= total'):
+    statistics.wilson_interval(*arguments)
+
+
+def test_summary():
+  """Law: what results.json says fits together."""
+  true, predicted = labels(0)
+  counts = statistics.confusion(true, predicted, 5)
+  one = statistics.summary(counts, list('abcde'))
+  assert one['n'] == 40
+  assert one['correct'] == np.sum(true == predicted)
+  assert one['accuracy'] == one['correct'] / 40
+  low, high = one['accuracy_interval_95']
+  assert low < one['accuracy'] < high
