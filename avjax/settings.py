@@ -115,7 +115,7 @@ class Training:
   """Section 4.1."""
 
   epochs: int = 50  # at most; Section 4.1
-  patience: int = 10  # epochs without a better validation result; ours
+  patience: int = 20  # epochs without a better validation result; ours
   batch_size: int = 32  # clips, over all devices; ours
   learning_rate: float = 1.0  # Zeiler (2012); the paper gives none
   rho: float = 0.95  # Zeiler (2012)
@@ -153,7 +153,7 @@ class Synthetic:
   segments: int = 4  # each shows an emotion; one of them counts
   share: float = 0.18  # of a clip's frames, in one segment
   spacing: int = 5  # video frames from one event to the next
-  expression: float = 1.25  # strength of the face's row, all segment long
+  expression: float = 1.5  # strength of the face's row, all segment long
   marker: float = 2.0  # strength of the mark on the segment that counts
   event: float = 8.0  # strength of beats, onsets and the voice's columns
 
