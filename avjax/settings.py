@@ -32,6 +32,11 @@ def _at_least(name: str, value: int | float, least: int | float) -> None:
     raise ConfigError(f'{name} is {value!r}; it must be at least {least}')
 
 
+def _seed(name: str, value: int) -> None:
+  if not 0 <= value < 2**31:
+    raise ConfigError(f'{name} is {value!r}; it must be in [0, 2**31)')
+
+
 def _fraction(name: str, value: int | float) -> None:
   if not 0 <= value < 1:
     raise ConfigError(f'{name} is {value!r}; it must be in [0, 1)')
@@ -158,6 +163,7 @@ class Synthetic:
   event: float = 8.0  # strength of beats, onsets and the voice's columns
 
   def __post_init__(self):
+    _seed('synthetic.seed', self.seed)
     for name in ('training', 'validation', 'test'):
       _at_least(f'synthetic.{name}', getattr(self, name), 7)
     for name in ('speakers', 'segments'):
@@ -185,6 +191,9 @@ class Settings:
   synthetic: Synthetic = dataclasses.field(default_factory=Synthetic)
   model: Model = dataclasses.field(default_factory=Model)
   training: Training = dataclasses.field(default_factory=Training)
+
+  def __post_init__(self):
+    _seed('seed', self.seed)
 
 
 def section(kind: type[Section], values: Any, name: str = '') -> Section:

@@ -37,6 +37,7 @@ def test_override():
     ('training', 'rho', 1.0, r'\[0, 1\)'),
     ('training', 'weight_decay', -0.1, 'at least 0'),
     ('synthetic', 'training', 3, 'at least 7'),
+    ('synthetic', 'seed', -1, r'\[0, 2\*\*31\)'),
   ],
 )
 def test_what_is_refused(section, key, value, message):

@@ -73,11 +73,12 @@ def train_step(shape: Shape) -> dict[str, Callable[[], Any]]:
     return theirs.apply_fn({'params': peers.from_ours(params)}, batch)
 
   got, wanted = (
-    jax.jit(_values_and_gradients(logits))(ours.params)
+    jax.jit(values_and_gradients(logits))(ours.params)
     for logits in (their_logits, our_logits)
   )
   check('flax', got, wanted)
-  state = {'avjax': ours, 'flax': theirs}  # donated, and replaced, every step
+  # Donated, and replaced, by every step.
+  state: dict[str, Any] = {'avjax': ours, 'flax': theirs}
   key = jax.random.key(0)
 
   def our_step():
@@ -111,20 +112,24 @@ def lstm_layer(shape: Shape) -> dict[str, Callable[[], Any]]:
     for name in ('fused', *sorted(IMPLEMENTATIONS.keys() - {'fused'}))
   }
   layers['flax'] = functools.partial(peers.lstm, lengths=lengths)
-  wanted = jax.jit(_values_and_gradients(layers['reference']))(arrays)
+  wanted = jax.jit(values_and_gradients(layers['reference']))(arrays)
   for name, layer in layers.items():
-    check(name, jax.jit(_values_and_gradients(layer))(arrays), wanted)
+    check(name, jax.jit(values_and_gradients(layer))(arrays), wanted)
   return {
-    name: functools.partial(jax.jit(_values_and_gradients(layer)), arrays)
+    name: functools.partial(jax.jit(values_and_gradients(layer)), arrays)
     for name, layer in layers.items()
   }
 
 
 def _ours(arrays, lengths, implementation):
-  return lstm(*arrays, lengths, implementation=implementation)[0]
+  inputs, w_input, w_recurrent, bias = arrays
+  h, _ = lstm(
+    inputs, w_input, w_recurrent, bias, lengths, implementation=implementation
+  )
+  return h
 
 
-def _values_and_gradients(function):
+def values_and_gradients(function):
   """Returns the function's value, and the gradient of its mean square."""
 
   def loss(arguments):
@@ -147,7 +152,8 @@ def check(name: str, got: Any, wanted: Any) -> None:
   for tolerance, ours, reference in zip((1e-5, 1e-4), got, wanted, strict=True):
     for path, want in jax.tree.leaves_with_path(reference):
       have = dict(jax.tree.leaves_with_path(ours))[path]
-      error = float(jnp.abs(have - want).max() / jnp.abs(want).max())
+      scale = jnp.maximum(jnp.abs(want).max(), 1e-30)  # it may be all zero
+      error = float(jnp.abs(have - want).max() / scale)
       if not error <= tolerance:
         raise AvjaxError(
           f'{name} differs by {error:.1e} of the largest entry in'

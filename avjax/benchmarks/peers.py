@@ -6,6 +6,7 @@ padded batch in the plain way. It assumes that the padding is finite.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -71,12 +72,12 @@ class Encoder(nn.Module):
 
     audio = hidden(AUDIO, self.cells, batch.audio)
     audio = lstm('audio_lstm', audio, batch.audio_length)
-    frames = [
+    streams = [
       hidden(stream, config.hidden_size, batch.visual[stream])
       for stream in config.streams
       if stream != AUDIO
     ]
-    frames = hidden('visual', self.cells, jnp.concatenate(frames, axis=-1))
+    frames = hidden('visual', self.cells, jnp.concatenate(streams, axis=-1))
     aligned = Align(2 * config.alignment.half_window, name='alignment')(
       audio, frames, batch.audio_length, batch.visual_length
     )
@@ -162,7 +163,7 @@ def lstm(
   inputs, w_input, w_recurrent, bias = arrays
   ours = {'w_input': w_input, 'w_recurrent': w_recurrent, 'bias': bias}
   layer = nn.RNN(nn.OptimizedLSTMCell(bias.shape[1]))
-  h = layer.apply({'params': _cell(ours)}, inputs, seq_lengths=lengths)
+  h: Any = layer.apply({'params': _cell(ours)}, inputs, seq_lengths=lengths)
   within = jnp.arange(inputs.shape[1])[None] < lengths[:, None]
   return jnp.where(within[..., None], h, 0)
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
-from avjax.training.records import environment
+from avjax.training import records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ def in_turns(
   return {name: Timing(first[name], tuple(times[name])) for name in functions}
 
 
-def records(
+def lines(
   timings: Mapping[str, Timing], case: str, shape: Any
 ) -> list[dict[str, Any]]:
   """Returns what is printed of each timing: times, ratio, where and with what.
@@ -83,6 +84,8 @@ def records(
   above 1 where ours is faster.
   """
   ours = next(iter(timings.values())).median
+  environment = records.environment()
+  environment['versions']['numpy'] = np.__version__
   return [
     {
       'case': case,
@@ -96,7 +99,7 @@ def records(
       'ratio': round(timing.median / ours, 3),
       'calls': len(timing.calls),
       'device': jax.devices()[0].device_kind,
-      **environment(),
+      **environment,
     }
     for name, timing in timings.items()
   ]

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import pathlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -137,6 +138,7 @@ class Trainer:
     if found is not None:
       state = state.replace(**found[1])
       progress = Progress.from_json(found[2])
+      print(f'{workdir}: resumed at step {found[0]}', file=sys.stderr)
     records.write_metrics(workdir, progress.history)
     state = self._devices.put_state(state)
     epochs = self._config.training.epochs

@@ -23,6 +23,7 @@ class Display:
   def __init__(self, epochs: int, title: str = ''):
     self._epochs = epochs
     self._title = f'{title} ' if title else ''
+    self._validated = ''
     self._bar: Progress | None = None
     if sys.stderr.isatty():
       self._bar = Progress(
@@ -50,18 +51,20 @@ class Display:
       self._bar.update(
         self._task,
         description=f'{self._title}epoch {epoch + 1}/{self._epochs}',
-        completed=done,
-        total=steps,
-        status=f'loss {loss:.3f}',
+        completed=epoch * steps + done,
+        total=self._epochs * steps,
+        status=f'loss {loss:.3f}{self._validated}',
       )
 
   def epoch(self, line: dict) -> None:
     """Shows one finished epoch, from its line in metrics.jsonl."""
-    text = (
-      f'{self._title}epoch {line["epoch"] + 1}/{self._epochs}'
-      f'  loss {line["training_loss"]:.3f}'
+    self._validated = (
       f'  validation {100 * line["validation_accuracy"]:.1f} %'
       f'  {line["clips_per_second"]:.0f} clips/s'
+    )
+    text = (
+      f'{self._title}epoch {line["epoch"] + 1}/{self._epochs}'
+      f'  loss {line["training_loss"]:.3f}{self._validated}'
       + ('  best' if line['best'] else '')
     )
     if self._bar is not None:
