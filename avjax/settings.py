@@ -160,7 +160,7 @@ class Synthetic:
   spacing: int = 5  # video frames from one event to the next
   expression: float = 1.5  # strength of the face's row, all segment long
   marker: float = 2.0  # strength of the mark on the segment that counts
-  event: float = 8.0  # strength of beats, onsets and the voice's columns
+  event: float = 20.0  # strength of beats, onsets and the voice's columns
 
   def __post_init__(self):
     _seed('synthetic.seed', self.seed)
