@@ -15,6 +15,15 @@ AUDIO = 'audio'
 """The one stream with a clock of its own; every other stream is visual."""
 
 
+def centre(frame, video_frames: int, audio_frames: int):
+  """Returns p_t, the audio frame at a video frame's centre (Section 2.1).
+
+  On the host, in Python's or NumPy's integers; `models.alignment` has the
+  same for 32 bits.
+  """
+  return (2 * frame + 1) * audio_frames // (2 * video_frames)
+
+
 @dataclasses.dataclass(frozen=True)
 class Clip:
   """One clip: its feature streams and what is known about it.

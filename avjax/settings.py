@@ -85,9 +85,28 @@ class Model:
       'embedding_size',
     ):
       _at_least(f'model.{name}', getattr(self, name), 1)
-    _fraction('model.dropout', self.dropout)
+    if not 0 <= self.dropout <= 0.99:
+      raise ConfigError(
+        f'model.dropout is {self.dropout!r}; it must be in [0, 0.99]'
+      )
+    if self.variant == 'average_pool5' and (
+      len(self.streams) != 1 or 'audio' in self.streams
+    ):
+      raise ConfigError(
+        f'model.variant average_pool5 reads one visual stream and no audio;'
+        f' model.streams is {self.streams}: use configs/average_pool5.py'
+      )
+    if self.shared_encoder and self.variant != 'proposed':
+      raise ConfigError(
+        f'model.shared_encoder is for the variant proposed, not {self.variant}'
+      )
     if len(set(self.streams)) < len(self.streams):
       raise ConfigError(f'model.streams {self.streams} names a stream twice')
+    if 'visual' in self.streams:
+      raise ConfigError(
+        "model.streams names a stream 'visual'; the layer that joins the"
+        ' streams has that name: call the stream something else'
+      )
     if not set(self.streams) - {'audio'}:
       raise ConfigError(
         f'model.streams {self.streams} has no visual stream; the model needs'
@@ -112,6 +131,11 @@ class Data:
     if self.fold != 'all' and not self.fold.isdecimal():
       raise ConfigError(
         f"data.fold is {self.fold!r}; it must be a number from 0, or 'all'"
+      )
+    if self.fold != 'all' and self.protocol != 'loso':
+      raise ConfigError(
+        f'data.fold is {self.fold}, and data.protocol {self.protocol} has no'
+        ' folds; set data.protocol to loso'
       )
 
 

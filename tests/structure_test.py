@@ -20,7 +20,7 @@ BELOW = {
   'kernels': {'shapes'},
   'models': {'kernels', 'clips', 'settings', *BASE},
   'data': {'clips', 'settings', *BASE},
-  'analysis': {'models', 'clips', *BASE},
+  'analysis': {'clips', *BASE},
   'training': {'analysis', 'data', 'models', 'clips', 'settings', *BASE},
   'benchmarks': {
     'training', 'kernels', 'models', 'clips', 'settings', *BASE,

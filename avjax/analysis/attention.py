@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from avjax.models.alignment import window
+from avjax.clips import centre
 from avjax.shapes import Array, Float
 
 
@@ -46,18 +46,18 @@ def placement(
   if events is None or not len(events):
     return None
   frames, places = weights.shape
-  frame, exists = (np.asarray(x) for x in window(places, audio_length, frames))
   t, j = np.asarray(events).T
-  start = frame[t, np.argmax(exists[t], 1)] - np.argmax(exists[t], 1)
-  true = j - start  # the window's first place, in or out of the clip
-  uniform = exists / exists.sum(1, keepdims=True)
+  first = centre(t, frames, audio_length) - places // 2  # may not exist
+  place = first[:, None] + np.arange(places)
+  exists = (place >= 0) & (place < audio_length)
+  true = j - first
 
-  def scored(share):
-    expected = share[t] @ np.arange(places)
-    return share[t, true], np.abs(expected - true)
+  def scored(shares):
+    expected = shares @ np.arange(places)
+    return shares[np.arange(len(t)), true], np.abs(expected - true)
 
-  weight, error = scored(np.asarray(weights))
-  weight_uniform, error_uniform = scored(uniform)
+  weight, error = scored(np.asarray(weights)[t])
+  weight_uniform, error_uniform = scored(exists / exists.sum(1, keepdims=True))
   return {
     'weight': weight,
     'error': error,

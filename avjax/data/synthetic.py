@@ -30,7 +30,7 @@ import dataclasses
 
 import numpy as np
 
-from avjax.clips import EMOTIONS, Clip
+from avjax.clips import EMOTIONS, Clip, centre
 from avjax.settings import Synthetic
 
 AUDIO_RATE = 1.25  # audio frames a video frame: 31.25 Hz and 25 Hz
@@ -103,11 +103,6 @@ def codes(seed: int) -> Codes:
     onset=voice[3],
     appearance=scale * appearance,
   )
-
-
-def centre(frame, video_frames: int, audio_frames: int):
-  """Returns p_t, the audio frame at a video frame's centre (Section 2.1)."""
-  return (2 * frame + 1) * audio_frames // (2 * video_frames)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from avjax.analysis import attention, statistics
 from avjax.clips import Clip
 from avjax.data.loader import Loader
+from avjax.errors import TrainingError
 from avjax.training.devices import Devices
 from avjax.training.steps import TrainState
 
@@ -37,11 +38,8 @@ class Outcome:
     """Index of the most probable emotion of every clip."""
     return self.probabilities.argmax(1)
 
-  def summary(self) -> dict:
-    """Returns what results.json says of the clips.
-
-    Clips without a label count for the attention's scores alone.
-    """
+  def scores(self) -> dict:
+    """Returns accuracy, loss and the rest over the clips with a label."""
     known = [k for k, clip in enumerate(self.clips) if clip.label is not None]
     result: dict = {'n': 0, 'unlabelled': len(self.clips) - len(known)}
     if known:
@@ -54,7 +52,11 @@ class Outcome:
       likelihood = self.probabilities[known, label]
       result |= statistics.summary(counts, self.emotions)
       result['loss'] = float(-np.log(np.maximum(likelihood, 1e-38)).mean())
-    return result | attention.summary(
+    return result
+
+  def summary(self) -> dict:
+    """Returns what results.json says: the scores, and those of attention."""
+    return self.scores() | attention.summary(
       self.clips, self.predicted, self.attention, self.alignment
     )
 
@@ -69,6 +71,10 @@ def evaluate(
     state: as `Devices.first` gives it.
     clips: with the streams that the model reads.
     loader: how to batch them.
+
+  Raises:
+    TrainingError: a clip's logits are not finite; names every such clip of a
+      batch.
   """
   probabilities = np.zeros((len(clips), len(loader.emotions)))
   maps: list[np.ndarray | None] = [None] * len(clips)
@@ -76,6 +82,13 @@ def evaluate(
   for indices, batch in loader.evaluation(clips):
     prediction = jax.device_get(devices.eval_step(state, batch))
     logits = np.asarray(prediction.logits, np.float64)[: len(indices)]
+    bad = indices[~np.isfinite(logits).all(1)]
+    if len(bad):
+      raise TrainingError(
+        'the network gives no finite value for '
+        + ', '.join(clips[k].name for k in bad)
+        + '; look at these clips, or lower training.learning_rate'
+      )
     shares = np.exp(logits - logits.max(1, keepdims=True))
     probabilities[indices] = shares / shares.sum(1, keepdims=True)
     for row, index in enumerate(indices):

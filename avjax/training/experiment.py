@@ -65,8 +65,9 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
     for k, parts in enumerate(folds):
       folder = workdir / f'fold-{k}'
       one = _one_fold(config, k)
-      records.open_run(folder, one, about)
-      _run_split(one, about, parts, folder, f'fold {k}')
+      with lock(folder):
+        records.open_run(folder, one, about)
+        _run_split(one, about, parts, folder, f'fold {k}')
     return _join_folds(workdir, len(folds))
 
 
@@ -158,9 +159,9 @@ def _join_folds(workdir: pathlib.Path, folds: int) -> dict[str, Any]:
   Every clip is tested once, so the folds' test counts add up to one table;
   the mean and deviation of their accuracies stand beside it.
   """
-  each = [
-    records.read(workdir / f'fold-{k}' / records.RESULTS) for k in range(folds)
-  ]
+  parts = [workdir / f'fold-{k}' for k in range(folds)]
+  each = [records.read(folder / records.RESULTS) for folder in parts]
+  records.join_predictions(workdir, parts, 'test')
   tests = [one['splits']['test'] for one in each]
   counts = np.sum([test['confusion'] for test in tests], axis=0)
   content = {
@@ -170,6 +171,9 @@ def _join_folds(workdir: pathlib.Path, folds: int) -> dict[str, Any]:
       for split in each[0]['splits']
     },
     'seconds': math.fsum(one['seconds'] for one in each),
+    'clips_per_second': statistics.fmean(
+      one['clips_per_second'] for one in each
+    ),
     'parameters': each[0]['parameters'],
     'device': each[0]['device'],
   }

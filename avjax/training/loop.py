@@ -156,6 +156,11 @@ class Trainer:
         )
         if stop.number is not None:
           checkpoints.wait()
+          print(
+            f'{workdir}: saved at step {int(saved["step"])}; run again to'
+            ' resume',
+            file=sys.stderr,
+          )
           raise SystemExit(128 + stop.number)
     checkpoints.wait()
     return progress
@@ -208,7 +213,7 @@ class Trainer:
       self._devices.first(state),
       self._validation,
       self._loader,
-    ).summary()
+    ).scores()
     clips = len(self._training)
     selection, best = progress.selection.update(
       progress.epoch, result['accuracy'], result['loss']

@@ -24,14 +24,24 @@ _PACKAGES = ('avjax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint')
 
 
 def write(path: pathlib.Path, text: str) -> None:
-  """Writes a whole file or, if the process dies, leaves the one before."""
-  path.parent.mkdir(parents=True, exist_ok=True)
+  """Writes a whole file or, if the process dies, leaves the one before.
+
+  Raises:
+    CheckpointError: there is no room, or no permission.
+  """
   part = path.with_name(path.name + '.part')
-  with open(part, 'w', encoding='utf-8', newline='') as file:
-    file.write(text)
-    file.flush()
-    os.fsync(file.fileno())
-  part.replace(path)
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(part, 'w', encoding='utf-8', newline='') as file:
+      file.write(text)
+      file.flush()
+      os.fsync(file.fileno())
+    part.replace(path)
+  except OSError as error:
+    raise CheckpointError(
+      f'{path} cannot be written: {error.strerror}; mend that and run again'
+      ' to resume'
+    ) from None
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
@@ -77,7 +87,8 @@ def open_run(
   Args:
     workdir: the run's folder.
     config: its settings.
-    about: what else makes the run what it is ('emotions', 'fingerprint').
+    about: what else makes the run what it is: 'emotions', 'widths' and
+      'data_fingerprint'.
 
   Raises:
     CheckpointError: the folder belongs to a run with other settings or data;
@@ -87,6 +98,13 @@ def open_run(
   now = {'settings': settings_as_json(config)} | dict(about)
   if path.exists():
     before = read(path)
+    if before.get('data_fingerprint') != now['data_fingerprint'] and (
+      before.get('settings') == now['settings']
+    ):
+      raise CheckpointError(
+        f'{workdir} holds a run on other clips: the data has changed since;'
+        ' use another --workdir, or the data it was started with'
+      )
     different = [
       f'{key} was {old!r} and is {new!r}'
       for key, old, new in _differences(
@@ -119,6 +137,8 @@ def environment() -> dict[str, Any]:
   """Returns the versions and the source revision that a run was made with."""
   root = pathlib.Path(__file__).parents[2]
   try:
+    if not (root / '.git').exists():
+      raise FileNotFoundError  # another project's history may be around it
     revision = subprocess.run(
       ['git', '-C', str(root), 'describe', '--always', '--dirty'],
       capture_output=True,
@@ -159,4 +179,18 @@ def write_predictions(
     ):
       shares = [f'{share:.6f}' for share in row]
       table.writerow([clip.name, split, clip.label, emotions[n], *shares])
+  write(workdir / PREDICTIONS, file.getvalue())
+
+
+def join_predictions(
+  workdir: pathlib.Path, folders: Sequence[pathlib.Path], split: str
+) -> None:
+  """Writes predictions.csv from the lines of one split in several folders."""
+  file = io.StringIO()
+  table = csv.writer(file, lineterminator='\n')
+  for k, folder in enumerate(folders):
+    with open(folder / PREDICTIONS, encoding='utf-8', newline='') as part:
+      head, *rows = csv.reader(part)
+    table.writerows([head] if k == 0 else [])
+    table.writerows(row for row in rows if row[1] == split)
   write(workdir / PREDICTIONS, file.getvalue())
