@@ -37,6 +37,8 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     if error.filename is None:
       raise
     _fail(program, f'{error.filename}: {error.strerror}')
+  except KeyboardInterrupt:
+    sys.exit(130)
 
 
 def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
@@ -61,7 +63,9 @@ def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
   ) as error:
     # What ml_collections raises for a --config.key that is not in the config,
     # a value of the wrong type or a file that is not Python.
+    # The KeyErrors quote their text, some of them twice.
     text = str(error.args[0] if error.args else error)
+    text = text.replace('\\n', ' ').replace("\\'", '').strip('\'" ')
     raise flags.Error(f'--config: {text}') from error
 
 
@@ -77,6 +81,7 @@ def config_of(flag: flags.FlagHolder) -> config_dict.ConfigDict:
   if not isinstance(value, config_dict.ConfigDict):  # not read, and not said
     path = config_flags.get_config_filename(flags.FLAGS[flag.name])
     near = sorted(pathlib.Path(path).parent.glob('*.py'))
+    near = near or sorted(pathlib.Path('configs').glob('*.py'))
     there = ', '.join(map(str, near)) or 'no .py file beside it'
     raise flags.Error(f'--{flag.name}={path} cannot be read; there is {there}')
   return value

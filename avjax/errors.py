@@ -1,6 +1,6 @@
 """What goes wrong for a user, by kind. Each message is one line that names
 what was found, what was wanted and what to do; the programs print it on
-standard error and exit with 2."""
+standard error and exit with 2, or with 1 where a training broke off."""
 
 
 class AvjaxError(ValueError):

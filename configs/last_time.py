@@ -11,6 +11,7 @@ from avjax import settings
 
 
 def get_config(size: str = 'full'):
+  """Returns the settings; `size` is what follows the colon."""
   config = settings.default(size)
   config.model.variant = 'last_time'
   config.model.lstm_cells = 64  # Section 4.1

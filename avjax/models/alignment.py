@@ -25,7 +25,7 @@ def align(
 
   Args:
     audio: h_{a,j}, one row an audio frame; zero on padding.
-    visual: v_t, one row a video frame.
+    visual: v_t, one row a video frame; finite on padding.
     w_audio: W^a of Eq. 5.
     w_visual: W^v of Eq. 5.
     w_place: W_i of Eq. 5, one row a place of the window.

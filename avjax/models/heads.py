@@ -1,4 +1,4 @@
-"""From the states of a clip to its logits: Eqs. 7, 8 and 11."""
+"""From the states of a clip to its logits: Eqs. 8 and 11."""
 
 import jax.numpy as jnp
 

@@ -18,7 +18,7 @@ def attend(
   frames that speak of it.
 
   Args:
-    selector: h_sel, one row a video frame.
+    selector: h_sel, one row a video frame; finite on padding.
     w_state: W^h.
     embeddings: e_n, one row an emotion.
     length: true video frames; all of T where None.

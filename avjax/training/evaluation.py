@@ -1,7 +1,9 @@
 """A finished run on any clips: what bin/evaluate does."""
 
 import dataclasses
+import os
 import pathlib
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from avjax.clips import Clip
 from avjax.data import batching, corpus, splits
+from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError, ConfigError, DataError
 from avjax.settings import Settings, section
 from avjax.training import experiment, records
@@ -60,7 +63,7 @@ def run(
       f'{workdir} holds a run of several folds; give one of its folders,'
       f' such as {workdir / "fold-0"}'
     )
-  clips = _clips(config, store, split)
+  clips = _clips(config, about, store, split)
   _check_widths(clips, config, widths)
   outcome, results = _evaluate(workdir, config, about, clips, split)
   name = pathlib.Path(store).name if store else 'own'
@@ -68,28 +71,51 @@ def run(
   output = pathlib.Path(output).expanduser()
   records.write_predictions(output, {split: outcome})
   records.write_json(output / records.RESULTS, results)
+  print(f'output: {output}', file=sys.stderr)
   return results
 
 
-def _clips(config: Settings, store: str | None, split: str) -> list[Clip]:
+def _same(store: str, other: str) -> bool:
+  """Says whether two names are the same store."""
+  if 'synthetic' in (store, other):
+    return store == other
+  first, second = (os.path.expanduser(name) for name in (store, other))
+  return os.path.realpath(first) == os.path.realpath(second)
+
+
+def _clips(
+  config: Settings, about: dict[str, Any], store: str | None, split: str
+) -> list[Clip]:
   """Returns the clips that are asked for."""
-  own = store in (None, config.data.store)
+  own = store is None or _same(store, config.data.store)
   if store is not None and not own:
-    data = dataclasses.replace(config.data, store=store, protocol='store')
+    data = dataclasses.replace(
+      config.data, store=store, protocol='store', fold='all'
+    )
     config = dataclasses.replace(config, data=data)
   clips = corpus.load(config)
   if split == 'all':
     return clips
+  if own and fingerprint(clips) != about['data_fingerprint']:
+    raise DataError(
+      f'{config.data.store} has changed since the run was trained, so its'
+      ' splits are not known to be the same; --split=all takes every clip'
+    )
   if own:
     fold = 0 if config.data.fold == 'all' else int(config.data.fold)
     parts = splits.split(clips, config.data.protocol, fold)
   else:
-    parts = splits.by_name(clips)
+    try:
+      parts = splits.by_name(clips)
+    except DataError as error:
+      raise DataError(
+        f'{str(error).split(";")[0]}; --split=all takes every clip'
+      ) from None
   if not parts.get(split):
     raise DataError(
       f'{config.data.store} has no {split} clips; it has '
       + (', '.join(name for name, part in parts.items() if part) or 'no splits')
-      + "; 'all' takes every clip"
+      + '; --split=all takes every clip'
     )
   return parts[split]
 
@@ -119,10 +145,10 @@ def _evaluate(
   devices = Devices(config.training.parallelism)
   loader = experiment.make_loader(config, emotions, {split: clips}, devices)
   initial = create_state(config, loader.batch(clips, np.array([0])), emotions)
-  fingerprint = experiment.checkpoint_fingerprint(config, about)
+  belongs = experiment.checkpoint_fingerprint(config, about)
   with (
     lock(workdir),
-    Checkpoints(workdir / 'checkpoints', fingerprint) as checkpoints,
+    Checkpoints(workdir / 'checkpoints', belongs) as checkpoints,
   ):
     step, saved, _ = checkpoints.restore_best(as_saved(initial))
   state = devices.one_state(initial.replace(**saved))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -64,6 +65,19 @@ def test_other_store(trained, compiled, tmp_path):  # noqa: F811
   assert len((tmp_path / 'out/predictions.csv').read_text().splitlines()) == 10
 
 
+def test_store_that_has_changed(trained, compiled, tmp_path):  # noqa: F811
+  """Program: other clips under the store's name are not its test clips."""
+  folder = tmp_path / 'trained'
+  shutil.copytree(trained, folder)
+  config = (folder / 'w/config.json').read_text()
+  config = config.replace(str(trained), str(folder))
+  shutil.rmtree(folder / 'store')
+  store.write(folder / 'store', examples.make_clips(9, 'test', seed=1))
+  (folder / 'w/config.json').write_text(config)
+  line = fails('evaluate', '--workdir=w', compiled=compiled, cwd=folder)
+  assert 'has changed since' in line
+
+
 def test_what_is_wrong(trained, compiled, tmp_path):  # noqa: F811
   """Program: one line that names it, exit code 2, nothing written."""
   clips = examples.make_clips(9, 'test', seed=1)
@@ -77,7 +91,10 @@ def test_what_is_wrong(trained, compiled, tmp_path):  # noqa: F811
   ]
   store.write(tmp_path / 'wide', wide)
   run_folder = f'--workdir={trained}/w'
+  unsplit = [dataclasses.replace(c, split='') for c in clips]
+  store.write(tmp_path / 'unsplit', unsplit)
   for arguments, wanted in [
+    ([run_folder, '--store=unsplit'], '--split=all takes'),
     ([], '--workdir is missing'),
     (['--workdir=nowhere'], 'bin/train has made'),
     ([run_folder, '--split=dev'], 'training, validation, test, all'),

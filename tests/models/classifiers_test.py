@@ -221,6 +221,8 @@ def test_dropout_belongs_to_the_clip():
     ).logits
 
   whole = logits(example())
+  plain = jax.jit(module.apply)({'params': params}, example()).logits
+  assert np.all(np.abs(whole[:2] - plain[:2]).max(1) > 1e-3)
   longer = logits(example(more=5))
   np.testing.assert_allclose(longer, whole, rtol=1e-5, atol=1e-6)
   second = jax.tree.map(lambda x: x[1:2], example())

@@ -91,6 +91,37 @@ def test_loss_that_is_not_finite(place):
   )
 
 
+def test_loss_is_the_cross_entropy():
+  """Equation: the mean of -log softmax at the label, over the real clips."""
+  model = dataclasses.replace(examples.SETTINGS.model, dropout=0.0)
+  settings = dataclasses.replace(examples.SETTINGS, model=model)
+  state, batch = first_batch(settings)
+  logits = np.asarray(steps.eval_step(state, batch).logits, np.float64)[:5]
+  label = batch.label[:5]
+  each = np.log(np.exp(logits).sum(1)) - logits[np.arange(5), label]
+  _, metrics = steps.train_step(state, batch)
+  np.testing.assert_allclose(metrics['loss'], each.mean(), rtol=1e-5)
+  np.testing.assert_allclose(metrics['losses'][:5], each, rtol=1e-5)
+  assert not np.any(metrics['losses'][5:])
+  assert metrics['correct'] == np.sum(logits.argmax(1) == label)
+
+
+def test_training_learns():
+  """Law: on clips that tell their label, the loss falls to half."""
+  parts = examples.make_parts()
+  loader = examples.make_loader(examples.SETTINGS, parts)
+  clips = parts['training']
+  state, _ = first_batch()
+  means = []
+  for epoch in range(60):
+    seen = []
+    for indices in loader.order(clips, 0, epoch):
+      state, metrics = steps.train_step(state, loader.batch(clips, indices))
+      seen.append(float(metrics['loss']))
+    means.append(np.mean(seen))
+  assert np.mean(means[-5:]) < np.mean(means[:5]) / 2
+
+
 def test_same_seed_same_step():
   """Law: two states of one seed stay equal to the bit; another's differs."""
   first, second = (steps.train_step(*first_batch())[0] for _ in range(2))

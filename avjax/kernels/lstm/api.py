@@ -42,7 +42,7 @@ def lstm(
     lengths: true steps of each row, 0 to T; all of T where None.
     implementation: 'reference', 'fused' (keeps the gates for the backward
       pass) or 'fused_hc' (keeps h and c, a third of the memory, and computes
-      the gates again). None picks the fastest for the device.
+      the gates again). None picks 'fused'.
 
   Returns:
     h, zero on the padding, and (h_last, c_last) at each row's last true step,
@@ -74,7 +74,10 @@ def lstm(
 def last_step(
   states: Float[Array, 'B T C'], lengths: Int[Array, ' B']
 ) -> Float[Array, 'B C']:
-  """Returns each row's state at its last true step, zero where it has none."""
+  """Returns each row's state at its last true step, zero where it has none.
+
+  Eq. 7.
+  """
   place = jnp.maximum(lengths - 1, 0)[:, None, None]
   last = jnp.take_along_axis(states, place, axis=1)[:, 0]
   return jnp.where(lengths[:, None] > 0, last, 0)

@@ -16,8 +16,6 @@ import jax.numpy as jnp
 
 from avjax.shapes import Array, Float
 
-RESIDUALS = ('gates', 'hc')
-
 
 def scan(
   inputs: Float[Array, 'T B D'],
