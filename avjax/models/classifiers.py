@@ -121,9 +121,10 @@ class Proposed(nn.Module):
     w_state = self.param(
       'w_state', glorot, (selector.shape[-1], config.embedding_size)
     )
+    # Small, so that every emotion begins with nearly uniform attention.
     embeddings = self.param(
       'embeddings',
-      nn.initializers.normal(1.0),
+      nn.initializers.normal(0.1),
       (self.classes, config.embedding_size),
     )
     w_class = self.param('w_class', glorot, (self.classes, states.shape[-1]))
