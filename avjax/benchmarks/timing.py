@@ -90,7 +90,7 @@ def lines(
     {
       'case': case,
       'implementation': name,
-      **{k: v for k, v in dataclasses.asdict(shape).items() if v},
+      **dataclasses.asdict(shape),
       'dtype': 'float32',
       'compile_seconds': round(timing.compilation, 3),
       'median_ms': round(1e3 * timing.median, 3),
