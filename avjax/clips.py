@@ -24,6 +24,36 @@ def centre(frame, video_frames: int, audio_frames: int):
   return (2 * frame + 1) * audio_frames // (2 * video_frames)
 
 
+FRAME_RATE = 25
+"""Video frames a second, of every clip (Section 3)."""
+
+SAMPLE_RATE = 16000
+"""Audio samples a second (Section 3.3); 640 of them a video frame."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RawClip:
+  """One decoded clip: picture and sound on one time line, which begins at 0.
+
+  Attributes:
+    name: identity within the corpus.
+    frames: (T, height, width, 3) uint8 RGB, 25 a second; None where the file
+      has no picture.
+    waveform: (n,) float64 in [-1, 1], mono at 16 kHz, n = 640 T; zero where
+      the file has no sound at that time.
+    audible: (n,) bool, where the file has sound; all False without any.
+    length: video frames T; from the sound where there is no picture.
+    notes: what a user should know, such as 'partial: 1.2 of 2.4 s'.
+  """
+
+  name: str
+  frames: np.ndarray | None
+  waveform: np.ndarray
+  audible: np.ndarray
+  length: int
+  notes: tuple[str, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True)
 class Clip:
   """One clip: its feature streams and what is known about it.

@@ -20,10 +20,15 @@ BELOW = {
   'kernels': {'shapes'},
   'models': {'kernels', 'clips', 'settings', *BASE},
   'data': {'clips', 'settings', *BASE},
+  'features': {'data', 'clips', 'settings', *BASE},
+  'synthesis': {'features', 'data', 'clips', *BASE},
   'analysis': {'clips', *BASE},
   'training': {'analysis', 'data', 'models', 'clips', 'settings', *BASE},
   'benchmarks': {
     'training', 'kernels', 'models', 'clips', 'settings', *BASE,
+  },
+  'prediction': {
+    'training', 'features', 'analysis', 'data', 'clips', 'settings', *BASE,
   },
 }  # fmt: skip
 """Layer -> the layers that it may import: all of them further down."""

@@ -1,0 +1,1 @@
+"""Section 3: from a raw clip to feature streams."""
