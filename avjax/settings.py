@@ -207,6 +207,34 @@ class Synthetic:
 
 
 @dataclasses.dataclass(frozen=True)
+class Features:
+  """Section 3, for bin/extract; not a part of a run's settings."""
+
+  streams: tuple[str, ...] = ('audio', 'shape', 'appearance')
+  preset: str = 'v0.65'  # which audio features: 901 columns; the README says why
+  audio_width: int = 50  # of 901 columns, Section 3.3
+  shape_width: int = 20  # of 98 coordinates, Section 3.1
+  appearance_width: int = 1024  # of 9216 values of pool5, Section 3.2
+  alexnet: str = ''  # file of weights; '': random ones, which say so
+  landmarks: str = ''  # the corpus's own files, with {clip}; '': dlib
+  seed: int = 0  # of the random forest and of random weights; ours
+
+  def __post_init__(self):
+    for name in self.streams:
+      _one_of('a stream', name, ('audio', 'shape', 'appearance'))
+    if not self.streams:
+      raise ConfigError('no stream is asked for; ask for audio or shape')
+    for name in ('audio_width', 'shape_width', 'appearance_width'):
+      _at_least(name, getattr(self, name), 1)
+    if self.landmarks and '{clip}' not in self.landmarks:
+      raise ConfigError(
+        f'landmarks is {self.landmarks!r}; it must be the path of a file with'
+        ' {clip} in it, such as points/{clip}.mat'
+      )
+    _seed('seed', self.seed)
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
   """All sections of one run."""
 

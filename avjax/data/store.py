@@ -81,12 +81,12 @@ def write(
       # The number makes it unique; the name is for people who look for a clip.
       slug = re.sub('[^A-Za-z0-9._-]+', '_', clip.name)[:80]
       file, data = f'clips/{i:06d}-{slug}.npz', _pack(clip)
-      _put(folder / file, data)
+      put(folder / file, data)
       files.append(file)
       hashes.append(hashlib.sha256(data).hexdigest())
     _sync(folder / 'clips')
     text = manifest.dump(clips, files, hashes, source)
-    _put(folder / manifest.NAME, text)
+    put(folder / manifest.NAME, text)
     _sync(folder)
   except OSError as error:
     raise DataError(
@@ -166,20 +166,10 @@ def _pack(clip: Clip) -> bytes:
   arrays = {k: np.asarray(v, '<f4') for k, v in clip.streams.items()}
   for name, value in clip.truth.items():
     arrays[TRUTH + name] = np.asarray(value).astype('<i8', casting='safe')
-  packed = io.BytesIO()
-  with zipfile.ZipFile(packed, 'w', zipfile.ZIP_STORED) as archive:
-    for name, array in arrays.items():
-      member = io.BytesIO()
-      array = np.ascontiguousarray(array)
-      np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
-      # A ZipInfo by itself has the date 1980-01-01: no clock in the bytes.
-      info = zipfile.ZipInfo(f'{name}.npy')
-      info.create_system = 3  # one of the two that Python writes, everywhere
-      archive.writestr(info, member.getvalue())
-  return packed.getvalue()
+  return npy.pack(arrays)
 
 
-def _put(path: pathlib.Path, data: bytes) -> None:
+def put(path: pathlib.Path, data: bytes) -> None:
   """Writes a file that is there whole or not at all."""
   partial = path.with_name(path.name + '.tmp')
   with open(partial, 'wb') as file:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from avjax.errors import DataError
-from avjax.shapes import Array, Float
+from avjax.shapes import Float
 
 CLIP = 5.0  # deviations; ours
 ROWS = 200_000  # frames that are fitted on, at most: 1.5 GB of 901 columns
@@ -33,14 +33,14 @@ class Whitener:
     components: (D, K) principal directions, each divided by its deviation.
   """
 
-  median: Float[Array, ' D']
-  scale: Float[Array, ' D']
-  mean: Float[Array, ' D']
-  components: Float[Array, 'D K']
+  median: Float[np.ndarray, ' D']
+  scale: Float[np.ndarray, ' D']
+  mean: Float[np.ndarray, ' D']
+  components: Float[np.ndarray, 'D K']
 
   def __call__(
-    self, columns: Float[Array, 'frames D']
-  ) -> Float[Array, 'frames K']:
+    self, columns: Float[np.ndarray, 'frames D']
+  ) -> Float[np.ndarray, 'frames K']:
     """Returns the whitened frames, float32.
 
     Raises:
@@ -68,7 +68,7 @@ class Whitener:
     return digest.hexdigest()
 
 
-def fit(clips: Sequence[Float[Array, '_ D']], width: int) -> Whitener:
+def fit(clips: Sequence[Float[np.ndarray, '_ D']], width: int) -> Whitener:
   """Returns the whitener of the training clips, with `width` components.
 
   Columns that never vary and components that hold rounding alone give zeros,
