@@ -211,7 +211,7 @@ class Features:
   """Section 3, for bin/extract; not a part of a run's settings."""
 
   streams: tuple[str, ...] = ('audio', 'shape', 'appearance')
-  preset: str = 'v0.65'  # which audio features: 901 columns; the README says why
+  preset: str = 'v0.65'  # of the audio features: 27 names, 901 columns
   audio_width: int = 50  # of 901 columns, Section 3.3
   shape_width: int = 20  # of 98 coordinates, Section 3.1
   appearance_width: int = 1024  # of 9216 values of pool5, Section 3.2

@@ -1,0 +1,98 @@
+"""What became of every clip of a corpus, in all and by class and speaker."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Iterator
+
+COUNTS = ('expected', 'usable', 'partial', 'silent', 'faceless', 'broken')
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """What became of one clip.
+
+  Attributes:
+    clip, label, speaker: as in the table.
+    sha256: of the clip's file; '' where it could not be used.
+    frames: video frames; 0 where it could not be used.
+    faces: of them, those with a face.
+    notes: what a user should know.
+    failure: why it could not be used, or ''.
+  """
+
+  clip: str
+  label: str
+  speaker: str
+  sha256: str
+  frames: int
+  faces: int
+  notes: tuple[str, ...]
+  failure: str
+
+  def counts(self, faces_wanted: bool) -> tuple[bool, ...]:
+    """Returns which of COUNTS the clip belongs to."""
+    usable = not self.failure
+    text = ' '.join(self.notes)
+    return (
+      True,
+      usable,
+      usable and 'partial' in text,
+      usable and ('no sound' in text or 'silent' in text),
+      usable and faces_wanted and not self.faces,
+      not usable,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+  """The rows, and whether faces were looked for; `str` is for people."""
+
+  rows: tuple[Row, ...]
+  faces_wanted: bool = True
+
+  @property
+  def usable(self) -> int:
+    """How many clips can be used."""
+    return sum(not row.failure for row in self.rows)
+
+  def __str__(self) -> str:
+    lines = [_line('', COUNTS), _line('all clips', self._count(self.rows))]
+    for kind in ('label', 'speaker'):
+      names = sorted({getattr(row, kind) for row in self.rows})
+      for name in names:
+        part = tuple(row for row in self.rows if getattr(row, kind) == name)
+        title = f'{kind} {name or "unknown"}'
+        lines.append(_line(title, self._count(part)))
+    lines += self._particulars()
+    return '\n'.join(lines)
+
+  def _count(self, rows: tuple[Row, ...]) -> list[int]:
+    flags = [row.counts(self.faces_wanted) for row in rows]
+    return [sum(column) for column in zip(*flags, strict=True)]
+
+  def _particulars(self) -> Iterator[str]:
+    """Yields a line for every clip that there is something to say about."""
+    for row in self.rows:
+      if row.failure:
+        yield f'left out {row.clip}: {row.failure}'
+    for row in self.rows:
+      if row.notes:
+        yield f'{row.clip}: {"; ".join(row.notes)}'
+
+  def table(self) -> str:
+    """Returns a CSV table: where every clip of the store comes from."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    names = [field.name for field in dataclasses.fields(Row)]
+    writer.writerow(names)
+    for row in self.rows:
+      values = [getattr(row, name) for name in names]
+      writer.writerow(
+        '; '.join(v) if isinstance(v, tuple) else v for v in values
+      )
+    return text.getvalue()
+
+
+def _line(title: str, values) -> str:
+  return f'{title:<24.24}' + ''.join(f'{value!s:>10}' for value in values)
