@@ -21,3 +21,10 @@ def load(config: Settings) -> list[Clip]:
   else:
     clips = store.read(os.path.expanduser(config.data.store))
   return splits.standardise(clips, config.data.standardise)
+
+
+def source(config: Settings) -> str:
+  """Returns what the config's store says of where its clips come from."""
+  if config.data.store == 'synthetic':
+    return 'synthetic'
+  return store.source(os.path.expanduser(config.data.store))

@@ -63,13 +63,11 @@ def dump(
   return json.dumps(header).encode() + b'\n' + body
 
 
-def load(
-  folder: pathlib.Path,
-) -> tuple[dict[str, int], list[dict[str, Any]]]:
-  """Returns the width of every stream and one record a clip.
+def _open(folder: pathlib.Path) -> tuple[dict[str, Any], bytes]:
+  """Returns the header, and the text behind it.
 
   Raises:
-    DataError: there is no manifest, or it is not as `dump` made it.
+    DataError: there is no manifest of this schema.
   """
   if not (folder / NAME).is_file():
     raise DataError(
@@ -86,6 +84,27 @@ def load(
       f'{folder / NAME} has the schema {header.get("schema")!r:.50}; this'
       f' avjax {avjax.__version__} reads {SCHEMA}; {AGAIN}'
     )
+  return header, body
+
+
+def source(folder: pathlib.Path) -> str:
+  """Returns where the clips come from, as `dump` was told.
+
+  Raises:
+    DataError: there is no manifest of this schema.
+  """
+  return str(_open(folder)[0].get('source', ''))
+
+
+def load(
+  folder: pathlib.Path,
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+  """Returns the width of every stream and one record a clip.
+
+  Raises:
+    DataError: there is no manifest, or it is not as `dump` made it.
+  """
+  header, body = _open(folder)
   widths = header.get('streams')
   if not isinstance(widths, dict) or not all(map(_is_size, widths.values())):
     raise DataError(f'{folder / NAME} line 1 lists no streams; {AGAIN}')

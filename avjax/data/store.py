@@ -117,6 +117,15 @@ def read(folder: str | os.PathLike) -> list[Clip]:
   return clips
 
 
+def source(folder: str | os.PathLike) -> str:
+  """Returns where a store says that its clips come from, for people.
+
+  Raises:
+    DataError: there is no store.
+  """
+  return manifest.source(pathlib.Path(folder))
+
+
 def fingerprint(clips: Sequence[Clip]) -> str:
   """Returns a SHA-256 over all that training sees of the clips, in order."""
   digest = hashlib.sha256()

@@ -25,6 +25,76 @@ from avjax.training.workdir import lock
 SPLITS = ('training', 'validation', 'test', 'all')
 
 
+@dataclasses.dataclass(frozen=True)
+class Finished:
+  """A finished run: its folder and what its config.json says."""
+
+  workdir: pathlib.Path
+  config: Settings
+  about: dict[str, Any]
+
+  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+    """Returns the predictions of the best state, and what results.json adds.
+
+    Raises:
+      AvjaxError: the clips do not fit the run, or it has no usable state.
+    """
+    self._check_widths(clips)
+    emotions = tuple(self.about['emotions'])
+    devices = Devices(self.config.training.parallelism)
+    loader = experiment.make_loader(self.config, emotions, {'': clips}, devices)
+    initial = create_state(
+      self.config, loader.batch(clips, np.array([0])), emotions
+    )
+    belongs = experiment.checkpoint_fingerprint(self.config, self.about)
+    with (
+      lock(self.workdir),
+      Checkpoints(self.workdir / 'checkpoints', belongs) as checkpoints,
+    ):
+      step, saved, _ = checkpoints.restore_best(as_saved(initial))
+    state = devices.one_state(initial.replace(**saved))
+    return evaluate(devices, state, clips, loader), {
+      'step': step,
+      'parameters': parameter_count(state),
+      'device': str(devices),
+    }
+
+  def _check_widths(self, clips: Sequence[Clip]) -> None:
+    batching.check_streams(clips, self.config.model.streams)
+    for name in self.config.model.streams:
+      width = clips[0].streams[name].shape[1]
+      wanted = self.about['widths'][name]
+      if width != wanted:
+        raise DataError(
+          f'the stream {name!r} is {width} wide and the run was trained on'
+          f' {wanted}; extract it as for the training clips'
+        )
+
+
+def open_run(workdir: str | pathlib.Path) -> Finished:
+  """Returns the finished run of a folder.
+
+  Raises:
+    CheckpointError: the folder is not that of one run.
+  """
+  workdir = pathlib.Path(workdir).expanduser()
+  about = records.read(workdir / records.CONFIG)
+  try:
+    config = section(Settings, about['settings'])
+    dict(about['widths'])
+  except (KeyError, TypeError) as error:
+    raise CheckpointError(
+      f'{workdir / records.CONFIG} is not the config of a run ({error});'
+      ' restore it, or train into another folder'
+    ) from None
+  if config.data.protocol == 'loso' and config.data.fold == 'all':
+    raise CheckpointError(
+      f'{workdir} holds a run of several folds; give one of its folders,'
+      f' such as {workdir / "fold-0"}'
+    )
+  return Finished(workdir, config, about)
+
+
 def run(
   workdir: str | pathlib.Path,
   store: str | None = None,
@@ -48,26 +118,12 @@ def run(
     raise ConfigError(
       f'the split is {split!r}; it must be one of {", ".join(SPLITS)}'
     )
-  workdir = pathlib.Path(workdir).expanduser()
-  about = records.read(workdir / records.CONFIG)
-  try:
-    config = section(Settings, about['settings'])
-    widths = dict(about['widths'])
-  except (KeyError, TypeError) as error:
-    raise CheckpointError(
-      f'{workdir / records.CONFIG} is not the config of a run ({error});'
-      ' restore it, or train into another folder'
-    ) from None
-  if config.data.protocol == 'loso' and config.data.fold == 'all':
-    raise CheckpointError(
-      f'{workdir} holds a run of several folds; give one of its folders,'
-      f' such as {workdir / "fold-0"}'
-    )
-  clips = _clips(config, about, store, split)
-  _check_widths(clips, config, widths)
-  outcome, results = _evaluate(workdir, config, about, clips, split)
+  finished = open_run(workdir)
+  clips = _clips(finished.config, finished.about, store, split)
+  outcome, facts = finished.predict(clips)
+  results = {'splits': {split: outcome.summary()}} | facts
   name = pathlib.Path(store).name if store else 'own'
-  output = output or workdir / f'evaluation-{name}-{split}'
+  output = output or finished.workdir / f'evaluation-{name}-{split}'
   output = pathlib.Path(output).expanduser()
   records.write_predictions(output, {split: outcome})
   records.write_json(output / records.RESULTS, results)
@@ -118,44 +174,3 @@ def _clips(
       + '; --split=all takes every clip'
     )
   return parts[split]
-
-
-def _check_widths(
-  clips: Sequence[Clip], config: Settings, widths: dict[str, int]
-) -> None:
-  batching.check_streams(clips, config.model.streams)
-  for name in config.model.streams:
-    width = clips[0].streams[name].shape[1]
-    if width != widths[name]:
-      raise DataError(
-        f'the stream {name!r} is {width} wide and the run was trained on'
-        f' {widths[name]}; extract it as for the training clips'
-      )
-
-
-def _evaluate(
-  workdir: pathlib.Path,
-  config: Settings,
-  about: dict[str, Any],
-  clips: Sequence[Clip],
-  split: str,
-) -> tuple[Outcome, dict[str, Any]]:
-  """Returns the predictions of the best state, and results.json."""
-  emotions = tuple(about['emotions'])
-  devices = Devices(config.training.parallelism)
-  loader = experiment.make_loader(config, emotions, {split: clips}, devices)
-  initial = create_state(config, loader.batch(clips, np.array([0])), emotions)
-  belongs = experiment.checkpoint_fingerprint(config, about)
-  with (
-    lock(workdir),
-    Checkpoints(workdir / 'checkpoints', belongs) as checkpoints,
-  ):
-    step, saved, _ = checkpoints.restore_best(as_saved(initial))
-  state = devices.one_state(initial.replace(**saved))
-  outcome = evaluate(devices, state, clips, loader)
-  return outcome, {
-    'splits': {split: outcome.summary()},
-    'step': step,
-    'parameters': parameter_count(state),
-    'device': str(devices),
-  }

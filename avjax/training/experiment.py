@@ -54,28 +54,29 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
     },
     'data_fingerprint': store.fingerprint(clips),
   }
+  source = corpus.source(config)
   data = config.data
   if data.protocol == 'store' or data.fold != 'all':
     fold = 0 if data.fold == 'all' else int(data.fold)
     parts = splits.split(clips, data.protocol, fold)
-    with _opened(workdir, config, about):
+    with _opened(workdir, config, about, source):
       return _run_split(config, about, parts, workdir)
   folds = [splits.split(clips, 'loso', k) for k in range(splits.folds(clips))]
-  with _opened(workdir, config, about):
+  with _opened(workdir, config, about, source):
     for k, parts in enumerate(folds):
       folder = workdir / f'fold-{k}'
       one = _one_fold(config, k)
       with lock(folder):
-        records.open_run(folder, one, about)
+        records.open_run(folder, one, about, source)
         _run_split(one, about, parts, folder, f'fold {k}')
     return _join_folds(workdir, len(folds))
 
 
 @contextlib.contextmanager
-def _opened(workdir, config: Settings, about) -> Iterator[None]:
+def _opened(workdir, config: Settings, about, source: str) -> Iterator[None]:
   """Holds the folder for this process, once it is known to be this run's."""
   with lock(workdir):
-    records.open_run(workdir, config, about)
+    records.open_run(workdir, config, about, source)
     print(f'workdir: {workdir}', file=sys.stderr)
     yield
 

@@ -80,7 +80,10 @@ def settings_as_json(config: Settings) -> dict[str, Any]:
 
 
 def open_run(
-  workdir: pathlib.Path, config: Settings, about: Mapping[str, Any]
+  workdir: pathlib.Path,
+  config: Settings,
+  about: Mapping[str, Any],
+  source: str = '',
 ) -> None:
   """Writes config.json, or checks that the one there is the same run's.
 
@@ -89,6 +92,7 @@ def open_run(
     config: its settings.
     about: what else makes the run what it is: 'emotions', 'widths' and
       'data_fingerprint'.
+    source: where the data comes from, which is recorded and not compared.
 
   Raises:
     CheckpointError: the folder belongs to a run with other settings or data;
@@ -118,7 +122,7 @@ def open_run(
         + '); use another --workdir, or the settings it was started with'
       )
     return
-  write_json(path, now | environment())
+  write_json(path, now | {'data_source': source} | environment())
 
 
 def _differences(old: Any, new: Any, at: str = ''):
