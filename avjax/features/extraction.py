@@ -59,8 +59,39 @@ class Request:
     return self.out.with_name(self.out.name + '.work')
 
 
+_SIDECARS = set('.csv .json .jsonl .mat .npy .npz .pts .srt .txt .xml'.split())
+"""Endings of what may lie beside a clip and have its name."""
+
 Progress = Callable[[int, int, str], None]
 """Called with clips done, clips in all and the name of the last."""
+
+
+def finished(request: Request) -> str | None:
+  """Returns the report of a store that is finished; None where there is none.
+
+  Raises:
+    DataError: OUT is something else, or was made with other settings.
+  """
+  out = request.out
+  if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    return None
+  try:
+    made = extractors.load(out / extractors.FOLDER)
+    report = (out / 'report.txt').read_text(encoding='utf-8')
+  except (OSError, DataError):
+    raise DataError(
+      f'{out} exists and is no store of bin/extract; choose another folder'
+    ) from None
+  if request.extractor:
+    same = extractors.load(request.extractor).fingerprint == made.fingerprint
+  else:
+    same = extractors.plain(request.settings) == extractors.plain(made.settings)
+  if not same:
+    raise DataError(
+      f'{out} is a store that was extracted with other settings; choose another'
+      ' folder, or remove it'
+    )
+  return report
 
 
 def run(
@@ -80,11 +111,6 @@ def run(
   mine = list(range(len(rows)))
   if request.shard:
     mine = mine[request.shard[0] - 1 :: request.shard[1]]
-  if request.out.exists() and any(request.out.iterdir()):
-    raise DataError(
-      f'{request.out} exists already; it is finished: train on it, or choose'
-      ' another folder'
-    )
   work_folder.begin(request.work, request.settings)
   measured, failed, seconds = _measure(request, rows, sources, mine, progress)
   report = Report(
@@ -105,6 +131,8 @@ def run(
   )
   if not measured:
     first = next(iter(failed.values()), 'the table has no rows')
+    if not request.shard:
+      shutil.rmtree(request.work)
     raise DataError(f'no clip of {request.corpus} can be used: {first}')
   if request.shard:
     return report, seconds
@@ -153,17 +181,18 @@ def _sources(
       inside = path.relative_to(corpus)
       found[inside.as_posix()].append(path)
       found[inside.with_suffix('').as_posix()].append(path)
-  media = ('.npy', '.npz', '.csv', '.json', '.jsonl', '.txt', '.xml', '.mat')
   sources: list[pathlib.Path | str] = []
   for name in names:
     there = found.get(name, [])
     if len(there) > 1:
-      there = [path for path in there if path.suffix not in media]
+      there = [path for path in there if path.suffix not in _SIDECARS]
     if len(there) == 1:
       sources.append(there[0])
     elif there:
       listed = ', '.join(path.name for path in there)
-      sources.append(f'several files have this name ({listed})')
+      sources.append(
+        f'several files have this name: {listed}; give the ending too'
+      )
     else:
       sources.append('there is no such file')
   return sources
@@ -209,6 +238,23 @@ def _measure(
       measured[k] = ready
   in_order = {k: measured[k] for k in sorted(measured)}
   return in_order, failed, dict(seconds)
+
+
+def _check_corpus(
+  request: Request,
+  fitted: extractors.Extractor,
+  rows: fitting.Rows,
+  measured: Mapping[int, Measured],
+) -> None:
+  """Raises DataError for another corpus's extractor, unless it is asked for."""
+  if request.transfer:
+    return
+  chosen = fitting.training(rows, measured)
+  if fitting.fingerprint(rows, measured, chosen) != fitted.corpus:
+    raise DataError(
+      f'{request.extractor} was fitted on other training clips than those of'
+      f' {request.clips}; --transfer applies it all the same'
+    )
 
 
 def _write(request: Request, rows, measured, fitted, report: Report) -> None:

@@ -95,12 +95,9 @@ class Extractor:
     return {f'{k}.{n}': v for k, part in parts.items() for n, v in part.items()}
 
   def _description(self) -> dict[str, Any]:
-    settings = dataclasses.asdict(self.settings)
-    # The weights lie beside it; where they came from does not matter.
-    settings['alexnet'] = _WEIGHTS if self.settings.alexnet else ''
     return {
       'format': _FORMAT,
-      'settings': settings,
+      'settings': plain(self.settings),
       'corpus': self.corpus,
       'network': self.network,
       'about': list(self.about),
@@ -124,6 +121,15 @@ class Extractor:
     store.put(
       folder / 'extractor.json', json.dumps(text, indent=2).encode() + b'\n'
     )
+
+
+def plain(settings: Features) -> dict[str, Any]:
+  """Returns the settings as JSON has them, the weights by their new name."""
+  values = dataclasses.asdict(settings)
+  values['streams'] = list(settings.streams)
+  # The weights lie beside it; where they came from does not matter.
+  values['alexnet'] = _WEIGHTS if settings.alexnet else ''
+  return values
 
 
 def load(folder: str | os.PathLike) -> Extractor:
