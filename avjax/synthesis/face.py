@@ -1,0 +1,315 @@
+"""A face: 68 points that eight controls move, and a drawing of it.
+
+The points are those of the usual 68-point mark-up in its order: jaw 0-16,
+brows 17-26, nose 27-35, eyes 36-47, mouth 48-67. Lengths are in halves of the
+face's width, x to the right and y down from between the eyes.
+"""
+
+import dataclasses
+
+import numpy as np
+
+CONTROLS = (
+  'brow',  # up, or down
+  'inner',  # the brows' inner ends up, or knit
+  'eye',  # wide, or narrow
+  'corner',  # the mouth's corners up, or down
+  'mouth',  # open
+  'jaw',  # dropped
+  'stretch',  # of the lips, or pursed
+  'nose',  # wrinkled
+)
+
+POINTS = 68  # of the mark-up; those of the outlines follow
+_UNIT = 0.33  # of the picture's height
+_FINE = 2  # drawn at this many times the size
+_SHIFT = 4  # binary places of OpenCV's coordinates
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+  """What a speaker's face is always like."""
+
+  points: np.ndarray  # (P, 2), the 68 at rest and the outlines behind them
+  depth: np.ndarray  # (P,), towards the viewer
+  moves: np.ndarray  # (8, P, 2), what one of each control adds
+  neutral: np.ndarray  # (8,), the controls when nothing is felt
+  colours: dict[str, np.ndarray]  # RGB
+  light: float  # from the left, or from the right
+
+
+def _arc(x: float, y: float, width: float, height: float, start, stop, count):
+  """Returns (count, 2): part of an ellipse, angles in degrees from the right,
+  clockwise on the screen."""
+  angle = np.radians(np.linspace(start, stop, count))
+  return np.stack([x + width * np.cos(angle), y + height * np.sin(angle)], 1)
+
+
+def _mirror(points: np.ndarray) -> np.ndarray:
+  """Returns the points of the other half, in the order left to right."""
+  return points[::-1] * (-1, 1)
+
+
+def _template(size: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the points (P, 2) and their depth (P,) of given proportions."""
+  jaw = _arc(0, 0, 0.95, 1.28 * size['jaw'], 180, 0, 17)
+  jaw[:, 0] = 0.95 * np.sign(jaw[:, 0]) * np.abs(jaw[:, 0] / 0.95) ** 0.85
+  apart, up = 0.43 * size['eyes'], -0.30 * size['brows']
+  brow = _arc(-0.45, up + 0.1, 0.31, 0.14, 190, 330, 5)
+  bridge = np.linspace([0, 0.02], [0, 0.45 * size['nose']], 4)
+  nostrils = _arc(0, 0.5 * size['nose'], 0.19, 0.08, 180, 0, 5)
+  lid = np.array(
+    [
+      [-0.17, 0.01],
+      [-0.07, -0.07],
+      [0.07, -0.065],
+      [0.16, 0.02],
+      [0.07, 0.05],
+      [-0.07, 0.05],
+    ]
+  )
+  left = lid * size['lids'] + (-apart, 0)
+  right = (lid * size['lids'] * (-1, 1) + (apart, 0))[[3, 2, 1, 0, 5, 4]]
+  wide, lip, at = 0.37 * size['mouth'], size['lips'], 0.8 * size['nose'] ** 0.5
+  half = [[-1, 0], [-0.62, -0.075], [-0.24, -0.115]]
+  upper = np.array([*half, [0, -0.09], *_mirror(np.array(half))])
+  lower = np.array([[0.62, 0.08], [0.26, 0.13], [0, 0.14], [-0.26, 0.13]])
+  inner = np.array([[-0.85, 0], [-0.26, -0.02], [0, -0.015], [0.26, -0.02]])
+  under = np.array([[0.85, 0], [0.26, 0.015], [0, 0.02], [-0.26, 0.015]])
+  mouth = np.concatenate([upper, lower, [[-0.62, 0.08]], inner, under])
+  mouth = mouth * (wide, lip) + (0, at)
+  skull = _arc(0, -0.02, 0.95, 1.0, 180, 360, 17)[1:-1]
+  hair = _arc(0, -0.1, 1.1, 1.13, 155, 385, 21)
+  fringe = _arc(0, 0.05, 0.9, 0.78 * size['fringe'], 345, 195, 13)
+  parts = [jaw, brow, _mirror(brow), bridge, nostrils, left, right, mouth]
+  depth = np.zeros(POINTS)
+  depth[:17] = -0.45 + 0.45 * np.sin(np.linspace(0, np.pi, 17))
+  depth[17:27], depth[36:48], depth[48:] = 0.12, 0.08, 0.15
+  depth[27:31], depth[31:36] = np.linspace(0.15, 0.45, 4), 0.25
+  behind = np.full(len(skull) + len(hair) + len(fringe), -0.3)
+  return (
+    np.concatenate([*parts, skull, hair, fringe]),
+    np.concatenate([depth, behind]),
+  )
+
+
+def _moves(points: np.ndarray) -> np.ndarray:
+  """Returns (8, P, 2): what one of each control adds to the points."""
+  moves = {name: np.zeros_like(points) for name in CONTROLS}
+  moves['brow'][17:27, 1] = -0.10
+  # From the outer to the inner end, on both sides.
+  inner = np.array([0, 0.05, 0.2, 0.6, 1.0])
+  inner = np.concatenate([inner, inner[::-1]])
+  moves['inner'][17:27, 1] = -0.10 * inner
+  moves['inner'][17:27, 0] = 0.05 * inner * np.repeat([-1, 1], 5)
+  moves['eye'][[37, 38, 43, 44], 1] = -0.03
+  moves['eye'][[40, 41, 46, 47], 1] = 0.015
+  # How much of the corners' way each point of the mouth goes.
+  share = np.abs(points[48:POINTS, 0] / points[54, 0])
+  moves['corner'][48:POINTS, 1] = -0.085 * share**2
+  moves['corner'][48:POINTS, 0] = 0.03 * points[48:POINTS, 0] / points[54, 0]
+  moves['stretch'][48:POINTS, 0] = 0.06 * points[48:POINTS, 0] / points[54, 0]
+  moves['mouth'][[*range(55, 60), 65, 66, 67], 1] = 0.17
+  moves['mouth'][[55, 59], 1] = 0.09
+  moves['mouth'][[*range(49, 54), 61, 62, 63], 1] = -0.03
+  moves['mouth'][[48, 54, 60, 64], 1] = 0.035
+  chin = np.sin(np.linspace(0, np.pi, 17)) ** 2
+  moves['mouth'][:17, 1] = 0.10 * chin
+  moves['jaw'][:17, 1] = 0.10 * chin
+  moves['jaw'][[*range(48, POINTS)], 1] = 0.02
+  moves['nose'][31:36, 1] = -0.05
+  moves['nose'][31:36, 0] = 0.04 * np.linspace(-1, 1, 5)
+  moves['nose'][[50, 51, 52, 61, 62, 63], 1] = -0.04
+  moves['nose'][[20, 21, 22, 23], 1] = 0.03
+  return np.stack([moves[name] for name in CONTROLS])
+
+
+def cast(random: np.random.Generator, spread: float) -> Look:
+  """Returns a random speaker's face; `spread` is how far from neutral."""
+  names = ('jaw', 'eyes', 'brows', 'nose', 'lids', 'mouth', 'lips', 'fringe')
+  points, depth = _template({k: random.uniform(0.92, 1.08) for k in names})
+  points = points * (random.uniform(0.94, 1.04), 1)
+  skin = np.array([236, 188, 158]) * random.uniform(0.5, 1.0)
+  skin = skin + random.uniform(-8, 8, 3)
+  hairs = [[40, 30, 25], [95, 60, 35], [170, 130, 80], [120, 115, 110]]
+  hair = np.array(hairs[random.integers(4)]) * min(1.0, skin[0] / 200)
+  return Look(
+    points=points,
+    depth=depth,
+    moves=_moves(points),
+    neutral=spread * random.standard_normal(len(CONTROLS)) * _REST,
+    colours={
+      'skin': skin,
+      'hair': hair,
+      'brow': 0.6 * hair + 0.1 * skin,
+      'lip': skin * (0.86, 0.62, 0.62),
+      'iris': random.uniform(30, 110, 3),
+      'shirt': random.uniform(40, 200, 3),
+      'wall': random.uniform(90, 200, 3),
+    },
+    light=float(random.uniform(-0.25, 0.25)),
+  )
+
+
+_REST = np.array([1, 1, 0.7, 1, 0, 0.5, 1, 0.5])
+"""How unlike speakers' faces at rest are, a control."""
+
+
+def pose(
+  look: Look, controls: np.ndarray, head: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+  """Returns the points of every frame, (T, P, 2) pixels.
+
+  Args:
+    look: whose face.
+    controls: (T, 8), in the order of `CONTROLS`; the speaker's own are added.
+    head: (T, 5), roll, yaw and nod in radians, x and y in units.
+    size: width and height of the picture.
+  """
+  moved = np.einsum('tc,cpx->tpx', controls + look.neutral, look.moves)
+  points = look.points + moved
+  roll, yaw, nod, x, y = head.T[:, :, None]
+  across = points[..., 0] * np.cos(yaw) + look.depth * np.sin(yaw)
+  down = points[..., 1] * np.cos(nod) + look.depth * np.sin(nod)
+  turned = np.stack(
+    [
+      across * np.cos(roll) - down * np.sin(roll) + x,
+      across * np.sin(roll) + down * np.cos(roll) + y,
+    ],
+    axis=-1,
+  )
+  width, height = size
+  return turned * _UNIT * height + (width / 2, 0.46 * height)
+
+
+class Painter:
+  """Draws one speaker's face, a frame at a time.
+
+  Args:
+    look: whose face.
+    size: width and height of the picture.
+  """
+
+  def __init__(self, look: Look, size: tuple[int, int]):
+    import cv2
+
+    cv2.setNumThreads(1)
+    self._cv2 = cv2
+    self._size = size
+    self._unit = _UNIT * size[1]
+    self._colour = {k: tuple(map(float, v)) for k, v in look.colours.items()}
+    width, height = size[0] * _FINE, size[1] * _FINE
+    fall = np.linspace(1.1, 0.8, height)[:, None, None]
+    wall = fall * look.colours['wall'] * np.ones((1, width, 1))
+    self._wall = np.clip(wall, 0, 255).astype(np.uint8)
+    side = 1 + look.light * np.linspace(1, -1, size[0])
+    self._light = np.broadcast_to(side, (size[1], size[0])).astype(np.float32)
+
+  def __call__(self, points: np.ndarray) -> np.ndarray:
+    """Returns (height, width, 3) uint8 RGB, the face at (P, 2) pixels."""
+    jaw, skull, hair, fringe = (
+      points[:17],
+      points[POINTS : POINTS + 15],
+      points[POINTS + 15 : POINTS + 36],
+      points[POINTS + 36 :],
+    )
+    image = self._wall.copy()
+    self._behind(image, points)
+    self._fill(image, hair, 'hair')
+    self._fill(image, np.concatenate([jaw, skull[::-1]]), 'skin')
+    shade = self._cv2.resize(self._shade(points), None, fx=_FINE, fy=_FINE)
+    image = self._cv2.multiply(
+      image, self._cv2.merge([shade] * 3), dtype=self._cv2.CV_8U
+    )
+    self._fill(image, np.concatenate([hair, fringe]), 'hair')
+    for eye in (points[36:42], points[42:48]):
+      self._eye(image, eye)
+    for brow in (points[17:22], points[22:27]):
+      self._line(image, brow, self._colour['brow'], 0.09)
+    self._mouth(image, points[48:POINTS])
+    dark = tuple(0.5 * np.array(self._colour['skin']))
+    self._line(image, points[31:36], dark, 0.02)
+    return self._cv2.resize(
+      image, self._size, interpolation=self._cv2.INTER_AREA
+    )
+
+  def _fixed(self, points: np.ndarray, fine: int = _FINE) -> np.ndarray:
+    """Returns pixels as OpenCV's integers; its pixel 0 has its middle at 0."""
+    exact = (points + 0.5) * fine - 0.5
+    return np.round(exact * 2**_SHIFT).astype(np.int32)
+
+  def _fill(self, image, points, colour) -> None:
+    colour = self._colour.get(colour, colour)
+    place = self._fixed(points)
+    self._cv2.fillPoly(image, [place], colour, self._cv2.LINE_AA, _SHIFT)
+
+  def _line(self, image, points, colour, width, fine: int = _FINE) -> None:
+    thick = max(1, round(width * self._unit * fine))
+    place = self._fixed(points, fine)
+    self._cv2.polylines(
+      image, [place], False, colour, thick, self._cv2.LINE_AA, _SHIFT
+    )
+
+  def _behind(self, image, points) -> None:
+    """Draws neck and shoulders."""
+    chin, unit = points[8], self._unit
+    neck = np.array([[-0.45, -0.5], [0.45, -0.5], [0.5, 1], [-0.5, 1]])
+    body = np.array([[-0.5, 0.3], [0.5, 0.3], [1.7, 0.6], [1.9, 3], [-1.9, 3]])
+    body = np.concatenate([body, [[-1.7, 0.6]]])
+    dark = tuple(0.7 * np.array(self._colour['skin']))
+    self._fill(image, neck * unit + chin, dark)
+    self._fill(image, body * unit + chin, 'shirt')
+
+  def _shade(self, points) -> np.ndarray:
+    """Returns (height, width) float32: how bright the skin is where."""
+    shade = self._light.copy()
+    right, down = self._unit * np.eye(2)
+    for eye, sign in ((points[36:42], -1), (points[42:48], 1)):
+      self._line(shade, eye[:4] - 0.07 * down, 0.72, 0.15, 1)
+      cheek = eye.mean(axis=0) + sign * 0.1 * right + 0.5 * down
+      self._line(shade, np.stack([cheek, cheek + 1]), 1.15, 0.3, 1)
+    self._line(shade, points[:17], 0.6, 0.12, 1)
+    self._line(shade, points[31:36] + 0.05 * down, 0.6, 0.09, 1)
+    side = points[[39, 31]] * (0.4, 0.4) + points[[27, 33]] * (0.6, 0.6)
+    self._line(shade, side, 0.8, 0.06, 1)
+    self._line(shade, points[27:31], 1.2, 0.07, 1)
+    under = points[56:59] + 0.1 * down
+    self._line(shade, under, 0.75, 0.08, 1)
+    return self._cv2.GaussianBlur(shade, (0, 0), 0.055 * self._unit)
+
+  def _eye(self, image, lids) -> None:
+    """Draws the white, the iris and the pupil between two lids."""
+    cv2 = self._cv2
+    place = self._fixed(lids)
+    left, top = (place.min(axis=0) >> _SHIFT) - 4
+    right, bottom = (place.max(axis=0) >> _SHIFT) + 5
+    part = image[top:bottom, left:right]
+    if left < 0 or top < 0 or not part.size:
+      return
+    inside = np.zeros(part.shape[:2], np.uint8)
+    corner = np.array([left, top]) << _SHIFT
+    cv2.fillPoly(inside, [place - corner], 255, cv2.LINE_AA, _SHIFT)
+    eye = np.full_like(part, (235, 232, 228))
+    middle = (self._fixed(lids[[0, 3]]).mean(axis=0) - corner).astype(int)
+    radius = self._unit * _FINE * 2**_SHIFT * 0.085
+    for share, colour in ((1.0, self._colour['iris']), (0.5, (15, 12, 12))):
+      cv2.circle(
+        eye, middle.tolist(), int(share * radius), colour, -1, cv2.LINE_AA,
+        _SHIFT,
+      )  # fmt: skip
+    mask = inside[..., None].astype(np.uint16)
+    part[:] = (eye * mask + part * (255 - mask)) // 255
+    self._line(image, lids[:4], (45, 32, 30), 0.035)
+    self._line(image, lids[[3, 4, 5, 0]], (110, 80, 70), 0.015)
+
+  def _mouth(self, image, lips) -> None:
+    """Draws the lips and what is between them."""
+    self._fill(image, lips[:12], 'lip')
+    inside = lips[12:]
+    self._fill(image, inside, (55, 18, 22))
+    gap = inside[5:8].mean(axis=0) - inside[1:4].mean(axis=0)
+    if np.hypot(*gap) > 0.1 * self._unit:
+      teeth = np.concatenate([inside[1:4], inside[[3, 2, 1]] + 0.35 * gap])
+      self._fill(image, teeth, (225, 220, 210))
+    dark = tuple(0.6 * np.array(self._colour['lip']))
+    self._line(image, inside[:5], dark, 0.02)
