@@ -1,0 +1,202 @@
+"""Files of AlexNet weights: our own, and those that others have published.
+
+  .npz, .safetensors   conv1_w, conv1_b, ... or conv1.weight, conv1.bias, ...:
+                       the original arrangement, from Caffe
+                       features.0.weight, features.0.bias, ...: torchvision's
+
+Weights lie as in Caffe and PyTorch: output, input, row, column. Our own files
+are an .npz of conv1.weight and so on, and of `about`, which tells the
+arrangement and where the weights are from. pool5 needs the convolutions alone,
+so the fully connected layers are not looked at and may be missing.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+
+import jax.numpy as jnp
+import numpy as np
+
+from avjax.data import npy, store
+from avjax.errors import ConfigError, DataError
+from avjax.features import alexnet
+from avjax.features.alexnet import Network
+
+_ABOUT = 'about'
+_ABOUT_BYTES = 1 << 16
+_TORCHVISION = {
+  'conv1': 'features.0',
+  'conv2': 'features.3',
+  'conv3': 'features.6',
+  'conv4': 'features.8',
+  'conv5': 'features.10',
+}
+_ENDINGS = {'kernel': ('.weight', '_w'), 'bias': ('.bias', '_b')}
+_LOOKED_AT = (_ABOUT, 'conv', 'features.')
+_WANTED = 'give an .npz or .safetensors file of AlexNet weights'
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+  """An array of a file: its shape is known before it is read."""
+
+  shape: tuple[int, ...]
+  read: Callable[[], np.ndarray]
+
+
+def read(path: str | os.PathLike) -> Network:
+  """Returns the network of a file of weights.
+
+  Raises:
+    DataError: the file is missing, damaged or of another kind, or arrays in it
+      are missing, of another shape or not finite; names each of them.
+    ConfigError: the package that reads it is not installed.
+  """
+  path = pathlib.Path(path)
+  try:
+    with _opened(path) as entries:
+      arrangement, description = _about(entries, path.name)
+      variables = _variables(entries, arrangement)
+  except DataError as error:
+    raise DataError(f'{path}: {error}; {_WANTED}') from error
+  except ConfigError:
+    raise
+  except OSError as error:
+    raise DataError(
+      f'cannot read the weights {path}: {error.strerror}; {_WANTED}'
+    ) from error
+  except Exception as error:
+    # Neither zipfile nor safetensors has a closed list of what it raises on
+    # hostile bytes.
+    raise DataError(
+      f'{path}: is damaged ({error!r:.100}); {_WANTED}'
+    ) from error
+  return Network(arrangement, variables, description)
+
+
+def write(path: str | os.PathLike, network: Network) -> None:
+  """Returns nothing; leaves a file that `read` takes, whole or not at all."""
+  about = {
+    'arrangement': network.arrangement,
+    'description': network.description,
+  }
+  arrays = {_ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)}
+  for layer, parts in network.variables.items():
+    for part, array in parts.items():
+      outward = np.asarray(array)
+      if part == 'kernel':
+        outward = outward.transpose(3, 2, 0, 1)
+      arrays[layer + _ENDINGS[part][0]] = outward
+  store.put(pathlib.Path(path), npy.pack(arrays))
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[Mapping[str, _Entry]]:
+  """Gives the arrays of a file by name; they are read while it is open."""
+  if path.suffix == '.npz':
+    with open(path, 'rb') as file, npy.archive(file) as members:
+      yield {
+        info.filename.removesuffix('.npy'): _member(members, info)
+        for info in members.infolist()
+        if info.filename.startswith(_LOOKED_AT)
+      }
+  elif path.suffix == '.safetensors':
+    try:
+      import safetensors
+    except ImportError as error:
+      raise ConfigError(
+        f'{path} needs the package safetensors; pip install safetensors'
+      ) from error
+    with open(path, 'rb'):
+      pass  # safetensors has no reason in its errors
+    with safetensors.safe_open(path, framework='numpy') as tensors:
+      names = tensors.keys()
+      yield {
+        name: _Entry(
+          tuple(tensors.get_slice(name).get_shape()),
+          functools.partial(tensors.get_tensor, name),
+        )
+        for name in names
+        if name.startswith(_LOOKED_AT)
+      }
+  else:
+    raise DataError(
+      f'ends in {path.suffix or "nothing"}; save arrays with numpy.savez, or'
+      ' a state_dict with safetensors.torch.save_file'
+    )
+
+
+def _member(members, info) -> _Entry:
+  """Returns an array of an .npz file; its header is read here."""
+
+  def array() -> np.ndarray:
+    with members.open(info) as file:
+      return npy.data(file, npy.header(file, info.file_size))
+
+  try:
+    with members.open(info) as file:
+      return _Entry(npy.header(file, info.file_size).shape, array)
+  except DataError as error:
+    raise DataError(f'{info.filename} {error}') from error
+
+
+def _about(entries: Mapping[str, _Entry], name: str) -> tuple[str, str]:
+  """Returns the arrangement and the description."""
+  if _ABOUT not in entries:
+    theirs = any(name.startswith('features.') for name in entries)
+    arrangement = 'torchvision' if theirs else 'caffe'
+    return arrangement, f'alexnet: {arrangement} weights of {name}'
+  if np.prod(entries[_ABOUT].shape) > _ABOUT_BYTES:
+    raise DataError(f'{_ABOUT} is too long')
+  about = json.loads(entries[_ABOUT].read().tobytes())
+  arrangement, description = about['arrangement'], about['description']
+  if arrangement not in alexnet.ARRANGEMENTS:
+    known = ' or '.join(alexnet.ARRANGEMENTS)
+    raise DataError(f'has the arrangement {arrangement!r:.40}, not {known}')
+  return arrangement, str(description)
+
+
+def _variables(
+  entries: Mapping[str, _Entry], arrangement: str
+) -> dict[str, dict[str, jnp.ndarray]]:
+  """Returns conv1 to conv5 as the variables of `alexnet.Convolutions`."""
+  variables: dict[str, dict[str, jnp.ndarray]] = {}
+  faults = []
+  wanted = alexnet.shapes(alexnet.Convolutions(arrangement))
+  for layer, parts in wanted.items():
+    variables[layer] = {}
+    for part, want in parts.items():
+      try:
+        variables[layer][part] = _array(entries, layer, part, want.shape)
+      except DataError as error:
+        faults.append(str(error))
+  if faults:
+    more = f'; and {len(faults) - 3} more' if len(faults) > 3 else ''
+    listed = '; '.join(faults[:3]) + more
+    raise DataError(f'is no AlexNet of the arrangement {arrangement}: {listed}')
+  return variables
+
+
+def _array(
+  entries: Mapping[str, _Entry], layer: str, part: str, shape: tuple[int, ...]
+) -> jnp.ndarray:
+  """Returns one array in our layout, of the shape given."""
+  names = [layer + ending for ending in _ENDINGS[part]]
+  names.append(_TORCHVISION[layer] + _ENDINGS[part][0])
+  name = next((name for name in names if name in entries), None)
+  if name is None:
+    raise DataError(f'there is no {" or ".join(names)}')
+  inward = (2, 3, 1, 0) if part == 'kernel' else (0,)
+  outward = (3, 2, 0, 1) if part == 'kernel' else (0,)
+  want = tuple(shape[axis] for axis in outward)
+  if entries[name].shape != want:
+    raise DataError(f'{name} has the shape {entries[name].shape}, not {want}')
+  with np.errstate(over='ignore'):  # found out just below
+    array = entries[name].read().astype(np.float32)
+  if not np.isfinite(array).all():
+    raise DataError(f'{name} has a NaN or infinite value')
+  return jnp.asarray(array.transpose(inward))
