@@ -1,0 +1,240 @@
+"""A media file -> a raw clip, decoded in a process of its own (Section 3).
+
+FFmpeg has crashed on damaged files, and may hang on them. It therefore runs
+beside this process (`decoding`), with a time limit: whatever happens to it
+there is a `DataError` here.
+"""
+
+import contextlib
+import fcntl
+import importlib.util
+import io
+import json
+import os
+import pathlib
+import select
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import time
+from typing import Any, cast
+
+import numpy as np
+
+import avjax
+from avjax.clips import FRAME_RATE, SAMPLE_RATE, RawClip
+from avjax.errors import ConfigError, DataError
+
+LIMIT_S = 60.0
+"""Seconds that one file may take; 2.4 s of 640 x 480 take a tenth of one."""
+
+START_S = 60.0
+"""Seconds for the process to start; on an idle machine under half of one."""
+
+PIPE_BYTES = 2**20
+"""The largest pipe that Linux gives to everyone, for fewer turns of the two
+processes; others keep their own."""
+
+
+def decode(
+  path: str | os.PathLike, name: str | None = None, limit_s: float = LIMIT_S
+) -> RawClip:
+  """Returns one file as a raw clip; for many, a `Decoder` is faster.
+
+  Args:
+    path: of any container that PyAV reads.
+    name: the clip's; by default the file's, without its suffix.
+    limit_s: seconds that it may take.
+
+  Raises:
+    DataError: nothing of the file can be decoded, or not in time, or it is
+      longer or larger than `timeline` says.
+    ConfigError: the package av or soxr is not installed.
+  """
+  with Decoder(limit_s) as decoder:
+    return decoder(path, name)
+
+
+class Decoder:
+  """Decodes many files with one process, which starts anew after a crash.
+
+  A context manager for one thread; a process that was forked needs its own.
+  The process of FFmpeg ends with the context, and when this one is gone.
+  """
+
+  def __init__(self, limit_s: float = LIMIT_S):
+    for package in ('av', 'soxr'):
+      if importlib.util.find_spec(package) is None:
+        raise ConfigError(
+          f"decoding needs the package {package}; pip install 'avjax[features]'"
+        )
+    self._limit_s = limit_s
+    self._process: _Process | None = None
+
+  def __enter__(self) -> 'Decoder':
+    return self
+
+  def __exit__(self, *error: object) -> None:
+    self._stop()
+
+  def __call__(
+    self, path: str | os.PathLike, name: str | None = None
+  ) -> RawClip:
+    """Returns a file as a raw clip; see `decode`."""
+    path = pathlib.Path(path)
+    _check(path)
+    header, arrays = self._ask(path)
+    if 'fault' in header:
+      raise DataError(f'{path} cannot be decoded: {header["fault"]}')
+    frames, waveform, audible = arrays
+    name = path.stem if name is None else name
+    notes = tuple(header['notes'])
+    return RawClip(name, frames, waveform, audible, header['length'], notes)
+
+  def _ask(self, path: pathlib.Path) -> tuple[dict[str, Any], list]:
+    """Returns the header and the arrays that the process answers with."""
+    if self._process is None or not self._process.alive:
+      self._stop()
+      self._process = _Process()
+    process = self._process
+    # Absolute, as this process may be in another folder by now.
+    request = {'path': os.path.abspath(path), 'limit_s': self._limit_s}
+    deadline = time.monotonic() + self._limit_s
+    try:
+      process.send(request)
+      header = process.header(deadline)
+      return header, process.arrays(header, deadline)
+    except TimeoutError:
+      self._stop()
+      reason = f'not done after {self._limit_s:g} s'
+    except (EOFError, BrokenPipeError):
+      reason = f'FFmpeg crashed on it ({process.cause()})'
+    except BaseException:
+      self._stop()  # else its answer would be taken for that of the next file
+      raise
+    raise DataError(
+      f'{path} cannot be decoded: {reason}; look at it or drop it'
+    )
+
+  def _stop(self) -> None:
+    process, self._process = self._process, None
+    if process is not None:
+      process.stop()
+
+
+class _Process:
+  """The process that runs `decoding`, ready for requests."""
+
+  def __init__(self):
+    root = pathlib.Path(avjax.__file__).parents[1]
+    program = (
+      f'import sys; sys.path.append({str(root)!r});'
+      ' from avjax.features import decoding; decoding.main()'
+    )
+    self._child = subprocess.Popen(
+      # -P: a file in the current folder is not taken for a module.
+      [sys.executable, '-P', '-c', program],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.DEVNULL,
+      bufsize=0,
+      # There is no linear algebra in it, and threads take address space.
+      env={**os.environ, 'OPENBLAS_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'},
+    )
+    # Unbuffered pipes are files.
+    self._requests = cast(io.FileIO, self._child.stdin)
+    self._answers = cast(io.FileIO, self._child.stdout)
+    if hasattr(fcntl, 'F_SETPIPE_SZ'):
+      with contextlib.suppress(OSError):
+        fcntl.fcntl(self._answers, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    try:
+      self.header(time.monotonic() + START_S)
+    except (EOFError, TimeoutError) as error:
+      cause = self.cause() if isinstance(error, EOFError) else 'too slow'
+      self.stop()
+      raise ConfigError(
+        f'the process that decodes does not start ({cause}); see whether'
+        " 'import av, soxr' works in Python"
+      ) from error
+    except BaseException:
+      self.stop()
+      raise
+
+  @property
+  def alive(self) -> bool:
+    return self._child.poll() is None
+
+  def send(self, request: dict[str, Any]) -> None:
+    self._requests.write(json.dumps(request).encode() + b'\n')
+
+  def header(self, deadline: float) -> dict[str, Any]:
+    """Returns what the process says first: its length, then JSON."""
+    size = bytearray(8)
+    self._fill(memoryview(size), deadline)
+    text = bytearray(struct.unpack('<Q', size)[0])
+    self._fill(memoryview(text), deadline)
+    return json.loads(text)
+
+  def arrays(
+    self, header: dict[str, Any], deadline: float
+  ) -> list[np.ndarray | None]:
+    """Returns the frames, or None, the waveform and the coverage."""
+    if 'fault' in header:
+      return []
+    frames, length = None, header['length']
+    if header['shape']:
+      frames = np.empty((length, *header['shape']), np.uint8)
+    samples = length * SAMPLE_RATE // FRAME_RATE
+    made = [frames, np.empty(samples), np.empty(samples, bool)]
+    for array in made:
+      if array is not None:
+        self._fill(array.data.cast('B'), deadline)
+    return made
+
+  def _fill(self, view: memoryview, deadline: float) -> None:
+    """Reads into all of a view.
+
+    Raises:
+      TimeoutError: the deadline passed.
+      EOFError: the process ended.
+    """
+    ready = select.poll()
+    ready.register(self._answers, select.POLLIN)
+    while view:
+      left = deadline - time.monotonic()
+      if left <= 0 or not ready.poll(1000 * left):
+        raise TimeoutError
+      count = self._answers.readinto(view)
+      if not count:
+        raise EOFError
+      view = view[count:]
+
+  def cause(self) -> str:
+    """Returns how a process ended whose output ended."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+      self._child.wait(5)
+    code = self._child.returncode
+    if code is not None and code < 0:
+      return signal.Signals(-code).name
+    return f'exit code {code}'
+
+  def stop(self) -> None:
+    """Ends it, whatever it does."""
+    self._child.kill()
+    self._child.wait()
+    self._requests.close()
+    self._answers.close()
+
+
+def _check(path: pathlib.Path) -> None:
+  """Refuses what cannot be a file; a named pipe might hold anything."""
+  try:
+    status = path.stat()
+  except OSError as error:
+    raise DataError(f'{path} cannot be read: {error.strerror}') from error
+  if stat.S_ISDIR(status.st_mode):
+    raise DataError(f'{path} is a folder; give the file of a clip')
+  if stat.S_ISREG(status.st_mode) and not status.st_size:
+    raise DataError(f'{path} cannot be decoded: it is empty')
