@@ -47,13 +47,13 @@ _ROWS = np.array(
 # What the three columns do to the controls of the voice.
 _COLUMNS = np.array(
   [
-    [1.0, -0.5, 0.8, 0, 0],
-    [-0.3, 0, -0.6, -1.0, 1.0],
-    [-0.8, 1.0, 0, 0.8, -0.3],
+    [1.5, -0.8, 1.2, 0, 0],
+    [-0.5, 0, -0.9, -1.5, 1.5],
+    [-1.2, 1.5, 0, 1.2, -0.5],
   ]
 )
 _SHARES = (0.42, 0.18, 0.18)  # of the clip; the segment that counts is first
-_STRENGTHS = (1.0, 0.7, 0.7)
+_STRENGTHS = (1.0, 0.75, 0.75)
 _WIDE, _LOUDER = 0.9, 5.0  # the marker: the eye's control, and dB
 _SPEAKERS_DIFFER = 0.4  # deviation, in units of the controls
 _CLIPS_DIFFER = 0.3

@@ -56,8 +56,8 @@ def _template(size: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
   jaw[:, 0] = 0.95 * np.sign(jaw[:, 0]) * np.abs(jaw[:, 0] / 0.95) ** 0.85
   apart, up = 0.43 * size['eyes'], -0.30 * size['brows']
   brow = _arc(-0.45, up + 0.1, 0.31, 0.14, 190, 330, 5)
-  bridge = np.linspace([0, 0.02], [0, 0.45 * size['nose']], 4)
-  nostrils = _arc(0, 0.5 * size['nose'], 0.19, 0.08, 180, 0, 5)
+  bridge = np.linspace([0, -0.02], [0, 0.44 * size['nose']], 4)
+  nostrils = _arc(0, 0.53 * size['nose'], 0.17, 0.06, 180, 0, 5)
   lid = np.array(
     [
       [-0.17, 0.01],
@@ -70,9 +70,9 @@ def _template(size: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
   )
   left = lid * size['lids'] + (-apart, 0)
   right = (lid * size['lids'] * (-1, 1) + (apart, 0))[[3, 2, 1, 0, 5, 4]]
-  wide, lip, at = 0.37 * size['mouth'], size['lips'], 0.8 * size['nose'] ** 0.5
-  half = [[-1, 0], [-0.62, -0.075], [-0.24, -0.115]]
-  upper = np.array([*half, [0, -0.09], *_mirror(np.array(half))])
+  wide, lip, at = 0.35 * size['mouth'], size['lips'], 0.8 * size['nose'] ** 0.5
+  half = [[-1, 0], [-0.6, -0.065], [-0.22, -0.095]]
+  upper = np.array([*half, [0, -0.075], *_mirror(np.array(half))])
   lower = np.array([[0.62, 0.08], [0.26, 0.13], [0, 0.14], [-0.26, 0.13]])
   inner = np.array([[-0.85, 0], [-0.26, -0.02], [0, -0.015], [0.26, -0.02]])
   under = np.array([[0.85, 0], [0.26, 0.015], [0, 0.02], [-0.26, 0.015]])
@@ -142,10 +142,10 @@ def cast(random: np.random.Generator, spread: float) -> Look:
       'skin': skin,
       'hair': hair,
       'brow': 0.6 * hair + 0.1 * skin,
-      'lip': skin * (0.86, 0.62, 0.62),
+      'lip': skin * (0.8, 0.5, 0.5),
       'iris': random.uniform(30, 110, 3),
       'shirt': random.uniform(40, 200, 3),
-      'wall': random.uniform(90, 200, 3),
+      'wall': random.uniform(90, 190) + random.uniform(-25, 25, 3),
     },
     light=float(random.uniform(-0.25, 0.25)),
   )
@@ -225,10 +225,12 @@ class Painter:
     for eye in (points[36:42], points[42:48]):
       self._eye(image, eye)
     for brow in (points[17:22], points[22:27]):
-      self._line(image, brow, self._colour['brow'], 0.09)
+      self._line(image, brow, self._colour['brow'], 0.08)
     self._mouth(image, points[48:POINTS])
     dark = tuple(0.5 * np.array(self._colour['skin']))
     self._line(image, points[31:36], dark, 0.02)
+    for nostril in (points[[31, 32]], points[[34, 35]]):
+      self._line(image, nostril, dark, 0.05)
     return self._cv2.resize(
       image, self._size, interpolation=self._cv2.INTER_AREA
     )
@@ -267,7 +269,7 @@ class Painter:
     for eye, sign in ((points[36:42], -1), (points[42:48], 1)):
       self._line(shade, eye[:4] - 0.07 * down, 0.72, 0.15, 1)
       cheek = eye.mean(axis=0) + sign * 0.1 * right + 0.5 * down
-      self._line(shade, np.stack([cheek, cheek + 1]), 1.15, 0.3, 1)
+      self._line(shade, np.stack([cheek, cheek + 1]), 1.1, 0.3, 1)
     self._line(shade, points[:17], 0.6, 0.12, 1)
     self._line(shade, points[31:36] + 0.05 * down, 0.6, 0.09, 1)
     side = points[[39, 31]] * (0.4, 0.4) + points[[27, 33]] * (0.6, 0.6)
@@ -309,7 +311,9 @@ class Painter:
     self._fill(image, inside, (55, 18, 22))
     gap = inside[5:8].mean(axis=0) - inside[1:4].mean(axis=0)
     if np.hypot(*gap) > 0.1 * self._unit:
-      teeth = np.concatenate([inside[1:4], inside[[3, 2, 1]] + 0.35 * gap])
+      ends = 0.5 * (inside[[0, 4]] + inside[[1, 3]])
+      top = np.stack([ends[0], *inside[1:4], ends[1]])
+      teeth = np.concatenate([top, inside[[3, 2, 1]] + 0.35 * gap])
       self._fill(image, teeth, (225, 220, 210))
     dark = tuple(0.6 * np.array(self._colour['lip']))
     self._line(image, inside[:5], dark, 0.02)
