@@ -54,9 +54,9 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
   """
   import av
 
-  limit = {'max_pixels': str(MAX_PIXELS)}
+  faults: list[str] = []
   # 'file:' since a name with a colon would be taken for a protocol.
-  with av.open(f'file:{path}', options=limit, metadata_errors='replace') as box:
+  with av.open(f'file:{path}', metadata_errors='replace') as box:
     video, audio = _first(box, 'video'), _first(box, 'audio')
     streams = [stream for stream in (video, audio) if stream]
     if not streams:
@@ -69,8 +69,9 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
     for stream in streams:
       # One: the caller has a process for each core. It is repeatable, too.
       stream.codec_context.thread_count = 1
-      stream.codec_context.options = limit
-    picture, sound, faults = Picture(), Sound(), []
+      # A damaged packet may announce another size.
+      stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
+    picture, sound = Picture(), Sound()
     zero = _zero(box)
     for frame in _frames(box, streams, faults):
       base = frame.time_base
@@ -120,7 +121,7 @@ def _partial(box, video, audio, picture, sound, zero) -> list[str]:
   pairs = [
     (end, _declared(stream) - zero)
     for stream, end in ends
-    if stream and stream.duration and stream.time_base
+    if end and stream.duration and stream.time_base
   ]
   if not pairs and box.duration:
     declared = Fraction((box.start_time or 0) + box.duration, _MICROSECONDS)

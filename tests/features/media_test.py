@@ -1,0 +1,170 @@
+"""The process that decodes: what it refuses, its crashes, its end."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+
+from avjax.errors import ConfigError, DataError
+from avjax.features import decoding, media, timeline
+from tests.features import clips_made
+from tests.features.clips_made import make, numbers, whole
+
+
+@pytest.fixture(scope='module')
+def decoder():
+  with media.Decoder() as made:
+    yield made
+
+
+@pytest.fixture(scope='module')
+def good(tmp_path_factory):
+  return make(tmp_path_factory.mktemp('good') / 'good.mp4')
+
+
+def test_what_cannot_be_decoded(decoder, tmp_path, good):
+  """Program: one line, with the file and the reason."""
+  with pytest.raises(DataError, match=r'nothere\.mp4 cannot be read: No such'):
+    decoder(tmp_path / 'nothere.mp4')
+  with pytest.raises(DataError, match='is a folder'):
+    decoder(tmp_path)
+  path = tmp_path / 'a:b.mp4'
+  path.touch()
+  with pytest.raises(
+    DataError, match=r'a:b\.mp4 cannot be decoded: it is empty'
+  ):
+    decoder(path)
+  path.write_bytes(good.read_bytes()[:2000])
+  with pytest.raises(
+    DataError, match=r'b\.mp4 cannot be decoded: Invalid data'
+  ):
+    decoder(path)
+  path.write_bytes(good.read_bytes())
+  assert decoder(path).name == 'a:b'
+
+
+def test_too_large(decoder, tmp_path):
+  """Law: what would not fit is refused, with the limit."""
+  path = tmp_path / 'a.mp4'
+  make(path, ticks=[0], size=(4096, 2400), audio=None)
+  with pytest.raises(DataError, match=r'4096 x 2400, and at most 9\.4 million'):
+    decoder(path)
+  make(path, ticks=[0, 1, 16000], audio=None)
+  with pytest.raises(DataError, match=r'goes on to .* s, and at most 600 s'):
+    decoder(path)
+  make(path, ticks=[0, 1, 9000], size=(640, 480), audio=None)
+  with pytest.raises(
+    DataError, match=r'640 x 480, needs more than 4 GiB, .* 186'
+  ):
+    decoder(path)
+
+
+def test_mutated_files(decoder, tmp_path, good):
+  """Law: 40 damaged files give a clip or a DataError; none hurts the next."""
+  data = good.read_bytes()
+  path = tmp_path / 'a.mp4'
+  refused = 0
+  for seed in range(40):
+    path.write_bytes(clips_made.mutated(data, seed))
+    try:
+      assert whole(decoder(path))
+    except DataError as error:
+      refused += 1
+      assert '\n' not in str(error)
+  assert 5 < refused < 35
+  assert numbers(decoder(good)) == list(range(60))
+
+
+def test_time_limit(tmp_path, good):
+  """Program: a file that never ends is an error after the time limit."""
+  endless = tmp_path / 'endless.mp4'
+  os.mkfifo(endless)
+  with media.Decoder(limit_s=0.5) as decoder:
+    decoder(good)
+    start = time.monotonic()
+    with pytest.raises(DataError, match=r'not done after 0\.5 s'):
+      decoder(endless)
+    assert 0.4 < time.monotonic() - start < 5
+    assert decoder(good).length == 60
+
+
+def test_crash(tmp_path, good):
+  """Program: the process of FFmpeg dies of a signal, and the next one works."""
+  endless = tmp_path / 'endless.mp4'
+  os.mkfifo(endless)
+  with media.Decoder() as decoder:
+    decoder(good)
+    pid = decoder._process._child.pid
+    killer = threading.Timer(0.3, os.kill, (pid, 11))
+    killer.start()
+    with pytest.raises(DataError, match=r'FFmpeg crashed on it \(SIGSEGV\)'):
+      decoder(endless)
+    killer.join()
+    assert decoder(good).length == 60
+    # Between two files it is not the next one's fault.
+    os.kill(decoder._process._child.pid, 9)
+    time.sleep(0.2)
+    assert decoder(good).length == 60
+
+
+def test_ends_with_the_caller(good):
+  """Program: kill -9 of the caller leaves no process behind."""
+  code = (
+    'import sys, time; from avjax.features import media;'
+    'decoder = media.Decoder(); decoder(sys.argv[1]);'
+    'print(decoder._process._child.pid, flush=True); time.sleep(60)'
+  )
+  caller = subprocess.Popen(
+    [sys.executable, '-c', code, good], stdout=subprocess.PIPE, text=True
+  )
+  with caller:
+    pid = int(caller.stdout.readline())
+    assert os.path.exists(f'/proc/{pid}')
+    caller.kill()
+  for _ in range(50):
+    if not _lives(pid):
+      return
+    time.sleep(0.1)
+  pytest.fail('it is still there after 5 s')
+
+
+def _lives(pid):
+  """Whether a process runs; one that ended may wait to be collected."""
+  try:
+    with open(f'/proc/{pid}/stat') as file:
+      return file.read().rpartition(')')[2].split()[0] != 'Z'
+  except FileNotFoundError:
+    return False
+
+
+def test_in_a_worker(good):
+  """Program: `decode` in a process of a pool gives what it gives here."""
+  here = media.decode(good)
+  with ProcessPoolExecutor(1, get_context('spawn')) as pool:
+    there = pool.submit(media.decode, good).result()
+  np.testing.assert_array_equal(there.frames, here.frames)
+  np.testing.assert_array_equal(there.waveform, here.waveform)
+
+
+def test_process_has_no_jax():
+  """Law: what runs beside does not load JAX."""
+  code = (
+    'import sys, avjax.features.decoding;'
+    'sys.exit(bool({"jax", "av"} & set(sys.modules)))'
+  )
+  assert subprocess.run([sys.executable, '-c', code]).returncode == 0
+  assert decoding.MAX_MEMORY > timeline.MAX_BYTES
+
+
+@pytest.mark.parametrize('package', ['av', 'soxr'])
+def test_missing_package(monkeypatch, package):
+  """Program: without a package the error names the extra."""
+  monkeypatch.setitem(sys.modules, package, None)
+  with pytest.raises(ConfigError, match=rf'{package}; .*avjax\[features\]'):
+    media.Decoder()

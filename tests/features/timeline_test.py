@@ -1,0 +1,188 @@
+"""Decoded pictures and sound: their counts, and each at its time.
+
+The clips are made here; each frame shows its number, the sound is one beep.
+"""
+
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from avjax import clips
+from avjax.features import media, timeline
+from tests.features import clips_made
+from tests.features.clips_made import make, number, numbers, onset, whole
+
+
+@pytest.fixture(scope='module')
+def decoder():
+  with media.Decoder() as made:
+    yield made
+
+
+def test_constants_are_those_of_clips():
+  """Law: the process without JAX counts in the same units."""
+  assert timeline.FRAME_RATE == clips.FRAME_RATE
+  assert timeline.SAMPLE_RATE == clips.SAMPLE_RATE
+
+
+@pytest.mark.parametrize(
+  ('suffix', 'kwargs', 'length', 'late'),
+  [
+    ('mp4', {}, 60, 0),
+    ('mp4', {'rate': 44100}, 60, 0),
+    ('mov', {'video': 'libx264', 'rate': 16000}, 60, 0),
+    ('mkv', {'video': 'ffv1', 'pixels': 'bgr0', 'audio': 'flac'}, 60, 0),
+    ('webm', {'video': 'libvpx', 'audio': 'libopus'}, 60, 0),
+    ('webm', {'video': 'libvpx-vp9', 'audio': 'libopus'}, 60, 0),
+    ('avi', {'audio': 'pcm_s16le'}, 60, 0),
+    ('ts', {'video': 'mpeg2video', 'audio': 'mp2'}, 60, 0.01),
+    # As the file says it: a frame later than what was encoded.
+    ('avi', {'audio': 'mp3'}, 61, 0.025),
+  ],
+)
+def test_containers(decoder, tmp_path, suffix, kwargs, length, late):
+  """Golden: 60 frames and 2.4 s, each frame and the beep at its time."""
+  clip = decoder(make(tmp_path / f'a.{suffix}', **kwargs), 'name')
+  assert whole(clip) and clip.name == 'name' and clip.notes == ()
+  assert clip.frames.shape == (length, 64, 96, 3)
+  assert clip.frames.dtype == np.uint8
+  shift = length - 60
+  assert numbers(clip)[1 + shift :] == list(range(1, 60))
+  assert numbers(clip)[: 1 + shift] == [0] * (1 + shift)
+  assert onset(clip) == pytest.approx(1 + late, abs=0.003)
+  # At least the encoded 2.4 s; what a codec pads may be there too.
+  assert clip.audible[640:38000].all()
+
+
+@pytest.mark.parametrize(
+  ('ticks', 'length'),
+  [
+    (range(0, 1440, 20), 60),  # 30 a second
+    (range(0, 1440, 10), 60),  # 60 a second
+    (range(0, 1440, 50), 60),  # 12 a second
+    ([*range(0, 600, 20), *range(600, 900, 75), *range(900, 1440, 18)], 60),
+    (range(0, 1441, 20), 61),  # 73 frames: 2.433 s
+    ([0], 1),
+  ],
+)
+def test_nearest_source_frame(decoder, tmp_path, ticks, length):
+  """Equation: frame k is the source frame nearest to k / 25 s; VFR too."""
+  path = make(tmp_path / 'a.mp4', ticks=ticks, tick=Fraction(1, 600))
+  clip = decoder(path)
+  assert whole(clip) and clip.length == length
+  times = np.array(ticks) / 600
+  wanted = [np.argmin(np.abs(times - k / 25)) for k in range(length)]
+  assert numbers(clip) == wanted
+
+
+def test_late_sound_and_gaps(decoder, tmp_path):
+  """Law: sound stays where it is; where there is none, the mask says so."""
+  path = make(
+    tmp_path / 'a.mkv',
+    ticks=range(100),
+    audio='pcm_s16le',
+    sound=(2.43, 4.0),
+    gap=(3.0, 3.5),
+    beep=3.6,
+  )
+  clip = decoder(path)
+  assert whole(clip) and clip.length == 100 and clip.notes == ()
+  second = np.arange(64000) / 16000
+  assert not clip.audible[second < 2.42].any()
+  assert clip.audible[(second > 2.44) & (second < 2.9)].all()
+  assert not clip.audible[(second > 3.1) & (second < 3.45)].any()
+  assert clip.audible[(second > 3.6) & (second < 3.95)].all()
+  assert onset(clip) == pytest.approx(3.6, abs=0.003)
+
+
+def test_channel_mean(decoder, tmp_path):
+  """Equation: 0.6 in one of six channels is 0.1."""
+  kwargs = dict(audio='flac', layout='5.1', channels=6, level=0.6)
+  clip = decoder(make(tmp_path / 'a.mkv', **kwargs))
+  inside = clip.waveform[16320:17280]
+  wanted = 0.1 * np.cos(2 * np.pi * 1000 * np.arange(16320, 17280) / 16000)
+  np.testing.assert_allclose(inside, wanted, atol=1e-4)  # 16 bits, at 0.1
+
+
+@pytest.mark.parametrize(
+  ('codec', 'atol'),
+  [('pcm_u8', 1e-2), ('pcm_s16le', 1e-4), ('pcm_s32le', 1e-6),
+   ('pcm_f32le', 1e-6), ('pcm_f64le', 1e-6)],
+)  # fmt: skip
+def test_sample_formats(decoder, tmp_path, codec, atol):
+  """Golden: every form of samples has full scale 1; no resampling at 16 kHz."""
+  path = make(
+    tmp_path / 'a.mkv', video=None, audio=codec, rate=16000, level=0.5
+  )
+  clip = decoder(path)
+  assert whole(clip) and clip.frames is None and clip.notes == ('no picture',)
+  assert clip.length == 60
+  wanted = np.zeros(38400)
+  wanted[16000:17600] = np.cos(2 * np.pi * 1000 * np.arange(1600) / 16000) / 4
+  np.testing.assert_allclose(clip.waveform, wanted, atol=atol)
+
+
+def test_samples_that_are_not_numbers(decoder, tmp_path):
+  """Law: NaN and infinity in a float file are silence, and said."""
+  path = make(tmp_path / 'a.mkv', audio='pcm_f32le', level=np.nan)
+  clip = decoder(path)
+  assert whole(clip) and not clip.waveform.any()
+  assert clip.notes == ('4800 samples of its sound are not numbers',)
+  assert clip.audible.sum() == 38400 - 1600
+  loud = decoder(make(tmp_path / 'b.mkv', audio='pcm_f32le', level=9.0))
+  assert whole(loud)
+
+
+def test_one_stream_only(decoder, tmp_path):
+  """Law: without sound zeros, without picture None and the sound's length."""
+  silent = decoder(make(tmp_path / 'a.mp4', audio=None))
+  assert whole(silent) and silent.length == 60
+  assert not silent.audible.any() and silent.notes == ('no sound',)
+  unseen = decoder(make(tmp_path / 'b.mka', video=None, sound=(0, 2.41)))
+  assert whole(unseen) and unseen.length == 61
+  assert unseen.frames is None and unseen.notes == ('no picture',)
+  assert onset(unseen) == pytest.approx(1, abs=0.003)
+
+
+@pytest.mark.parametrize('degrees', [90, 180, -90])
+def test_rotation(decoder, tmp_path, degrees):
+  """Law: a picture that is to be turned comes out upright."""
+  path = make(tmp_path / 'a.mp4', rotation=degrees)
+  clip = decoder(path)
+  upright = np.rot90(clip.frames[37], -degrees // 90)
+  assert upright.shape == (64, 96, 3)
+  assert number(upright) == 37
+
+
+@pytest.mark.parametrize(
+  'pixels', ['gray', 'yuv444p', 'yuv422p10le', 'bgra', 'rgb48le']
+)
+def test_pixel_formats(decoder, tmp_path, pixels):
+  """Golden: any form of pixels, and odd sizes, come out as RGB."""
+  size = (97, 65)
+  kwargs = dict(video='ffv1', pixels=pixels, size=size, ticks=range(5))
+  clip = decoder(make(tmp_path / 'a.mkv', audio=None, **kwargs))
+  wanted = np.stack([clips_made.picture(k, *size) for k in range(5)])
+  error = np.abs(clip.frames.astype(int) - wanted)
+  assert error.max() <= 3  # black and white in 219 steps
+
+
+@pytest.mark.parametrize(
+  ('suffix', 'options'), [('mp4', {'movflags': 'faststart'}), ('mkv', {})]
+)
+def test_cut_short(decoder, tmp_path, suffix, options):
+  """Law: half a file gives half a clip, and says so."""
+  path = make(tmp_path / f'a.{suffix}', options=options)
+  clip = decoder(path)
+  assert clip.notes == ()
+  data = path.read_bytes()
+  path.write_bytes(data[: len(data) * 6 // 10])
+  part = decoder(path)
+  assert whole(part) and 20 < part.length < 50
+  said = re.search(r'partial: (\d\.\d\d) of 2\.4\d s', ' '.join(part.notes))
+  assert float(said[1]) == pytest.approx(part.length / 25, abs=0.05)
+  # The frame at the cut may be half there.
+  same = part.length - 2
+  np.testing.assert_array_equal(part.frames[:same], clip.frames[:same])
