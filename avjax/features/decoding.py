@@ -49,14 +49,19 @@ _MICROSECONDS = 1_000_000  # FFmpeg's clock of whole files
 def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
   """Returns what a file holds: a header, and frames, waveform and coverage.
 
+  Args:
+    path: absolute, or FFmpeg takes what is before a colon for a protocol.
+
   Raises:
     Refused: it holds nothing that can be decoded, or too much.
   """
   import av
 
   faults: list[str] = []
-  # 'file:' since a name with a colon would be taken for a protocol.
-  with av.open(f'file:{path}', metadata_errors='replace') as box:
+  # Titles in other encodings are nobody's concern; PyAV 19 takes any.
+  old = int(av.__version__.split('.')[0]) < 19
+  lenient = {'metadata_errors': 'replace'} if old else {}
+  with av.open(path, **lenient) as box:
     video, audio = _first(box, 'video'), _first(box, 'audio')
     streams = [stream for stream in (video, audio) if stream]
     if not streams:
@@ -99,7 +104,7 @@ def _assemble(
   if not audible.any():
     notes.append('no sound')
   if faults:
-    notes.append(f'damaged: {len(faults)} packets cannot be decoded')
+    notes.append(f'damaged: {len(faults)} of its packets cannot be decoded')
   if sound.faults:
     notes.append(f'{sound.faults} blocks of sound have another sample rate')
   if bad:
@@ -181,14 +186,13 @@ def _frames(box, streams, faults: list[str]) -> Iterator:
 
 def _steps(box, streams, faults: list[str]) -> Iterator[Callable]:
   """Yields what decodes each packet; at the end, what a decoder holds back."""
-  ended = False
-  with _noted(faults):
+  # PyAV's IndexError: in the middle of the file a further stream came up.
+  with _noted(faults), contextlib.suppress(IndexError):
     for packet in box.demux(streams):
-      yield packet.decode
-    ended = True  # the last packets were empty ones, for what is held back
-  if not ended:
-    for stream in streams:
-      yield stream.decode
+      if packet.size:  # an empty one would end the decoding
+        yield packet.decode
+  for stream in streams:
+    yield stream.decode
 
 
 def _answer(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -198,7 +202,7 @@ def _answer(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
   except Refused as error:
     fault = str(error)
   except MemoryError:
-    fault = f'it needs more than {MAX_MEMORY / 2**30:.0f} GiB of memory'
+    fault = f'it asks for more than {MAX_MEMORY / 2**30:.0f} GiB of memory'
   except Exception as error:
     # Whatever a damaged file brings about in FFmpeg or PyAV, it is the file's.
     fault = getattr(error, 'strerror', None) or f'{error!r:.200}'

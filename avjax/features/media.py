@@ -99,7 +99,8 @@ class Decoder:
       self._stop()
       self._process = _Process()
     process = self._process
-    # Absolute, as this process may be in another folder by now.
+    # Absolute: this process may be in another folder by now, and FFmpeg takes
+    # what is before a colon for a protocol.
     request = {'path': os.path.abspath(path), 'limit_s': self._limit_s}
     deadline = time.monotonic() + self._limit_s
     try:

@@ -21,6 +21,11 @@ def decoder():
     yield made
 
 
+@pytest.fixture
+def good(tmp_path):
+  return make(tmp_path / 'good.mp4')
+
+
 def test_constants_are_those_of_clips():
   """Law: the process without JAX counts in the same units."""
   assert timeline.FRAME_RATE == clips.FRAME_RATE
@@ -144,6 +149,15 @@ def test_one_stream_only(decoder, tmp_path):
   assert whole(unseen) and unseen.length == 61
   assert unseen.frames is None and unseen.notes == ('no picture',)
   assert onset(unseen) == pytest.approx(1, abs=0.003)
+
+
+def test_titles_in_other_encodings(decoder, good):
+  """Law: text in the file that is not UTF-8 does no harm."""
+  data = good.read_bytes()
+  assert b'Lavf' in data
+  path = good.with_name('other.mp4')
+  path.write_bytes(data.replace(b'Lavf', b'\xff\xfe\xe9\xff'))
+  assert decoder(path).length == 60
 
 
 @pytest.mark.parametrize('degrees', [90, 180, -90])
