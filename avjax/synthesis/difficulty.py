@@ -46,7 +46,7 @@ def _voice(waveform: np.ndarray) -> np.ndarray:
   return _summary(np.concatenate([level, loud, pitch, voiced], axis=1))
 
 
-def _sound(path: pathlib.Path) -> np.ndarray:
+def sound(path: pathlib.Path) -> np.ndarray:
   """Returns the waveform of one of our own clips, mono at 16 kHz."""
   import av
 
@@ -90,7 +90,7 @@ def measure(folder: str | os.PathLike) -> dict[str, float]:
   seen = [np.load(folder / 'truth' / f'{path.stem}.npy') for path in paths]
   told = {
     'face': np.stack([_face(landmarks) for landmarks in seen]),
-    'voice': np.stack([_voice(_sound(path)) for path in paths]),
+    'voice': np.stack([_voice(sound(path)) for path in paths]),
   }
   told['both'] = np.concatenate([told['face'], told['voice']], axis=1)
   result = {}

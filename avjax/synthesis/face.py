@@ -52,12 +52,12 @@ def _mirror(points: np.ndarray) -> np.ndarray:
 
 def _template(size: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
   """Returns the points (P, 2) and their depth (P,) of given proportions."""
-  jaw = _arc(0, 0, 0.95, 1.28 * size['jaw'], 180, 0, 17)
+  jaw = _arc(0.0, 0.0, 0.95, 1.28 * size['jaw'], 180, 0, 17)
   jaw[:, 0] = 0.95 * np.sign(jaw[:, 0]) * np.abs(jaw[:, 0] / 0.95) ** 0.85
   apart, up = 0.43 * size['eyes'], -0.30 * size['brows']
   brow = _arc(-0.45, up + 0.1, 0.31, 0.14, 190, 330, 5)
   bridge = np.linspace([0, -0.02], [0, 0.44 * size['nose']], 4)
-  nostrils = _arc(0, 0.53 * size['nose'], 0.17, 0.06, 180, 0, 5)
+  nostrils = _arc(0.0, 0.53 * size['nose'], 0.17, 0.06, 180, 0, 5)
   lid = np.array(
     [
       [-0.17, 0.01],
@@ -78,9 +78,9 @@ def _template(size: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
   under = np.array([[0.85, 0], [0.26, 0.015], [0, 0.02], [-0.26, 0.015]])
   mouth = np.concatenate([upper, lower, [[-0.62, 0.08]], inner, under])
   mouth = mouth * (wide, lip) + (0, at)
-  skull = _arc(0, -0.02, 0.95, 1.0, 180, 360, 17)[1:-1]
-  hair = _arc(0, -0.1, 1.1, 1.13, 155, 385, 21)
-  fringe = _arc(0, 0.05, 0.9, 0.78 * size['fringe'], 345, 195, 13)
+  skull = _arc(0.0, -0.02, 0.95, 1.0, 180, 360, 17)[1:-1]
+  hair = _arc(0.0, -0.1, 1.1, 1.13, 155, 385, 21)
+  fringe = _arc(0.0, 0.05, 0.9, 0.78 * size['fringe'], 345, 195, 13)
   parts = [jaw, brow, _mirror(brow), bridge, nostrils, left, right, mouth]
   depth = np.zeros(POINTS)
   depth[:17] = -0.45 + 0.45 * np.sin(np.linspace(0, np.pi, 17))
