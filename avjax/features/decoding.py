@@ -60,7 +60,7 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
   faults: list[str] = []
   # Titles in other encodings are nobody's concern; PyAV 19 takes any.
   old = int(av.__version__.split('.')[0]) < 19
-  lenient = {'metadata_errors': 'replace'} if old else {}
+  lenient: dict[str, Any] = {'metadata_errors': 'replace'} if old else {}
   with av.open(path, **lenient) as box:
     video, audio = _first(box, 'video'), _first(box, 'audio')
     streams = [stream for stream in (video, audio) if stream]

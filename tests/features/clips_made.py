@@ -46,6 +46,7 @@ def make(
   sound=(0.0, 2.4),
   gap=None,
   beep=1.0,
+  cover=False,
   options=None,
 ):
   """Returns the path of a clip that was written there.
@@ -56,11 +57,14 @@ def make(
     level: of the beep, in the first channel; the others are silent.
     sound: seconds from and to which there is sound.
     gap: the same, of a part that is left out of it.
+    cover: whether the picture is one that belongs to the sound.
   """
   with av.open(str(path), 'w', options=options or {}) as box:
     writers = []
     if video:
       writers.append(_video(box, video, ticks, tick, pixels, size, rotation))
+    if cover:
+      box.streams.video[0].disposition = av.stream.Disposition.attached_pic
     if audio:
       start = np.arange(int(sound[0] * rate), int(sound[1] * rate))
       wave = np.zeros((channels, len(start)))

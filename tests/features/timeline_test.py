@@ -6,6 +6,7 @@ The clips are made here; each frame shows its number, the sound is one beep.
 import re
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -102,6 +103,28 @@ def test_late_sound_and_gaps(decoder, tmp_path):
   assert onset(clip) == pytest.approx(3.6, abs=0.003)
 
 
+def test_rounded_time_stamps(decoder, tmp_path):
+  """Equation: Matroska's stamps of 1 ms leave no seams in a tone."""
+  kwargs = dict(audio='pcm_s16le', rate=44100)
+  clip = decoder(make(tmp_path / 'a.mkv', **kwargs))
+  inside = np.arange(16320, 17280)
+  wanted = 0.25 * np.cos(2 * np.pi * 1000 * inside / 16000)
+  # A seam of 0.1 ms would be an error of 0.15.
+  np.testing.assert_allclose(clip.waveform[inside], wanted, atol=1e-3)
+  assert clip.audible.all()
+
+
+def test_time_goes_back():
+  """Law: a source frame that is not later than the last one is dropped."""
+  shown = timeline.Picture()
+  for index, time in enumerate((0, 0.08, 0.04, 0.08, 0.12)):
+    image = np.ascontiguousarray(clips_made.picture(index))
+    frame = av.VideoFrame.from_ndarray(image, format='rgb24')
+    shown.add(frame, Fraction(time).limit_denominator(100))
+  shown.finish()
+  assert [number(frame) for frame in shown.frames] == [0, 0, 1, 4, 4]
+
+
 def test_channel_mean(decoder, tmp_path):
   """Equation: 0.6 in one of six channels is 0.1."""
   kwargs = dict(audio='flac', layout='5.1', channels=6, level=0.6)
@@ -158,6 +181,13 @@ def test_titles_in_other_encodings(decoder, good):
   path = good.with_name('other.mp4')
   path.write_bytes(data.replace(b'Lavf', b'\xff\xfe\xe9\xff'))
   assert decoder(path).length == 60
+
+
+def test_cover_is_no_picture(decoder, tmp_path):
+  """Law: the picture of an album is not that of a clip."""
+  kwargs = dict(video='mjpeg', pixels='yuvj420p', ticks=[0], cover=True)
+  clip = decoder(make(tmp_path / 'a.mp4', **kwargs))
+  assert clip.frames is None and clip.notes == ('no picture',)
 
 
 @pytest.mark.parametrize('degrees', [90, 180, -90])
