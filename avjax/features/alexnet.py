@@ -43,6 +43,8 @@ class Arrangement:
     normalised: whether responses are normalised after conv1 and conv2.
     bgr: whether blue comes first.
     mean, deviation: of the pixels, red first.
+    pixel: conv1's weights in a file are for pixels that are not divided by
+      this. A power of two: no weight is rounded when it is multiplied.
   """
 
   channels: tuple[int, ...]
@@ -53,6 +55,7 @@ class Arrangement:
   bgr: bool
   mean: tuple[float, ...]
   deviation: tuple[float, ...]
+  pixel: float
 
 
 ARRANGEMENTS = {
@@ -64,7 +67,8 @@ ARRANGEMENTS = {
     normalised=True,
     bgr=True,
     mean=(123.0, 117.0, 104.0),
-    deviation=(1.0, 1.0, 1.0),
+    deviation=(64.0, 64.0, 64.0),  # ours: training needs pixels of size one
+    pixel=64.0,
   ),
   'torchvision': Arrangement(
     channels=(64, 192, 384, 256, 256),
@@ -75,6 +79,7 @@ ARRANGEMENTS = {
     bgr=False,
     mean=(123.675, 116.28, 103.53),
     deviation=(58.395, 57.12, 57.375),
+    pixel=1.0,
   ),
 }
 
@@ -152,7 +157,7 @@ class Convolutions(nn.Module):
     form = ARRANGEMENTS[self.arrangement]
     layers = [
       Convolution(
-        groups * max(1, round(self.width * channels / groups)),
+        2 * max(1, round(self.width * channels / 2)),  # two groups divide it
         *where,
         groups=groups,
         name=f'conv{i + 1}',

@@ -80,8 +80,9 @@ def read(path: str | os.PathLike) -> Network:
 
 def write(path: str | os.PathLike, network: Network) -> None:
   """Returns nothing; leaves a file that `read` takes, whole or not at all."""
+  arrangement = network.arrangement
   about = {
-    'arrangement': network.arrangement,
+    'arrangement': arrangement,
     'description': network.description,
   }
   arrays = {_ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)}
@@ -89,7 +90,7 @@ def write(path: str | os.PathLike, network: Network) -> None:
     for part, array in parts.items():
       outward = np.asarray(array)
       if part == 'kernel':
-        outward = outward.transpose(3, 2, 0, 1)
+        outward = outward.transpose(3, 2, 0, 1) / _pixel(arrangement, layer)
       arrays[layer + _ENDINGS[part][0]] = outward
   store.put(pathlib.Path(path), npy.pack(arrays))
 
@@ -171,7 +172,10 @@ def _variables(
     variables[layer] = {}
     for part, want in parts.items():
       try:
-        variables[layer][part] = _array(entries, layer, part, want.shape)
+        array = _array(entries, layer, part, want.shape)
+        if part == 'kernel':
+          array = array * _pixel(arrangement, layer)
+        variables[layer][part] = jnp.asarray(array)
       except DataError as error:
         faults.append(str(error))
   if faults:
@@ -183,7 +187,7 @@ def _variables(
 
 def _array(
   entries: Mapping[str, _Entry], layer: str, part: str, shape: tuple[int, ...]
-) -> jnp.ndarray:
+) -> np.ndarray:
   """Returns one array in our layout, of the shape given."""
   names = [layer + ending for ending in _ENDINGS[part]]
   names.append(_TORCHVISION[layer] + _ENDINGS[part][0])
@@ -199,4 +203,10 @@ def _array(
     array = entries[name].read().astype(np.float32)
   if not np.isfinite(array).all():
     raise DataError(f'{name} has a NaN or infinite value')
-  return jnp.asarray(array.transpose(inward))
+  return array.transpose(inward)
+
+
+def _pixel(arrangement: str, layer: str) -> np.float32:
+  """Returns by how much a layer's weights are larger here than in a file."""
+  first = layer == 'conv1'
+  return np.float32(alexnet.ARRANGEMENTS[arrangement].pixel if first else 1)

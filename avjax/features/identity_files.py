@@ -1,0 +1,145 @@
+"""What a training of the face network leaves behind, and resumes from.
+
+  config.json    its settings, the people and the versions of the packages
+  metrics.jsonl  a line an epoch
+  weights.npz    the best epoch's convolutions, for `alexnet_weights.read`
+  state.npz      all that the next epoch needs
+
+Each is there whole or not at all, and state.npz is the last to be written: an
+epoch that was cut off is done again, with the same outcome.
+"""
+
+import dataclasses
+import importlib.metadata
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from avjax.data import npy, store
+from avjax.errors import CheckpointError, DataError
+from avjax.features import alexnet, alexnet_weights, persons
+
+WEIGHTS = 'weights.npz'
+STATE = 'state.npz'
+_PACKAGES = ('avjax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
+
+State = tuple[Mapping[str, Any], optax.OptState]
+"""Parameters, and what the optimiser remembers."""
+
+
+@dataclasses.dataclass
+class Record:
+  """How far a training has come.
+
+  Attributes:
+    lines: of metrics.jsonl, one an epoch.
+    best: the line of the best validation accuracy so far.
+    rate: the learning rate of the next epoch.
+    drops: how often it was divided.
+    waited: epochs since the best one, or since the last division.
+  """
+
+  rate: float
+  lines: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+  best: dict[str, Any] = dataclasses.field(default_factory=dict)
+  drops: int = 0
+  waited: int = 0
+
+  def add(self, line: dict[str, Any], patience: int) -> None:
+    """Takes in an epoch: `line['best']` says afterwards if it is the best."""
+    accuracy = line['validation_accuracy']
+    better = not self.best or accuracy > self.best['validation_accuracy']
+    line['best'] = better
+    self.lines.append(line)
+    self.waited = 0 if better else self.waited + 1
+    if better:
+      self.best = line
+    if self.waited >= patience:
+      self.rate, self.drops, self.waited = self.rate / 10, self.drops + 1, 0
+
+
+def begin(
+  workdir: pathlib.Path, about: Mapping[str, Any], people: persons.People
+) -> None:
+  """Writes config.json, or checks that the one there is the same training's."""
+  path = workdir / 'config.json'
+  workdir.mkdir(parents=True, exist_ok=True)
+  if path.exists():
+    try:
+      before = json.loads(path.read_bytes())
+      same = all(before.get(key) == value for key, value in about.items())
+    except (ValueError, AttributeError):
+      same = False
+    if not same:
+      raise CheckpointError(
+        f'{workdir} holds a training of other images or settings; use another'
+        ' --workdir, or what it was begun with'
+      )
+    return
+  if any(workdir.iterdir()):
+    raise CheckpointError(
+      f'{workdir} holds other files; give a --workdir that is new'
+    )
+  versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+  content = {
+    **about,
+    'people': people.names,
+    'training_images': len(people.training.paths),
+    'validation_images': len(people.validation.paths),
+    'versions': versions,
+  }
+  store.put(path, json.dumps(content, indent=2).encode() + b'\n')
+
+
+def save(
+  workdir: pathlib.Path,
+  arrangement: str,
+  people: persons.People,
+  state: State,
+  record: Record,
+) -> None:
+  """Leaves the files of an epoch; the last of them is what counts."""
+  line = record.lines[-1]
+  if line['best']:
+    network = alexnet.Network(
+      arrangement,
+      state[0]['convolutions'],
+      f'alexnet: trained on {len(people.training.paths)} images of'
+      f' {len(people.names)} people, {line["epoch"] + 1} epochs; validation'
+      f' accuracy {100 * line["validation_accuracy"]:.1f} %',
+    )
+    alexnet_weights.write(workdir / WEIGHTS, network)
+  lines = ''.join(json.dumps(line) + '\n' for line in record.lines)
+  store.put(workdir / 'metrics.jsonl', lines.encode())
+  text = json.dumps(dataclasses.asdict(record)).encode()
+  arrays = {str(i): np.asarray(x) for i, x in enumerate(jax.tree.leaves(state))}
+  arrays['record'] = np.frombuffer(text, np.uint8)
+  store.put(workdir / STATE, npy.pack(arrays))
+
+
+def restored(workdir: pathlib.Path, like: State) -> tuple[State, Record]:
+  """Returns the state and the record that `save` has left.
+
+  Raises:
+    CheckpointError: the file is damaged.
+  """
+  path = workdir / STATE
+  try:
+    arrays = npy.unpack(path.read_bytes())
+    record = Record(**json.loads(arrays.pop('record').tobytes()))
+    leaves, tree = jax.tree.flatten(like)
+    found = [arrays[str(i)] for i in range(len(leaves))]
+    if [x.shape for x in found] != [x.shape for x in leaves]:
+      raise DataError('arrays of other shapes')
+  except (DataError, ValueError, TypeError, KeyError) as error:
+    raise CheckpointError(
+      f'{path} is damaged ({error!r:.100}); train into another --workdir'
+    ) from error
+  state = jax.tree.unflatten(tree, [jnp.asarray(x) for x in found])
+  return state, record
