@@ -25,10 +25,10 @@ import numpy as np
 Array = jax.Array | np.ndarray
 
 if TYPE_CHECKING:
-  from jaxtyping import Bool, Float, Int, Key
+  from jaxtyping import Bool, Complex, Float, Int, Key
 else:
   try:
-    from jaxtyping import Bool, Float, Int, Key
+    from jaxtyping import Bool, Complex, Float, Int, Key
   except ImportError:
 
     class _Unchecked:
@@ -37,6 +37,6 @@ else:
       def __class_getitem__(cls, item):
         return Any
 
-    Bool = Float = Int = Key = _Unchecked
+    Bool = Complex = Float = Int = Key = _Unchecked
 
-__all__ = ['Array', 'Bool', 'Float', 'Int', 'Key']
+__all__ = ['Array', 'Bool', 'Complex', 'Float', 'Int', 'Key']

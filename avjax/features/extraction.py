@@ -59,7 +59,9 @@ class Request:
     return self.out.with_name(self.out.name + '.work')
 
 
-_SIDECARS = set('.csv .json .jsonl .mat .npy .npz .pts .srt .txt .xml'.split())
+_SIDECARS = (
+  '.csv', '.json', '.jsonl', '.mat', '.npy', '.npz', '.pts', '.txt', '.xml',
+)  # fmt: skip
 """Endings of what may lie beside a clip and have its name."""
 
 Progress = Callable[[int, int, str], None]

@@ -127,9 +127,7 @@ def _fit_appearance(
     examples = eyes.pool5(images)
     how = f'random forest on {len(images)} faces of {faces}'
   else:
-    known = np.array([bool(label) for label in labels])
-    examples = seen[known]
-    labels = [label for label in labels if label]
+    examples = seen
     how = f'random forest on {len(examples)} frames of those clips'
   kept = extractors.fit_appearance(seen, examples, labels, settings)
   return kept, how
