@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from avjax.features.timeline import (
+from avjax.features.timestamps import (
   FRAME_RATE,
   MAX_BYTES,
   MAX_PIXELS,

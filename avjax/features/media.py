@@ -50,7 +50,7 @@ def decode(
 
   Raises:
     DataError: nothing of the file can be decoded, or not in time, or it is
-      longer or larger than `timeline` says.
+      longer or larger than `timestamps` says.
     ConfigError: the package av or soxr is not installed.
   """
   with Decoder(limit_s) as decoder:

@@ -159,7 +159,7 @@ def test_process_has_no_jax():
     'sys.exit(bool({"jax", "av"} & set(sys.modules)))'
   )
   assert subprocess.run([sys.executable, '-c', code]).returncode == 0
-  assert decoding.MAX_MEMORY > timeline.MAX_BYTES
+  assert decoding.MAX_MEMORY > timestamps.MAX_BYTES
 
 
 @pytest.mark.parametrize('package', ['av', 'soxr'])

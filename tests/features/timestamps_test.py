@@ -29,8 +29,8 @@ def good(tmp_path):
 
 def test_constants_are_those_of_clips():
   """Law: the process without JAX counts in the same units."""
-  assert timeline.FRAME_RATE == clips.FRAME_RATE
-  assert timeline.SAMPLE_RATE == clips.SAMPLE_RATE
+  assert timestamps.FRAME_RATE == clips.FRAME_RATE
+  assert timestamps.SAMPLE_RATE == clips.SAMPLE_RATE
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_rounded_time_stamps(decoder, tmp_path):
 
 def test_time_goes_back():
   """Law: a source frame that is not later than the last one is dropped."""
-  shown = timeline.Picture()
+  shown = timestamps.Picture()
   for index, time in enumerate((0, 0.08, 0.04, 0.08, 0.12)):
     image = np.ascontiguousarray(clips_made.picture(index))
     frame = av.VideoFrame.from_ndarray(image, format='rgb24')
