@@ -62,7 +62,7 @@ class Page:
   def fit(self, text: str, limit: float, **font) -> tuple[str, float]:
     """Returns the text, its middle left out where it is too wide; its width."""
     text = shown = printable(text)
-    artist, kept = self.text(0, 0, text, **font), len(text)
+    artist, kept = self.text(0.0, 0.0, text, **font), len(text)
     while artist.get_window_extent().width > limit * DPI and kept > 2:
       kept -= max(1, kept // 10)
       shown = text[: kept - kept // 2] + '…' + text[len(text) - kept // 2 :]

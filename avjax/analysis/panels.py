@@ -17,7 +17,7 @@ STRONG, ALARM, INK = '#0072b2', '#d55e00', '#404040'
 _PALE, _FAINT, _MAP = '#b8b8b8', '#f9dcc8', 'viridis'
 STRIP = 0.12  # inches: what marks the frames without a face
 _THUMBNAILS = 10  # at most
-_TALLEST, _FLATTEST = 1.5, 0.1  # inches
+_TALLEST = 1.5  # inches
 
 
 def thumbnails(length: int) -> list[int]:
@@ -30,8 +30,8 @@ def thumbnail_size(frames: np.ndarray, width: float) -> tuple[float, float]:
   """Returns width and height of each thumbnail, on a row of this width."""
   length, tall, wide, _ = frames.shape
   cell = 0.95 * width / len(thumbnails(length))
-  height = min(max(cell * tall / wide, _FLATTEST), _TALLEST)
-  return min(cell, height * wide / tall), height
+  height = min(cell * tall / wide, _TALLEST)
+  return height * wide / tall, height
 
 
 def envelope(
@@ -130,9 +130,9 @@ def attention(
   axes, maps: Float[Array, 'N T'], names: Sequence[str], winner: int
 ):
   """Returns the image of the attention; 1 is that of a uniform map."""
-  title(axes, 'Perception attention, times uniform')
+  title(axes, 'Perception attention over uniform')
   over = pooled(maps * maps.shape[1], int(axes.bbox.width))
-  image = _map(axes, over, maps.shape[1], max(2, float(over.max())))
+  image = _map(axes, over, maps.shape[1], max(2.0, float(over.max())))
   _name_rows(axes, names, winner)
   return image
 
@@ -167,7 +167,7 @@ def _map(axes, values: Float[Array, 'R M'], frames: int, high: float):
     interpolation='nearest',
   )
   for k in range(1, rows):
-    axes.axhline(k - 0.5, color='white', lw=0.8)
+    axes.axhline(k - 0.5, color='white', lw=min(0.8, 8 / rows))
   return image
 
 
@@ -185,7 +185,9 @@ def colour_bar(image, axes) -> None:
   bar.outline.set_visible(False)
   font = {'fontsize': SMALL, 'va': 'center', 'transform': axes.transAxes}
   axes.text(-0.03, 0.4, '0', ha='right', **font)
-  axes.text(1.03, 0.4, f'{image.norm.vmax:.2g}', ha='left', **font)
+  high = image.norm.vmax
+  text = f'{high:.0f}' if high >= 10 else f'{high:.2g}'
+  axes.text(1.03, 0.4, text, ha='left', **font)
 
 
 def bars(

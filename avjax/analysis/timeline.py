@@ -122,7 +122,7 @@ def _head(page: Page, timeline: Timeline, left: float) -> None:
   edge = _WIDTH - _MARGIN
   predicted = timeline.emotions[timeline.winner]
   share = 100 * timeline.probabilities[timeline.winner]
-  name, width = page.fit(predicted, 4, **bold)
+  name, width = page.fit(predicted, 4.0, **bold)
   says = f'{name} {share:.0f} %'
   page.text(edge, 0.4, says, ha='right', color=panels.STRONG, **bold)
   name, _ = page.fit(timeline.name, edge - width - 1 - left, **bold)
@@ -165,7 +165,7 @@ def _rows(timeline: Timeline, names: list[str], width: float) -> list[_Row]:
   if timeline.alignment is not None:
     places = timeline.alignment.shape[1]
     paint = bind(panels.alignment, weights=timeline.alignment)
-    rows.append(_Row('alignment', _map_height(places), paint))
+    rows.append(_Row('alignment', min(_map_height(places), 2.5), paint))
   return rows
 
 
