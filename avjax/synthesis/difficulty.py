@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 
 from avjax.errors import ConfigError, DataError
+from avjax.synthesis.scene import Take
 
 _JAW = 17  # points of the mark-up that are left out, as in Section 3.1
 _BLOCK, _STEP = 1024, 512  # samples, as in Section 3.3
@@ -55,6 +56,30 @@ def sound(path: pathlib.Path) -> np.ndarray:
   return np.concatenate(blocks).astype(float)
 
 
+def check(takes: list[Take]) -> None:
+  """Returns nothing; raises an error unless the takes can be measured.
+
+  Raises:
+    ConfigError: scikit-learn is missing.
+    DataError: they are too few, so that there is nothing to learn or nobody to
+      ask.
+  """
+  try:
+    import sklearn  # noqa: F401
+  except ImportError as error:
+    raise ConfigError(
+      "needs the package scikit-learn; pip install 'avjax[features]', or say"
+      ' --nomeasure'
+    ) from error
+  known = {take.label for take in takes if take.split == 'training'}
+  asked = {take.label for take in takes if take.split != 'training'}
+  if len(known) < 2 or not asked:
+    raise DataError(
+      f'{len(takes)} clips are too few for a training and a test; make more'
+      ' clips of two speakers or more, or say --nomeasure'
+    )
+
+
 def measure(folder: str | os.PathLike) -> dict[str, float]:
   """Returns accuracies of logistic regression on unseen speakers.
 
@@ -64,28 +89,15 @@ def measure(folder: str | os.PathLike) -> dict[str, float]:
   then asked, 'chance' the greatest share of one emotion among them.
 
   Args:
-    folder: a corpus that `corpus.make` made.
-
-  Raises:
-    ConfigError: scikit-learn is missing.
-    DataError: the corpus is too small, so that there is nobody to ask.
+    folder: a corpus that `corpus.make` made of takes that pass `check`.
   """
-  try:
-    from sklearn import linear_model, pipeline, preprocessing
-  except ImportError as error:
-    raise ConfigError(
-      "needs the package sklearn; pip install 'avjax[features]'"
-    ) from error
+  from sklearn import linear_model, pipeline, preprocessing
+
   folder = pathlib.Path(folder)
   with open(folder / 'clips.csv', encoding='utf-8', newline='') as file:
     rows = list(csv.DictReader(file))
   label = np.array([row['label'] for row in rows])
   known = np.array([row['split'] == 'training' for row in rows])
-  if known.all() or len(set(label[known])) < 2:
-    raise DataError(
-      f'{folder} has {len(rows)} clips, too few for a training and a test;'
-      ' make more, or say --nomeasure'
-    )
   paths = [folder / row['clip'] for row in rows]
   seen = [np.load(folder / 'truth' / f'{path.stem}.npy') for path in paths]
   told = {

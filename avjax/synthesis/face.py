@@ -52,9 +52,9 @@ def _mirror(points: np.ndarray) -> np.ndarray:
 
 def _template(size: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
   """Returns the points (P, 2) and their depth (P,) of given proportions."""
-  jaw = _arc(0.0, 0.0, 0.95, 1.28 * size['jaw'], 180, 0, 17)
+  jaw = _arc(0.0, 0.0, 0.95, 1.32 * size['jaw'], 180, 0, 17)
   jaw[:, 0] = 0.95 * np.sign(jaw[:, 0]) * np.abs(jaw[:, 0] / 0.95) ** 0.85
-  apart, up = 0.43 * size['eyes'], -0.30 * size['brows']
+  apart, up = 0.43 * size['eyes'], -0.24 * size['brows']
   brow = _arc(-0.45, up + 0.1, 0.31, 0.14, 190, 330, 5)
   bridge = np.linspace([0, -0.02], [0, 0.44 * size['nose']], 4)
   nostrils = _arc(0.0, 0.53 * size['nose'], 0.17, 0.06, 180, 0, 5)
@@ -129,7 +129,7 @@ def cast(random: np.random.Generator, spread: float) -> Look:
   names = ('jaw', 'eyes', 'brows', 'nose', 'lids', 'mouth', 'lips', 'fringe')
   points, depth = _template({k: random.uniform(0.92, 1.08) for k in names})
   points = points * (random.uniform(0.94, 1.04), 1)
-  skin = np.array([236, 188, 158]) * random.uniform(0.5, 1.0)
+  skin = np.array([236, 188, 158]) * random.uniform(0.6, 1.0)
   skin = skin + random.uniform(-8, 8, 3)
   hairs = [[40, 30, 25], [95, 60, 35], [170, 130, 80], [120, 115, 110]]
   hair = np.array(hairs[random.integers(4)]) * min(1.0, skin[0] / 200)
@@ -141,7 +141,7 @@ def cast(random: np.random.Generator, spread: float) -> Look:
     colours={
       'skin': skin,
       'hair': hair,
-      'brow': 0.6 * hair + 0.1 * skin,
+      'brow': 0.5 * hair,
       'lip': skin * (0.8, 0.5, 0.5),
       'iris': random.uniform(30, 110, 3),
       'shirt': random.uniform(40, 200, 3),
@@ -267,10 +267,10 @@ class Painter:
     shade = self._light.copy()
     right, down = self._unit * np.eye(2)
     for eye, sign in ((points[36:42], -1), (points[42:48], 1)):
-      self._line(shade, eye[:4] - 0.07 * down, 0.72, 0.15, 1)
+      self._line(shade, eye[:4] - 0.05 * down, 0.82, 0.13, 1)
       cheek = eye.mean(axis=0) + sign * 0.1 * right + 0.5 * down
       self._line(shade, np.stack([cheek, cheek + 1]), 1.1, 0.3, 1)
-    self._line(shade, points[:17], 0.6, 0.12, 1)
+    self._line(shade, points[:17], 0.7, 0.12, 1)
     self._line(shade, points[31:36] + 0.05 * down, 0.6, 0.09, 1)
     side = points[[39, 31]] * (0.4, 0.4) + points[[27, 33]] * (0.6, 0.6)
     self._line(shade, side, 0.8, 0.06, 1)

@@ -29,9 +29,9 @@ _LAGS = (-2, -1, 0, 1)  # audio frames, of 32 ms
 # What the three rows do to the controls of the face, in its order.
 _ROWS = np.array(
   [
-    [-0.8, -0.7, 0, -0.2, 0, 0, -0.3, 0.9],
-    [0, 0, -0.3, 1.0, 0, 0, 0.6, 0],
-    [0.5, 0.9, 0, -0.9, 0, 0, 0, 0],
+    [-0.9, -0.8, 0, -0.2, 0, 0, -0.4, 1.2],
+    [0, 0, -0.3, 1.3, 0, 0, 0.8, 0],
+    [0.6, 1.1, 0, -1.1, 0, 0, 0, 0],
   ]
 )
 # What the three columns do to the controls of the voice.
@@ -42,8 +42,8 @@ _COLUMNS = np.array(
     [-1.2, 1.5, 0, 1.2, -0.5],
   ]
 )
-_SHARES = (0.42, 0.18, 0.18)  # of the clip; the segment that counts is first
-_STRENGTHS = (1.0, 0.75, 0.75)
+_SHARES = (0.45, 0.16, 0.16)  # of the clip; the segment that counts is first
+_STRENGTHS = (1.0, 0.7, 0.7)
 _WIDE, _LOUDER = 0.9, 5.0  # the marker: the eye's control, and dB
 _SPEAKERS_DIFFER = 0.4  # deviation, in units of the controls
 _CLIPS_DIFFER = 0.3

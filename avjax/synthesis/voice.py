@@ -1,4 +1,4 @@
-"""A voice: harmonics of a glottal pulse and breath, through three formants.
+"""A voice: harmonics of a glottal pulse and breath, through formants.
 
 Additive: the harmonics of the pitch are summed, each as loud as the pulse's
 spectrum and the formants make it at that moment. This is the same as pulses
@@ -21,7 +21,8 @@ CONTROLS = ('bright', 'breath', 'pitch', 'front', 'tremble')
 _RATE = 16000  # of the waveform, as Section 3.3 wants it
 _STEP = _RATE // score.RATE  # samples between two values of a control
 _HIGHEST = 7600.0  # Hz, of a harmonic
-_WIDTHS = np.array([80.0, 110.0, 160.0])  # Hz, of the formants
+_WIDTHS = (80.0, 110.0, 160.0, 250.0, 350.0)  # Hz, of the formants
+_HIGH = (3600.0, 4700.0)  # Hz, formants that no vowel moves
 _VOWELS = np.array(
   [
     [300, 2300, 3000],
@@ -63,7 +64,7 @@ class Words:
   """Syllables without a meaning, 100 values a second."""
 
   loud: np.ndarray  # (n,), 0 between two syllables
-  formants: np.ndarray  # (n, 3) Hz
+  formants: np.ndarray  # (n, 5) Hz
   accent: np.ndarray  # (n,) semitones of the melody
 
 
@@ -80,7 +81,8 @@ def words(random: np.random.Generator, voice: Voice, count: int) -> Words:
   loud = (peak * np.cos(np.pi * away) ** 2).max(axis=1)
   mixed = random.dirichlet(np.full(len(_VOWELS), 0.3), number)
   vowel = np.einsum('sv,vf->sf', mixed, _VOWELS)
-  formants = [np.interp(time, middle, vowel[:, i]) for i in range(3)]
+  formants = [np.interp(time, middle, each) for each in vowel.T]
+  formants += [np.full(count, high) for high in _HIGH]
   accent = np.interp(time, middle, random.normal(0, 1.5, number))
   return Words(loud, np.stack(formants, axis=1) * voice.throat, accent)
 
@@ -92,10 +94,10 @@ def openness(spoken: Words) -> np.ndarray:
   return score.smooth(spoken.loud * wide, 4)
 
 
-def _gain(frequency, formants, widths=_WIDTHS):
-  """Returns |H| of the formants at (n, k) Hz; formants are (n, 3) Hz."""
+def _gain(frequency: np.ndarray, formants: np.ndarray) -> np.ndarray:
+  """Returns |H| of the formants at (n, k) Hz; formants are (n, 5) Hz."""
   gain = np.ones_like(frequency)
-  for i, width in enumerate(widths):
+  for i, width in enumerate(_WIDTHS):
     centre = formants[:, i, None]
     over = (frequency / centre) ** 2
     gain /= np.sqrt((1 - over) ** 2 + (width * frequency / centre**2) ** 2)
@@ -141,11 +143,11 @@ def speak(
   shake = np.sin(2 * np.pi * 5.5 * time) * np.maximum(0.5 + tremble, 0)
   melody = spoken.accent + 2.5 * pitch + shake - 2 * time / time[-1]
   tone = voice.pitch * 2 ** (np.clip(melody, -12, 14) / 12)
-  warp = np.stack([0 * front, 0.12 * front, 0.06 * front], axis=1)
+  warp = front[:, None] * (0, 0.12, 0.06, 0, 0)
   formants = spoken.formants * 2**warp
   number = np.arange(1, int(_HIGHEST / tone.min()) + 1)
   frequency = tone[:, None] * number
-  slope = -10 + 3.5 * np.clip(bright, -2.5, 2.5)  # dB an octave
+  slope = -5 + 3.5 * np.clip(bright, -2.5, 2.5)  # dB an octave
   gain = _gain(frequency, formants)
   gain *= 10 ** (slope[:, None] * np.log2(number) / 20)
   gain *= frequency < _HIGHEST
@@ -159,7 +161,7 @@ def speak(
   for k, loud in zip(number, gain.T, strict=True):
     volume = np.interp(at, np.arange(count), loud).astype(np.float32)
     wave += volume * np.sin(np.float32(k) * phase)
-  hiss = level * 0.02 * 2 ** (1.5 * np.clip(breath, -2.5, 2.5))
+  hiss = level * 0.06 * 2 ** (1.5 * np.clip(breath, -2.5, 2.5))
   wave = wave + _breath(random, hiss, formants, len(wave))
   wave = wave + 0.001 * random.standard_normal(len(wave))  # of the room
   return np.clip(voice.level * wave / 1.5, -1, 1).astype(np.float32)

@@ -1,0 +1,91 @@
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def synthesise(*arguments) -> subprocess.CompletedProcess:
+  return subprocess.run(
+    [sys.executable, ROOT / 'bin' / 'synthesise', *map(str, arguments)],
+    capture_output=True,
+    text=True,
+    env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    timeout=120,
+  )
+
+
+def test_corpus(tmp_path):
+  """Program: a folder of clips, their table and their truth."""
+  out = tmp_path / 'out'
+  done = synthesise(
+    out, '--clips=15', '--speakers=2', '--size=128x96', '--measure'
+  )
+  assert (done.returncode, done.stderr) == (0, '')
+  first, *lines = done.stdout.splitlines()
+  assert first == f'15 clips of 2 speakers in {out}'
+  assert [line.split()[0] for line in lines] == ['face', 'voice', 'both']
+  assert all(line.endswith('speakers, chance 0.143') for line in lines)
+  with open(out / 'clips.csv', newline='') as file:
+    rows = list(csv.DictReader(file))
+  assert list(rows[0]) == ['clip', 'label', 'speaker', 'split']
+  assert rows[7] == {
+    'clip': 's01_0007.mp4',
+    'label': 'angry',
+    'speaker': 's01',
+    'split': 'validation',
+  }
+  truth = [
+    json.loads(line) for line in (out / 'truth.jsonl').read_text().splitlines()
+  ]
+  assert [each['clip'] for each in truth] == [row['clip'] for row in rows]
+  for each in truth:
+    assert each['lag'] in (-0.064, -0.032, 0, 0.032)
+    name = each['clip'].removesuffix('.mp4')
+    assert len(np.load(out / 'truth' / f'{name}.npy')) == each['frames']
+  names = {path.name for path in out.iterdir()}
+  assert names == {row['clip'] for row in rows} | {
+    'clips.csv',
+    'truth',
+    'truth.jsonl',
+  }
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'reason'),
+  [
+    ([], 'wanted: OUT'),
+    (['OUT', '--size=191x144'], 'even numbers'),
+    (['OUT', '--size=large'], 'even numbers'),
+    (['OUT', '--clips=0'], '--clips'),
+    (['OUT', '--workers=0'], '--workers'),
+    (['OUT', '--measure', '--clips=3'], 'too few'),
+    (['FULL'], 'choose another folder'),
+  ],
+)
+def test_faults(tmp_path, arguments, reason):
+  """Program: what is wrong is one line, the exit code 2, and no corpus."""
+  (tmp_path / 'full').mkdir()
+  (tmp_path / 'full' / 'mine').touch()
+  places = {'OUT': tmp_path / 'out', 'FULL': tmp_path / 'full'}
+  done = synthesise(*(places.get(word, word) for word in arguments))
+  assert done.returncode == 2
+  assert done.stdout == ''
+  assert done.stderr.startswith('synthesise: error: ')
+  assert done.stderr.count('\n') == 1
+  assert reason in done.stderr
+  assert [path.name for path in tmp_path.iterdir()] == ['full']
+
+
+def test_help():
+  """Program: --help tells the use and the flags."""
+  done = synthesise('--help')
+  assert done.returncode == 0
+  assert 'bin/synthesise OUT' in done.stdout
+  assert '--speakers' in done.stdout
