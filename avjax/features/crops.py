@@ -1,4 +1,4 @@
-"""The face of every frame, upright and of one size, for AlexNet (Section 3.2)."""
+"""The face of every frame, upright and of one size (Section 3.2)."""
 
 import numpy as np
 

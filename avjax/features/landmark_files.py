@@ -43,14 +43,15 @@ def read_points(
   """
   path = pathlib.Path(path)
   readers = {'.npy': _npy, '.mat': _mat, '.txt': _text, '.csv': _text}
+  array: np.ndarray
   try:
     if path.is_dir():
-      rows = _pts_folder(path)
+      array = _pts_folder(path)
     elif path.suffix.lower() in readers:
-      rows = readers[path.suffix.lower()](path)
+      array = readers[path.suffix.lower()](path)
     else:
       raise DataError(f'has none of the endings {", ".join(readers)}')
-    rows = _rows(rows)
+    rows = _rows(array)
   except DataError as error:
     raise DataError(f'landmarks {path}: {error}') from error
   except OSError as error:

@@ -108,7 +108,7 @@ class Detector:
         size = (max(1, round(width * scale)), lines)
         small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
       rectangles, _, _ = self._find.run(small, 0, _THRESHOLD)
-      boxes = [
+      boxes: list[tuple[float, ...]] = [
         (
           r.left() / scale,
           r.top() / scale,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from avjax.errors import ConfigError, DataError
-from avjax.features import decoding, media, timeline
+from avjax.features import decoding, media, timestamps
 from tests.features import clips_made
 from tests.features.clips_made import make, numbers, whole
 

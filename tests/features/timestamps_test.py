@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from avjax import clips
-from avjax.features import media, timeline
+from avjax.features import media, timestamps
 from tests.features import clips_made
 from tests.features.clips_made import make, number, numbers, onset, whole
 

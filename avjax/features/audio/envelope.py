@@ -30,7 +30,10 @@ def envelope(frames: Float[np.ndarray, 'frames 32768']) -> Envelope:
   # Empty blocks before the frame, and zeros to the end of the last block.
   blocks = np.zeros((len(frames), reach + count, _DECIMATION))
   inner = blocks.reshape(len(frames), -1)[:, reach * _DECIMATION :][:, :size]
-  np.sqrt(frames**2 + turned**2, out=inner)
+  np.square(frames, out=inner)
+  np.square(turned, out=turned)
+  inner += turned
+  np.sqrt(inner, out=inner)
   parts = blocks @ taps.T
   return np.sum([parts[:, q:][:, :count, q] for q in range(reach + 1)], axis=0)
 

@@ -103,12 +103,12 @@ def _checked(waveform: np.ndarray) -> Float[np.ndarray, ' n']:
   if not len(waveform):
     raise DataError('the waveform is empty; one sample is the least')
   samples = waveform.astype(np.float64)
-  loudest = np.abs(samples).max()
-  if not loudest <= _LOUDEST:
-    raise DataError(
-      f'the waveform reaches {loudest}; wanted finite samples, full scale 1'
-    )
-  samples[np.abs(samples) < _QUIETEST] = 0
+  for extreme in (samples.min(), samples.max()):
+    if not abs(extreme) <= _LOUDEST:
+      raise DataError(
+        f'the waveform reaches {extreme}; wanted finite samples, full scale 1'
+      )
+  samples[(samples < _QUIETEST) & (samples > -_QUIETEST)] = 0
   return samples
 
 

@@ -66,7 +66,7 @@ class Framing:
     return windows[:: self.step]
 
 
-SHORT = Framing(size=1024, step=512, past=2, block=48)
+SHORT = Framing(size=1024, step=512, past=2, block=64)
 LONG = Framing(size=32768, step=16384, past=0, block=4)
 RATIO = LONG.step // SHORT.step
 """Short frames in a long frame's step."""

@@ -81,14 +81,17 @@ def onset(spectrum: Complex[np.ndarray, '_ 513']) -> Scalar:
   Args:
     spectrum: of the frames and of the two before the first.
   """
-  before, last, now = spectrum[:-2], spectrum[1:-1], spectrum[2:]
   size = np.abs(spectrum[:-1])
   # u(z) = z / |z|, and u(0) = 1: what is foretold of a bin is
   # X_(t-1)^2 conj(X_(t-2)) over both sizes.
   still = size == 0
   size[still] = 1
-  foretold = last * last * np.where(still[:-1], 1, before).conj()
-  scale = 1 / (size[:-1] * size[1:])
-  real = now.real - foretold.real * scale
-  imaginary = now.imag - foretold.imag * scale
-  return np.sqrt(real**2 + imaginary**2).sum(axis=1)
+  turn = spectrum[:-2].conj()
+  turn[still[:-1]] = 1
+  turn *= spectrum[1:-1]
+  turn *= spectrum[1:-1]
+  # A real and an imaginary part each, since NumPy would make the sizes complex.
+  parts = turn.view(np.float64).reshape(*turn.shape, 2)
+  parts /= (size[:-1] * size[1:])[..., None]
+  turn -= spectrum[2:]
+  return np.abs(turn).sum(axis=1)
