@@ -3,10 +3,11 @@
 import numpy as np
 
 from avjax.errors import ConfigError
-from avjax.features.landmarks import LEFT_EYE, MOUTH, RIGHT_EYE
+from avjax.features.landmarks import EYES
 from avjax.shapes import Bool, Float
 
 SIDE = 227  # pixels; Section 3.2
+_MOUTH = slice(31, 49)  # among the 49 points
 # Where the middles of the eyes and of the mouth go, of the side. Ours: brows
 # and chin are within, little of the hair is.
 _PLACES = np.array([0.31 + 0.38j, 0.69 + 0.38j, 0.5 + 0.76j])
@@ -51,7 +52,7 @@ def aligned(
 
 def similarity(points: Float[np.ndarray, '49 2']) -> Float[np.ndarray, '2 3']:
   """Returns the matrix that takes pixels of a frame to pixels of the crop."""
-  seen = [points[part].mean(0) for part in (LEFT_EYE, RIGHT_EYE, MOUTH)]
+  seen = [points[part].mean(0) for part in (*EYES, _MOUTH)]
   z = np.array([complex(*point) for point in seen])
   w = _PLACES * SIDE
   apart = z - z.mean()
