@@ -61,11 +61,11 @@ def read_points(
       f'landmarks {path}: it has {len(rows)} frames and the clip {frames}; they'
       ' must be those of the clip at 25 frames a second'
     )
-  points = np.full((frames, rows.shape[1]), np.nan)
-  points[: len(rows)] = rows[:frames]
-  found = np.isfinite(points).all(1) & (points != 0).any(1)
-  points[~found] = 0
-  points = points.reshape(frames, -1, 2)
+  flat = np.full((frames, rows.shape[1]), np.nan)
+  flat[: len(rows)] = rows[:frames]
+  found = np.isfinite(flat).all(1) & (flat != 0).any(1)
+  flat[~found] = 0
+  points = flat.reshape(frames, -1, 2)
   if points.shape[1] == 68:
     points = points[:, INNER]
   return points, found
