@@ -3,10 +3,10 @@
   .npy          (T, 49, 2), (T, 98), (T, 68, 2) or (T, 136)
   .mat          MATLAB up to version 7, with one array of such a shape
   .txt, .csv    a line a frame with 98 or 136 numbers: x, y, x, y, ...
-  a folder      of .pts files, one a frame, in the order of their numbers
+  a folder      of .pts files (300-W's form), one a frame, numbered from 1 or 0
 
 68 points are dlib's, of which 49 are kept. A frame without a face has NaN,
-zeros, or a .pts file without points.
+zeros, or a .pts file that is missing or has no points.
 """
 
 import os
@@ -16,12 +16,14 @@ import re
 import numpy as np
 
 from avjax.data import npy
-from avjax.errors import DataError
+from avjax.errors import ConfigError, DataError
 from avjax.features.landmarks import INNER
 from avjax.shapes import Bool, Float
 
 SLACK = 2  # frames that a file may have more or less than its clip
 LIMIT = 1 << 27  # bytes of a text file: 45 minutes of 98 numbers
+MOST = 1 << 17  # frames a folder may be numbered to: 87 minutes
+FARTHEST = 1e6  # pixels, where a point may be
 _COORDINATES = (2 * len(INNER), 136)
 _WANTED = 'wanted 49 or 68 points, x and y, for every frame'
 
@@ -40,6 +42,7 @@ def read_points(
 
   Raises:
     DataError: the file is missing, damaged, of another form or length.
+    ConfigError: SciPy, which reads .mat, is not installed.
   """
   path = pathlib.Path(path)
   readers = {'.npy': _npy, '.mat': _mat, '.txt': _text, '.csv': _text}
@@ -55,7 +58,8 @@ def read_points(
   except DataError as error:
     raise DataError(f'landmarks {path}: {error}') from error
   except OSError as error:
-    raise DataError(f'landmarks {path}: {error.strerror}') from error
+    reason = error.strerror or error
+    raise DataError(f'landmarks {path}: {reason}') from error
   if abs(len(rows) - frames) > SLACK:
     raise DataError(
       f'landmarks {path}: it has {len(rows)} frames and the clip {frames}; they'
@@ -77,7 +81,11 @@ def _rows(array: np.ndarray) -> Float[np.ndarray, 'T _']:
     array = array.reshape(len(array), -1)
   if array.ndim != 2 or array.shape[1] not in _COORDINATES:
     raise DataError(f'it has the shape {array.shape}; {_WANTED}')
-  return array.astype(np.float64)
+  rows = array.astype(np.float64)
+  farthest = np.abs(rows[np.isfinite(rows)]).max(initial=0)
+  if farthest > FARTHEST:
+    raise DataError(f'it has a point at {farthest:g} pixels; {_WANTED}')
+  return rows
 
 
 def _npy(path: pathlib.Path) -> np.ndarray:
@@ -86,16 +94,18 @@ def _npy(path: pathlib.Path) -> np.ndarray:
 
 
 def _mat(path: pathlib.Path) -> np.ndarray:
-  import scipy.io
-
+  try:
+    import scipy.io
+  except ImportError as error:
+    raise ConfigError(
+      "reading .mat needs the package scipy; pip install 'avjax[features]'"
+    ) from error
   try:
     content = scipy.io.loadmat(path, mat_dtype=True)
   except NotImplementedError:
     raise DataError(
       "it is of MATLAB's version 7.3; save it again with -v7"
     ) from None
-  except OSError:
-    raise
   except Exception as error:
     # scipy has no closed list of what it raises on damaged files.
     raise DataError(f'it cannot be read: {error!r:.100}') from error
@@ -128,20 +138,36 @@ def _text(path: pathlib.Path) -> np.ndarray:
         f'line {number} has {len(rows[-1])} numbers and the first'
         f' {len(rows[0])}; {_WANTED}'
       )
-  return np.array(rows).reshape(len(rows), -1)
+  if not rows:
+    raise DataError(f'it has no line with numbers; {_WANTED}')
+  return np.stack(rows)
 
 
 def _pts_folder(path: pathlib.Path) -> np.ndarray:
-  files = sorted(path.glob('*.pts'), key=_number)
-  frames = [_pts(file) for file in files]
-  count = max((len(frame) for frame in frames), default=0)
-  for file, frame in zip(files, frames, strict=True):
-    if len(frame) not in (0, count):
-      raise DataError(f'{file.name} has {len(frame) // 2} points; {_WANTED}')
-  if not count:
-    raise DataError(f'{len(files)} .pts files and no point in them; {_WANTED}')
-  nothing = np.full(count, np.nan)
-  return np.stack([f if len(f) else nothing for f in frames])
+  frames: dict[int, np.ndarray] = {}
+  for file in sorted(path.glob('*.pts')):
+    digits = re.findall('[0-9]+', file.stem)
+    if not digits or int(digits[-1]) > MOST:
+      raise DataError(
+        f'{file.name} must end in the number of its frame, {MOST} at most'
+      )
+    number = int(digits[-1])
+    if number in frames:
+      raise DataError(f'it has the frame {number} twice, once in {file.name}')
+    frames[number] = _pts(file)
+  counts = {len(frame) for frame in frames.values()} - {0}
+  if len(counts) != 1:
+    found = ', '.join(str(n // 2) for n in sorted(counts)) or 'no'
+    raise DataError(
+      f'its {len(frames)} .pts files have {found} points; {_WANTED}'
+    )
+  # A number that is missing is a frame whose face was not found.
+  first = 0 if 0 in frames else 1
+  rows = np.full((max(frames) + 1 - first, counts.pop()), np.nan)
+  for number, frame in frames.items():
+    if len(frame):
+      rows[number - first] = frame
+  return rows
 
 
 def _pts(path: pathlib.Path) -> np.ndarray:
@@ -151,12 +177,6 @@ def _pts(path: pathlib.Path) -> np.ndarray:
   if inside is None:
     raise DataError(f'{path.name} has no {{ }} with points in it')
   return _numbers(inside[1], path.name)
-
-
-def _number(path: pathlib.Path) -> tuple[int, str]:
-  """Returns a key that sorts frame 9 before frame 10."""
-  digits = re.findall('[0-9]+', path.stem)
-  return (int(digits[-1]) if digits else -1), path.name
 
 
 def _numbers(text: str, where: str) -> np.ndarray:

@@ -21,7 +21,7 @@ EYES = slice(19, 25), slice(25, 31)
 """The six points of each eye among the 49; the one on the picture's left is
 first."""
 
-# Ours; errors and times are of faces whose points are known, on one core.
+# Ours, by errors and times on faces that were moved by known amounts.
 _SEARCHED = 480  # shorter side of a picture that is searched, in pixels
 _LARGER = 2.0  # that small pictures are enlarged by, at most
 _FACE = 100  # side of a face where it is followed; dlib sees 80 and more
@@ -49,10 +49,10 @@ class Detector:
   """Finds one face in each frame, the same in every run.
 
   The whole picture is searched until there is a face: of those that are sure
-  the largest. From then on only the place around it is, five times as fast; the
-  whole again, but five times a second at most, where nothing is left there or
-  something doubtful. Who was seen first is thus followed until he is gone. At
-  the end the frames before a face was found are gone through backwards.
+  the largest. From then on only the place around it is, which is much faster;
+  the whole again, but five times a second at most, where nothing is left there
+  or something doubtful. Whoever was seen first is thus followed while in sight.
+  At the end, frames before a face was found are gone through backwards.
 
   Args:
     model_path: another file with dlib's 68 points; None for that of the package
@@ -129,10 +129,9 @@ class Detector:
     faces = [face._replace(zoom=_FACE / face.side) for face in faces]
     if followed:
       faces.append(followed)
-    best = max(
+    return max(
       faces, key=lambda face: (face.score >= _SURE, face.side), default=None
     )
-    return best
 
   def _near(self, grey, latest: _Face) -> _Face | None:
     """Returns the face that is around the latest one."""
