@@ -113,6 +113,7 @@ def run(
       outcome,
       range(k * each, (k + 1) * each),
       finished.config.data.standardise,
+      fitted.about if 'appearance' in finished.config.model.streams else (),
     )
     for k, (path, columns) in enumerate(measured.items())
   ]
@@ -175,6 +176,7 @@ def _predicted(
   outcome: Outcome,
   rows: range,
   standardise: str,
+  about: Sequence[str],
 ) -> Predicted:
   """Returns what the outcome's rows of one clip say."""
   shares = [
@@ -184,6 +186,7 @@ def _predicted(
     for k in rows
   ]
   notes = columns.notes
+  notes += tuple(line for line in about if 'untrained' in line)
   if standardise == 'speaker':
     notes += ('standardised by its own frames, for want of the speaker',)
   timeline = Timeline(

@@ -46,10 +46,11 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-  """The rows, and whether faces were looked for; `str` is for people."""
+  """The rows, whether faces were looked for, and lines about the extractor."""
 
   rows: tuple[Row, ...]
   faces_wanted: bool = True
+  about: tuple[str, ...] = ()  # of what was fitted
 
   @property
   def usable(self) -> int:
@@ -65,7 +66,7 @@ class Report:
         title = f'{kind} {name or "unknown"}'
         lines.append(_line(title, self._count(part)))
     lines += self._particulars()
-    return '\n'.join(lines)
+    return '\n'.join([*lines, *self.about])
 
   def _count(self, rows: tuple[Row, ...]) -> list[int]:
     flags = [row.counts(self.faces_wanted) for row in rows]

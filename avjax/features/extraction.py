@@ -150,6 +150,7 @@ def run(
     fitted = fitting.fit(
       rows, measured, chosen, request.settings, request.faces
     )
+  report = dataclasses.replace(report, about=fitted.about)
   _write(request, rows, measured, fitted, report)
   seconds['fit, apply, write'] = time.perf_counter() - start
   return report, seconds
@@ -275,14 +276,12 @@ def _write(request: Request, rows, measured, fitted, report: Report) -> None:
     )
   place = request.work / 'store'
   shutil.rmtree(place, ignore_errors=True)
-  source = (
-    f'extracted from {request.clips.name}; extractor {fitted.fingerprint}'
-  )
+  facts = [f'extracted from {request.clips.name}', *fitted.about]
+  source = '; '.join([*facts, f'extractor {fitted.fingerprint}'])
   store.write(place, clips, source=source)
   fitted.save(place / extractors.FOLDER)
   store.put(place / 'clips.csv', report.table().encode())
-  text = '\n'.join([str(report), *fitted.about]) + '\n'
-  store.put(place / 'report.txt', text.encode())
+  store.put(place / 'report.txt', f'{report}\n'.encode())
   if request.out.exists():
     request.out.rmdir()  # an empty one
   os.rename(place, request.out)

@@ -1,0 +1,225 @@
+"""bin/extract and bin/predict as a user meets them, on made clips."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from avjax.data import store
+from tests.bin.programs import ROOT, compiled, fails, run, start  # noqa: F401
+
+
+@pytest.fixture(scope='module')
+def corpus(tmp_path_factory, compiled):  # noqa: F811
+  """A folder with a corpus `c` of 15 clips by 5 speakers."""
+  folder = tmp_path_factory.mktemp('raw')
+  code, _, error = run(
+    'synthesise', 'c', '--clips=15', '--speakers=5', compiled=compiled,
+    cwd=folder,
+  )  # fmt: skip
+  assert code == 0, error
+  return folder
+
+
+def files(folder):
+  """Returns path -> bytes of everything below a folder."""
+  return {
+    path.relative_to(folder): path.read_bytes()
+    for path in sorted(folder.rglob('*'))
+    if path.is_file()
+  }
+
+
+def test_from_clips_to_a_prediction(corpus, compiled):  # noqa: F811
+  """Program: synthesise, extract, train, evaluate, predict."""
+
+  def does(name, *arguments):
+    code, out, error = run(name, *arguments, compiled=compiled, cwd=corpus)
+    assert code == 0, error
+    return out
+
+  out = does('extract', 'c', 's', '--workers=2')
+  assert 'all clips                       15        15' in out
+  assert 'untrained' in out  # the AlexNet
+  clips = store.read(corpus / 's')
+  assert [clip.name for clip in clips] == [
+    row['clip'] for row in rows(corpus / 'c/clips.csv')
+  ]
+  for clip in clips:
+    widths = {name: array.shape[1] for name, array in clip.streams.items()}
+    assert widths == {'audio': 50, 'shape': 20, 'appearance': 1024, 'face': 1}
+    assert clip.streams['face'].mean() > 0.9
+    seconds = clip.visual_length / 25
+    assert clip.audio_length == pytest.approx(31.25 * seconds, abs=1)
+  does('train', *smoke(), '--workdir=r')
+  results = json.loads((corpus / 'r/results.json').read_text())
+  assert {k: v['n'] for k, v in results['splits'].items()} == {
+    'training': 9,
+    'validation': 3,
+    'test': 3,
+  }
+  does('evaluate', '--workdir=r', '--split=all')
+  evaluated = {
+    row['clip']: row
+    for row in rows(corpus / 'r/evaluation-own-all/predictions.csv')
+  }
+  names = [clip.name for clip in clips if clip.split == 'test'][:2]
+  paths = [f'c/{name}' for name in names]
+  got = json.loads(
+    does('predict', *paths, 'c/clips.csv', '--workdir=r', '--json')
+  )
+  assert [line['clip'] for line in got] == paths  # clips.csv is no clip
+  for line, name in zip(got, names, strict=True):
+    # The clip's own bytes go through everything again to the same result.
+    for emotion, share in line['probabilities'].items():
+      assert share == pytest.approx(float(evaluated[name][emotion]), abs=1e-4)
+    assert set(line['ablated']) == {'audio off', 'vision off'}
+    assert (corpus / line['picture']).read_bytes().startswith(b'\x89PNG')
+  refused(corpus, compiled)
+
+
+def smoke():
+  """Returns the flags of a training that ends soon."""
+  return (
+    f'--config={ROOT}/configs/proposed.py:smoke',
+    '--config.data.store=s',
+  )
+
+
+def rows(path):
+  """Returns the lines of a CSV table."""
+  with open(path, newline='') as file:
+    return list(csv.DictReader(file))
+
+
+def refused(corpus, compiled):  # noqa: F811
+  """An extractor that the run was not trained with is refused, until asked."""
+  code, _, error = run(
+    'extract', 'c', 'other', '--fit_on=all', '--streams=audio',
+    compiled=compiled, cwd=corpus,
+  )  # fmt: skip
+  assert code == 0, error
+  clip = 'c/' + store.read(corpus / 'other')[0].name
+  error = fails(
+    'predict', clip, '--workdir=r', '--extractor=other/extractor',
+    compiled=compiled, cwd=corpus,
+  )  # fmt: skip
+  assert '--transfer' in error
+
+
+@pytest.fixture(scope='module')
+def whole(corpus, compiled):  # noqa: F811
+  """The files of an audio store that was extracted without a break."""
+  code, _, error = run(
+    'extract', 'c', 'whole', *AUDIO, compiled=compiled, cwd=corpus
+  )
+  assert code == 0, error
+  assert not (corpus / 'whole.work').exists()
+  return files(corpus / 'whole')
+
+
+AUDIO = ('--streams=audio', '--workers=2')
+
+
+def test_killed_and_typed_again(corpus, whole, compiled):  # noqa: F811
+  """Program: after kill -9 the same command gives the same bytes."""
+  process = start(
+    'extract', 'c', 'killed', *AUDIO, compiled=compiled, cwd=corpus
+  )
+  work = corpus / 'killed.work/clips'
+  while not list(work.glob('*.npz')):
+    time.sleep(0.02)
+    assert process.poll() is None
+  os.kill(process.pid, signal.SIGKILL)
+  process.communicate()
+  assert not (corpus / 'killed').exists()
+  done = {path: path.stat().st_mtime_ns for path in work.glob('*.npz')}
+  arguments = 'extract', 'c', 'killed', *AUDIO
+  code, out, error = run(*arguments, compiled=compiled, cwd=corpus)
+  assert code == 0, error
+  assert files(corpus / 'killed') == whole
+  assert done
+  code, again, error = run(*arguments, compiled=compiled, cwd=corpus)
+  assert (code, again) == (0, out)
+  assert 'finished already' in error
+
+
+def test_shards(corpus, whole, compiled):  # noqa: F811
+  """Program: two shards and then the whole give the same bytes."""
+  for shard in ('--shard=1/2', '--shard=2/2', '--seed=0'):
+    code, _, error = run(
+      'extract', 'c', 'shards', *AUDIO, shard, compiled=compiled, cwd=corpus
+    )
+    assert code == 0, error
+    assert (corpus / 'shards').exists() is (shard == '--seed=0')
+  assert files(corpus / 'shards') == whole
+
+
+def test_damaged_clips(corpus, whole, compiled, tmp_path):  # noqa: F811
+  """Program: what is broken is listed with its reason, the rest is the same."""
+  broken = tmp_path / 'c'
+  shutil.copytree(corpus / 'c', broken)
+  table = rows(broken / 'clips.csv')
+  other = [row['clip'] for row in table if row['split'] != 'training']
+  paths = [broken / name for name in other]
+  paths[0].unlink()
+  paths[1].write_bytes(b'')
+  paths[2].write_bytes(b'no video at all' * 50)
+  paths[3].write_bytes(paths[3].read_bytes()[:3000])
+  code, out, error = run(
+    'extract', broken, 's', *AUDIO, compiled=compiled, cwd=tmp_path
+  )
+  assert code == 0, error
+  listed = [line for line in out.splitlines() if line.startswith('left out')]
+  assert [line.split(':')[0].split()[-1] for line in listed] == other[:4]
+  assert all(len(line.split(': ', 1)[1]) > 10 for line in listed)
+  before = {clip.name: clip for clip in store.read(corpus / 'whole')}
+  after = store.read(tmp_path / 's')
+  assert {c.name for c in after} == set(before) - set(other[:4])
+  for clip in after:
+    for name, array in clip.streams.items():
+      np.testing.assert_array_equal(array, before[clip.name].streams[name])
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (('c',), 'wanted: CORPUS OUT'),
+    (('nowhere', 'new'), 'nowhere'),
+    (('c', 'new', '--streams=sound'), 'audio, shape, appearance'),
+    (('c', 'new', '--streams=audio', '--preset=mine'), 'v0.65'),
+    (('c', 'new', '--shard=3/2'), '1/4'),
+    (('c', 'new', '--alexnet=none.npz'), 'none.npz'),
+    (('c', 'new', '--extractor=c'), 'not the folder of an extractor'),
+    (('c', 'c', '--streams=audio'), 'choose another folder'),
+    (('c', 'new', '--audio_width=0'), 'at least 1'),
+    (('c', 'new', '--landmarks=points.mat'), '{clip}'),
+    (('empty', 'new', '--streams=audio'), 'no clip'),
+  ],
+)
+def test_what_is_refused(corpus, compiled, arguments, message):  # noqa: F811
+  """Program: one line, exit code 2, nothing written."""
+  empty = corpus / 'empty'
+  empty.mkdir(exist_ok=True)
+  (empty / 'clips.csv').write_text('clip,label\na.mp4,happy\n')
+  error = fails('extract', *arguments, compiled=compiled, cwd=corpus)
+  assert message in error
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (('--workdir=r',), 'no clip is given'),
+    (('c/clips.csv',), '--workdir is missing'),
+    (('c/clips.csv', '--workdir=nowhere'), 'nowhere'),
+  ],
+)
+def test_what_predict_refuses(corpus, compiled, arguments, message):  # noqa: F811
+  """Program: one line, exit code 2, nothing written."""
+  error = fails('predict', *arguments, compiled=compiled, cwd=corpus)
+  assert message in error
