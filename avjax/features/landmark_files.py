@@ -9,19 +9,23 @@
 zeros, or a .pts file that is missing or has no points.
 """
 
+import math
 import os
 import pathlib
 import re
+import struct
+import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from avjax.data import npy
-from avjax.errors import ConfigError, DataError
+from avjax.errors import DataError
 from avjax.features.landmarks import INNER
 from avjax.shapes import Bool, Float
 
 SLACK = 2  # frames that a file may have more or less than its clip
-LIMIT = 1 << 27  # bytes of a text file: 45 minutes of 98 numbers
+LIMIT = 1 << 27  # bytes of a file, unpacked: 45 minutes of 98 numbers as text
 MOST = 1 << 17  # frames a folder may be numbered to: 87 minutes
 FARTHEST = 1e6  # pixels, where a point may be
 _COORDINATES = (2 * len(INNER), 136)
@@ -42,7 +46,6 @@ def read_points(
 
   Raises:
     DataError: the file is missing, damaged, of another form or length.
-    ConfigError: SciPy, which reads .mat, is not installed.
   """
   path = pathlib.Path(path)
   readers = {'.npy': _npy, '.mat': _mat, '.txt': _text, '.csv': _text}
@@ -93,38 +96,87 @@ def _npy(path: pathlib.Path) -> np.ndarray:
     return npy.data(file, npy.header(file, path.stat().st_size))
 
 
+_MATRIX, _COMPRESSED = 14, 15  # kinds of element of a .mat file
+_NUMERIC = range(6, 16)  # classes of MATLAB's arrays: double to uint64
+_STORED = {
+  1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8',
+  12: 'i8', 13: 'u8',
+}  # fmt: skip
+
+
 def _mat(path: pathlib.Path) -> np.ndarray:
-  try:
-    import scipy.io
-  except ImportError as error:
-    raise ConfigError(
-      "reading .mat needs the package scipy; pip install 'avjax[features]'"
-    ) from error
-  try:
-    content = scipy.io.loadmat(path, mat_dtype=True)
-  except NotImplementedError:
-    raise DataError(
-      "it is of MATLAB's version 7.3; save it again with -v7"
-    ) from None
-  except Exception as error:
-    # scipy has no closed list of what it raises on damaged files.
-    raise DataError(f'it cannot be read: {error!r:.100}') from error
-  fitting = [
-    array
-    for name, array in content.items()
-    if not name.startswith('__')
-    and isinstance(array, np.ndarray)
-    and array.dtype.kind in 'fiu'
-    and (
-      (array.ndim == 3 and array.shape[1:] in ((49, 2), (68, 2)))
+  """Returns the one array of a .mat file that can be landmarks.
+
+  Read here, since SciPy's reader ends the process on some damaged files.
+  """
+  raw = _bytes(path)
+  if raw.startswith(b'MATLAB 7.3'):
+    raise DataError("it is of MATLAB's version 7.3; save it again with -v7")
+  order = {b'IM': '<', b'MI': '>'}.get(raw[126:128])
+  if order is None:
+    raise DataError('it is no .mat file of versions 5 to 7; save it with -v7')
+  fitting = []
+  for kind, body in _elements(raw[128:], order):
+    if kind == _COMPRESSED:
+      kind, body = next(_elements(_unpacked(body), order), (0, b''))
+    array = _matrix(body, order) if kind == _MATRIX else None
+    if array is not None and (
+      array.shape[1:] in ((49, 2), (68, 2))
       or (array.ndim == 2 and array.shape[1] in _COORDINATES)
-    )
-  ]
+    ):
+      fitting.append(array)
   if len(fitting) != 1:
     raise DataError(
       f'{len(fitting)} of its arrays have such a shape; {_WANTED}'
     )
   return fitting[0]
+
+
+def _elements(raw: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+  """Yields kind and content of the elements of a .mat file, one by one."""
+  at = 0
+  while at + 8 <= len(raw):
+    kind, size = struct.unpack_from(f'{order}II', raw, at)
+    start, end = at + 8, at + 8 + size
+    # What is compressed is not filled up to eight bytes.
+    at = end if kind == _COMPRESSED else end + -size % 8
+    if kind >> 16:  # four bytes at most, in the place of the size
+      start, end, at = start - 4, start - 4 + (kind >> 16), start
+      kind &= 0xFFFF
+    if end > len(raw):
+      raise DataError('it ends too soon')
+    yield kind, raw[start:end]
+
+
+def _matrix(body: bytes, order: str) -> np.ndarray | None:
+  """Returns an array of plain numbers; None for any other kind."""
+  parts = _elements(body, order)
+  _, flags = next(parts, (0, b''))
+  if len(flags) != 8:
+    raise DataError('it has an array without a class')
+  if struct.unpack_from(f'{order}I', flags)[0] & 0xFF not in _NUMERIC:
+    return None
+  (_, sides), _, (kind, data) = (next(parts, (0, b'')) for _ in range(3))
+  if kind not in _STORED or len(sides) % 4:
+    raise DataError('it has an array of no known kind')
+  shape = [n for (n,) in struct.iter_unpack(f'{order}i', sides)]
+  dtype = np.dtype(order + _STORED[kind])
+  if min(shape, default=-1) < 0 or math.prod(shape) * dtype.itemsize != len(
+    data
+  ):
+    raise DataError(f'it has {len(data)} bytes for an array of {shape}')
+  return np.frombuffer(data, dtype).reshape(shape, order='F')
+
+
+def _unpacked(body: bytes) -> bytes:
+  try:
+    unpacker = zlib.decompressobj()
+    raw = unpacker.decompress(body, LIMIT)
+  except zlib.error as error:
+    raise DataError(f'it cannot be unpacked ({error})') from None
+  if not unpacker.eof:
+    raise DataError(f'it ends too soon, or has over {LIMIT} bytes')
+  return raw
 
 
 def _text(path: pathlib.Path) -> np.ndarray:
@@ -189,9 +241,15 @@ def _numbers(text: str, where: str) -> np.ndarray:
 
 
 def _lines(path: pathlib.Path) -> list[str]:
-  if path.stat().st_size > LIMIT:
-    raise DataError(f'{path.name} has over {LIMIT} bytes')
   try:
-    return path.read_text(encoding='utf-8-sig').splitlines()
+    return _bytes(path).decode('utf-8-sig').splitlines()
   except UnicodeDecodeError:
     raise DataError(f'{path.name} is not text') from None
+
+
+def _bytes(path: pathlib.Path) -> bytes:
+  with open(path, 'rb') as file:
+    raw = file.read(LIMIT + 1)
+  if len(raw) > LIMIT:
+    raise DataError(f'{path.name} has over {LIMIT} bytes')
+  return raw
