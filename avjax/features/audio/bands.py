@@ -42,9 +42,8 @@ def _mean(cells: Cells) -> Float[np.ndarray, '19 frames']:
 
 def crest(cells: Cells) -> Bands:
   """Returns the largest power over the mean one."""
-  mean = _mean(cells)
   largest = np.maximum.reduceat(cells, _layout()[2], axis=0)
-  return (largest / np.where(mean == 0, EPS, mean)).T
+  return (largest / _mean(cells)).T
 
 
 def flatness(cells: Cells) -> Bands:
