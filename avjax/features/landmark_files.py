@@ -80,10 +80,11 @@ def read_points(
 
 def _rows(array: np.ndarray) -> Float[np.ndarray, 'T _']:
   """Returns a frame a row, as float64."""
-  if array.ndim == 3 and array.shape[2] == 2:
+  shape = array.shape
+  if array.ndim == 3 and shape[2] == 2:
     array = array.reshape(len(array), -1)
   if array.ndim != 2 or array.shape[1] not in _COORDINATES:
-    raise DataError(f'it has the shape {array.shape}; {_WANTED}')
+    raise DataError(f'it has the shape {shape}; {_WANTED}')
   rows = array.astype(np.float64)
   farthest = np.abs(rows[np.isfinite(rows)]).max(initial=0)
   if farthest > FARTHEST:

@@ -1,0 +1,226 @@
+"""Tests of landmarks from a corpus's own files, whole and damaged."""
+
+import numpy as np
+import pytest
+import scipy.io
+
+from avjax.errors import DataError
+from avjax.features.landmark_files import read_points
+from avjax.features.landmarks import INNER
+
+T = 12
+
+
+def cloud(count=49):
+  """Returns points (T, count, 2) that text files can hold exactly."""
+  random = np.random.default_rng(count)
+  return random.integers(1, 4000, (T, count, 2)) / 8
+
+
+def write_text(path, points, comma=' '):
+  rows = points.reshape(len(points), -1)
+  np.savetxt(path, rows, fmt='%.17g', delimiter=comma)
+
+
+def write_pts(folder, points, first=1):
+  folder.mkdir()
+  for number, frame in enumerate(points, first):
+    lines = '\n'.join(f'{x} {y}' for x, y in frame)
+    (folder / f'frame_{number}.pts').write_text(
+      f'version: 1\nn_points: {len(frame)}\n{{\n{lines}\n}}\n'
+    )
+
+
+def flat(points):
+  return points.reshape(len(points), -1)
+
+
+FORMS = {
+  'a.npy': np.save,
+  'flat.npy': lambda path, p: np.save(path, flat(p).astype(np.float32)),
+  'fortran.npy': lambda path, p: np.save(path, np.asfortranarray(p)),
+  'a.mat': lambda path, p: scipy.io.savemat(
+    path, {'points': p, 'name': 'clip', 'n': len(p)}
+  ),
+  'packed.mat': lambda path, p: scipy.io.savemat(
+    path, {'info': {'a': 1}, 'x': flat(p)}, do_compression=True
+  ),
+  'single.mat': lambda path, p: scipy.io.savemat(
+    path, {'p': flat(p).astype(np.float32)}
+  ),
+  'a.txt': write_text,
+  'a.csv': lambda path, p: write_text(path, p, ', '),
+  'pts': write_pts,
+  'from_zero': lambda path, p: write_pts(path, p, 0),
+}
+
+
+@pytest.mark.parametrize('count', [49, 68])
+@pytest.mark.parametrize('form', FORMS)
+def test_every_form(tmp_path, form, count):
+  """Law: what was written comes back, 68 points without jaw and corners."""
+  points = cloud(count)
+  FORMS[form](tmp_path / form, points)
+  read, found = read_points(tmp_path / form, T)
+  kept = points if count == 49 else points[:, INNER]
+  assert read.dtype == np.float64 and found.all()
+  np.testing.assert_array_equal(read, kept)
+
+
+@pytest.mark.parametrize('dtype', ['u1', 'i2', 'u4', 'i8', 'f4', 'f8'])
+@pytest.mark.parametrize('packed', [False, True])
+def test_mat_agrees(tmp_path, dtype, packed):
+  """Agreement: SciPy's reader, on all ways that numbers are stored."""
+  points = (cloud() / 4).astype(dtype)
+  path = tmp_path / 'a.mat'
+  # A short name has no element of its own; a long one is filled up.
+  content = {'p' * 19: points, 'x': np.arange(3), 'empty': np.zeros((0, 3))}
+  scipy.io.savemat(path, content, do_compression=packed)
+  read, _ = read_points(path, T)
+  np.testing.assert_array_equal(read, scipy.io.loadmat(path)['p' * 19])
+
+
+@pytest.mark.parametrize('form', ['a.npy', 'a.mat', 'a.txt'])
+def test_rows_without_a_face(tmp_path, form):
+  """Law: NaN, some NaN or zeros mean no face; other rows stay as they are."""
+  points = cloud()
+  points[2], points[5, 7, 1], points[9] = np.nan, np.nan, 0
+  FORMS[form](tmp_path / form, points)
+  read, found = read_points(tmp_path / form, T)
+  assert np.flatnonzero(~found).tolist() == [2, 5, 9]
+  assert not read[~found].any()
+  np.testing.assert_array_equal(read[found], points[found])
+
+
+def test_pts_that_are_missing_or_empty(tmp_path):
+  """Law: they are frames without a face, and none after them moves."""
+  points = cloud()
+  write_pts(tmp_path / 'pts', points)
+  (tmp_path / 'pts' / 'frame_1.pts').unlink()
+  (tmp_path / 'pts' / 'frame_6.pts').unlink()
+  (tmp_path / 'pts' / 'frame_10.pts').write_text('n_points: 0\n{\n}\n')
+  (tmp_path / 'pts' / 'notes.txt').write_text('of other kinds: ignored')
+  read, found = read_points(tmp_path / 'pts', T)
+  assert np.flatnonzero(~found).tolist() == [0, 5, 9]
+  np.testing.assert_array_equal(read[found], points[found])
+
+
+@pytest.mark.parametrize('frames', [T - 2, T - 1, T + 1, T + 2])
+def test_a_few_frames_more_or_less(tmp_path, frames):
+  """Law: two at most are cut, or added as frames without a face."""
+  points = cloud()
+  np.save(tmp_path / 'a.npy', points)
+  read, found = read_points(tmp_path / 'a.npy', frames)
+  assert read.shape == (frames, 49, 2)
+  assert found.tolist() == [t < T for t in range(frames)]
+  np.testing.assert_array_equal(read[found], points[:frames])
+  assert not read[~found].any()
+
+
+@pytest.mark.parametrize('frames', [T - 3, T + 3, 100, 0])
+def test_another_clip(tmp_path, frames):
+  """Program: too many or too few rows; the error tells both numbers."""
+  np.save(tmp_path / 'a.npy', cloud())
+  with pytest.raises(DataError, match=f'{T} frames and the clip {frames};'):
+    read_points(tmp_path / 'a.npy', frames)
+
+
+def two(path):
+  scipy.io.savemat(path, {'a': cloud(), 'b': cloud()})
+
+
+def twice(path):
+  write_pts(path, cloud())
+  (path / 'other_003.pts').write_text('{\n1 2\n}')
+
+
+def unnumbered(path):
+  path.mkdir()
+  (path / 'face.pts').write_text('{\n1 2\n}')
+
+
+def mixed(path):
+  write_pts(path, cloud())
+  (path / 'frame_3.pts').write_text('{\n1 2\n}')
+
+
+def far(path):
+  write_pts(path, cloud())
+  (path / 'frame_99999999999.pts').write_text('{\n}')
+
+
+@pytest.mark.parametrize(
+  ('name', 'write', 'reason'),
+  [
+    ('none.npy', None, 'No such file'),
+    ('a.xyz', b'1 2', 'endings .npy, .mat, .txt, .csv'),
+    ('o.npy', lambda p: np.save(p, [{}], allow_pickle=True), 'numbers are'),
+    ('a.npy', lambda p: np.save(p, np.ones((T, 50, 2))), r'\(12, 50, 2\)'),
+    ('f.npy', lambda p: np.save(p, np.full((T, 98), 1e7)), '1e.07 pixels'),
+    ('e.npy', b'', 'not an array'),
+    ('h.mat', b'MATLAB 7.3 MAT-file'.ljust(600), 'save it again with -v7'),
+    ('e.mat', b'', 'no .mat file of versions 5 to 7'),
+    ('two.mat', two, '2 of its arrays'),
+    ('no.mat', lambda p: scipy.io.savemat(p, {'a': 1}), '0 of its arrays'),
+    ('e.txt', b'', 'no line with numbers'),
+    ('w.txt', b'1 two 3', "line 1: .* 'two'"),
+    ('r.csv', b'1,2\n\n1,2,3\n', 'line 3 has 3 numbers and the first 2'),
+    ('b.txt', b'\xff\xfe\x00', 'is not text'),
+    ('e', lambda p: p.mkdir(), '0 .pts files have no points'),
+    ('twice', twice, 'the frame 3 twice'),
+    ('unnumbered', unnumbered, 'must end in the number'),
+    ('far', far, 'must end in the number'),
+    ('mixed', mixed, '1, 49 points'),
+  ],
+)  # fmt: skip
+def test_what_is_wrong(tmp_path, name, write, reason):
+  """Program: one line, with the path and the reason."""
+  path = tmp_path / name
+  if callable(write):
+    write(path)
+  elif write is not None:
+    path.write_bytes(write)
+  with pytest.raises(DataError, match=reason) as caught:
+    read_points(path, T)
+  assert str(path) in str(caught.value) and '\n' not in str(caught.value)
+
+
+def damaged(random, raw):
+  """Returns bytes that were cut, overwritten, put in or doubled."""
+  raw = bytearray(raw)
+  # The head has what a reader trusts: give it half of the harm.
+  end = len(raw) if random.random() < 0.5 else min(len(raw), 300)
+  at = int(random.integers(end))
+  noise = random.integers(0, 256, 4, np.uint8).tobytes()
+  way = random.integers(4)
+  if way == 0:
+    return bytes(raw[:at])
+  if way == 1:
+    raw[at : at + int(random.integers(1, 5))] = noise
+  elif way == 2:
+    raw[at] ^= 1 << int(random.integers(8))
+  else:
+    raw[at:at] = raw[: int(random.integers(end))]
+  return bytes(raw)
+
+
+@pytest.mark.parametrize(
+  'form', ['a.npy', 'a.mat', 'packed.mat', 'a.txt', 'a.csv']
+)
+def test_damaged_files(tmp_path, form):
+  """Law: of 400 damaged files each gives finite points or a DataError."""
+  FORMS[form](tmp_path / form, cloud())
+  raw = (tmp_path / form).read_bytes()
+  random = np.random.default_rng(3)
+  refused = 0
+  for _ in range(400):
+    (tmp_path / form).write_bytes(damaged(random, raw))
+    try:
+      points, found = read_points(tmp_path / form, T)
+    except DataError as error:
+      refused += 1
+      assert '\n' not in str(error)
+    else:
+      assert points.shape == (T, 49, 2) and np.isfinite(points).all()
+      assert not points[~found].any()
+  assert refused > 100
