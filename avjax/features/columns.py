@@ -53,6 +53,7 @@ class Measure:
 
   def __init__(self, settings: Features, network=None):
     self._settings = settings
+    audio.width(settings.preset)  # refuses one that is not there
     self._decoder = media.Decoder()
     self._detector = None
     self._network = network

@@ -13,7 +13,9 @@ from avjax.analysis.timeline import Timeline
 from avjax.clips import EMOTIONS
 from avjax.errors import ConfigError
 
-LONG = tuple(f'emotion number {k} with a long, long name' for k in range(12))
+LONG = tuple(
+  f'emotion number {k}, with a long, long name' * 3 for k in range(12)
+)
 ODD = (
   'a $\\frac{1}$ b',
   'two\nlines',
@@ -51,7 +53,7 @@ def panel(figure, title):
 
 def words(figure):
   """Returns every text that is drawn, with its box in pixels."""
-  figure.canvas.draw()
+  figure.draw_without_rendering()
   texts = [
     text
     for text in figure.findobj(matplotlib.text.Text)
@@ -69,7 +71,7 @@ def words(figure):
   return [(text.get_text(), text.get_window_extent()) for text in texts]
 
 
-@pytest.mark.parametrize('length', [1, 2, 3, 9, 10, 11, 19, 60, 1501])
+@pytest.mark.parametrize('length', [1, 3, 11, 19, 1501])
 def test_thumbnails(length):
   """Law: at most ten, in their own time, beside each other, none twice."""
   clip = make_timeline(length, found=None)
@@ -87,7 +89,7 @@ def test_thumbnails(length):
     edge = stop
 
 
-@pytest.mark.parametrize('size', [(24, 32), (64, 36), (2, 90), (90, 2), (1, 1)])
+@pytest.mark.parametrize('size', [(24, 32), (2, 90), (90, 2)])
 def test_thumbnails_keep_their_shape(size):
   """Law: a thumbnail is as wide for its height as the frames are."""
   axes = panel(timeline.draw(make_timeline(size=size)), 'Picture')
@@ -178,7 +180,7 @@ def test_missing_parts():
   }
   full = timeline.draw(make_timeline())
   assert len(full.axes) == 7  # four rows, two colour bars, the probabilities
-  for kept in range(5):
+  for kept in (0, 1, 3):
     for shown in itertools.combinations(rows, kept):
       gone = {k: None for row in rows if row not in shown for k in rows[row]}
       figure = timeline.draw(make_timeline(**gone))
