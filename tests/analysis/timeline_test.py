@@ -189,8 +189,11 @@ def test_missing_parts():
       assert panel(figure, 'Probability') is not None
       timed = [a for a in figure.axes if a.get_xlabel() == 'time, s']
       assert timed == [panel(figure, row) for row in shown[-1:]]
-      for axes in timed:
+      for row in shown:
+        axes = panel(figure, row)
         assert axes.get_xlim() == pytest.approx((0, 12 / 25))
+        ticks = axes.xaxis.get_tick_params()
+        assert ticks['labelbottom'] == (axes in timed)
 
 
 def test_prediction():
