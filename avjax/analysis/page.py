@@ -1,7 +1,7 @@
 """A page for pictures: laid out in inches, written in text that fits.
 
 matplotlib is used by its objects alone, never by pyplot: no figure or setting
-of the caller's changes, and threads may draw beside each other.
+of the caller's changes.
 """
 
 import io
