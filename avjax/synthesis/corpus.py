@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pathlib
 import shutil
+import threading
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -37,6 +38,23 @@ def plan(
   return takes
 
 
+def _follow() -> None:
+  """Returns nothing; sees to it that this process ends when its parent does.
+
+  A parent that is killed tells nobody, and a process would wait for the next
+  clip for ever.
+  """
+  parent = multiprocessing.parent_process()
+  if parent is None:
+    return
+
+  def watch():
+    parent.join()
+    os._exit(1)
+
+  threading.Thread(target=watch, daemon=True).start()
+
+
 def _drawn(takes: list[Take], folder, workers: int) -> Iterable[dict]:
   """Yields the truth of the clips in order, as they are drawn."""
   if workers == 1:
@@ -44,7 +62,9 @@ def _drawn(takes: list[Take], folder, workers: int) -> Iterable[dict]:
     return
   # A fork of a process that has JAX's threads may hang.
   context = multiprocessing.get_context('spawn')
-  with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+  with concurrent.futures.ProcessPoolExecutor(
+    workers, context, initializer=_follow
+  ) as pool:
     try:
       yield from pool.map(draw, takes, [folder] * len(takes))
     except concurrent.futures.BrokenExecutor as error:

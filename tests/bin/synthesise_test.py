@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -81,6 +82,28 @@ def test_faults(tmp_path, arguments, reason):
   assert done.stderr.count('\n') == 1
   assert reason in done.stderr
   assert [path.name for path in tmp_path.iterdir()] == ['full']
+
+
+def test_killed(tmp_path):
+  """Program: a killed run leaves no process, and the next one works."""
+  out = tmp_path / 'out'
+  with subprocess.Popen(
+    [sys.executable, ROOT / 'bin' / 'synthesise', out, '--clips=1000'],
+    stdout=subprocess.PIPE,
+    env={**os.environ, 'PYTHONPATH': str(ROOT)},
+  ) as process:
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob('.out.partial/*.mp4')):
+      assert time.monotonic() < until
+      time.sleep(0.05)
+    process.kill()
+    # It ends when the last process that might write there is gone.
+    process.communicate(timeout=30)
+  assert not out.exists()
+  done = synthesise(out, '--clips=1', '--size=128x96', '--workers=1')
+  assert (done.returncode, done.stderr) == (0, '')
+  assert [path.name for path in tmp_path.iterdir()] == ['out']
+  assert len(list(out.glob('*.mp4'))) == 1
 
 
 def test_help():
