@@ -1,5 +1,7 @@
 """Tests of landmarks from a corpus's own files, whole and damaged."""
 
+import struct
+
 import numpy as np
 import pytest
 import scipy.io
@@ -103,6 +105,8 @@ def test_pts_that_are_missing_or_empty(tmp_path):
   read, found = read_points(tmp_path / 'pts', T)
   assert np.flatnonzero(~found).tolist() == [0, 5, 9]
   np.testing.assert_array_equal(read[found], points[found])
+  with pytest.raises(DataError, match=f'it has {T} frames'):
+    read_points(tmp_path / 'pts', T + 3)
 
 
 @pytest.mark.parametrize('frames', [T - 2, T - 1, T + 1, T + 2])
@@ -123,6 +127,12 @@ def test_another_clip(tmp_path, frames):
   np.save(tmp_path / 'a.npy', cloud())
   with pytest.raises(DataError, match=f'{T} frames and the clip {frames};'):
     read_points(tmp_path / 'a.npy', frames)
+
+
+def mat(kind, size, body):
+  """Returns a .mat file of one element, which claims a kind and a size."""
+  head = b'MATLAB 5.0 MAT-file'.ljust(124) + b'\x00\x01IM'
+  return head + struct.pack('<II', kind, size) + body
 
 
 def two(path):
@@ -160,6 +170,9 @@ def far(path):
     ('e.npy', b'', 'not an array'),
     ('h.mat', b'MATLAB 7.3 MAT-file'.ljust(600), 'save it again with -v7'),
     ('e.mat', b'', 'no .mat file of versions 5 to 7'),
+    ('t.mat', mat(14, 400, b''), 'it ends too soon'),
+    ('c.mat', mat(15, 4, b'zlib'), 'cannot be unpacked'),
+    ('f.mat', mat(14, 8, bytes(8)), 'an array without a class'),
     ('two.mat', two, '2 of its arrays'),
     ('no.mat', lambda p: scipy.io.savemat(p, {'a': 1}), '0 of its arrays'),
     ('e.txt', b'', 'no line with numbers'),
