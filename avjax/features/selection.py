@@ -17,7 +17,7 @@ from avjax.shapes import Float, Int
 
 SIDE = 227  # pixels of an image; what AlexNet sees
 TREES = 500  # ours: of 100 on 1,400 faces, 5 % of values are never asked for
-SAMPLE = 2000  # faces a tree learns from, at most; ours: SFEW has 1,322
+SAMPLE = 2000  # faces a tree learns from, at most; ours, more than SFEW has
 ENDINGS = ('.png', '.jpg', '.jpeg')
 
 
