@@ -223,7 +223,8 @@ def _measure(
     else:
       measured[k] = ready
   done = len(mine) - len(tasks)
-  progress(done, len(mine), '')
+  if tasks:
+    progress(done, len(mine), '')
   seconds: dict[str, float] = defaultdict(float)
   for k, outcome in workers.run(tasks, request.settings, request.workers):
     done += 1
