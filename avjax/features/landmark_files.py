@@ -72,7 +72,7 @@ def read_points(
   flat[: len(rows)] = rows[:frames]
   found = np.isfinite(flat).all(1) & (flat != 0).any(1)
   flat[~found] = 0
-  points = flat.reshape(frames, -1, 2)
+  points = flat.reshape(frames, rows.shape[1] // 2, 2)
   if points.shape[1] == 68:
     points = points[:, INNER]
   return points, found
@@ -82,7 +82,7 @@ def _rows(array: np.ndarray) -> Float[np.ndarray, 'T _']:
   """Returns a frame a row, as float64."""
   shape = array.shape
   if array.ndim == 3 and shape[2] == 2:
-    array = array.reshape(len(array), -1)
+    array = array.reshape(len(array), 2 * shape[1])
   if array.ndim != 2 or array.shape[1] not in _COORDINATES:
     raise DataError(f'it has the shape {shape}; {_WANTED}')
   rows = array.astype(np.float64)
@@ -99,6 +99,7 @@ def _npy(path: pathlib.Path) -> np.ndarray:
 
 _MATRIX, _COMPRESSED = 14, 15  # kinds of element of a .mat file
 _NUMERIC = range(6, 16)  # classes of MATLAB's arrays: double to uint64
+_COMPLEX = 0x800  # among an array's flags, beside its class
 _STORED = {
   1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8',
   12: 'i8', 13: 'u8',
@@ -155,12 +156,15 @@ def _matrix(body: bytes, order: str) -> np.ndarray | None:
   _, flags = next(parts, (0, b''))
   if len(flags) != 8:
     raise DataError('it has an array without a class')
-  if struct.unpack_from(f'{order}I', flags)[0] & 0xFF not in _NUMERIC:
+  (flag,) = struct.unpack_from(f'{order}I', flags)
+  if flag & 0xFF not in _NUMERIC or flag & _COMPLEX:
     return None
   (_, sides), _, (kind, data) = (next(parts, (0, b'')) for _ in range(3))
   if kind not in _STORED or len(sides) % 4:
     raise DataError('it has an array of no known kind')
   shape = [n for (n,) in struct.iter_unpack(f'{order}i', sides)]
+  if len(shape) > 3:  # of no use here, and NumPy takes 64 at most
+    return None
   dtype = np.dtype(order + _STORED[kind])
   if min(shape, default=-1) < 0 or math.prod(shape) * dtype.itemsize != len(
     data
@@ -186,6 +190,9 @@ def _text(path: pathlib.Path) -> np.ndarray:
     if not line.strip():
       continue
     rows.append(_numbers(line, f'line {number}'))
+    # At once, as a long file of another kind takes much time and memory.
+    if len(rows[0]) not in _COORDINATES:
+      raise DataError(f'line {number} has {len(rows[0])} numbers; {_WANTED}')
     if len(rows[-1]) != len(rows[0]):
       raise DataError(
         f'line {number} has {len(rows[-1])} numbers and the first'
@@ -233,12 +240,16 @@ def _pts(path: pathlib.Path) -> np.ndarray:
 
 
 def _numbers(text: str, where: str) -> np.ndarray:
+  most = max(_COORDINATES)
+  words = re.split(r'[\s,;]+', text.strip(), maxsplit=most + 1)
+  words = [word for word in words if word]
+  if len(words) > most:
+    raise DataError(f'{where} has over {most} numbers; {_WANTED}')
   try:
-    return np.array(
-      [float(word) for word in re.split(r'[\s,;]+', text.strip()) if word]
-    )
+    return np.array([float(word) for word in words])
   except ValueError as error:
-    raise DataError(f'{where}: {error}') from None
+    # It repeats the word, which may be as long as the file.
+    raise DataError(f'{where}: {error!s:.80}') from None
 
 
 def _lines(path: pathlib.Path) -> list[str]:
