@@ -36,7 +36,16 @@ _HOME = {
   'classify': 'avjax.models.heads',
   'lstm': 'avjax.kernels.lstm',
 }
-_SUBMODULES = ('analysis', 'data', 'kernels', 'models', 'settings', 'training')
+_SUBMODULES = (
+  'analysis',
+  'data',
+  'features',
+  'kernels',
+  'models',
+  'prediction',
+  'settings',
+  'training',
+)
 
 __all__ = [
   'EMOTIONS',
