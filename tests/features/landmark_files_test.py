@@ -1,6 +1,7 @@
 """Tests of landmarks from a corpus's own files, whole and damaged."""
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -155,6 +156,12 @@ def claims_npy(path):
   )
 
 
+def unchecked():
+  """Returns a .mat file whose packed array is whole, but has no checksum."""
+  packed = zlib.compress(claims(1, 1)[128:])[:-4]
+  return mat(15, len(packed), packed)
+
+
 def two(path):
   scipy.io.savemat(path, {'a': cloud(), 'b': cloud()})
 
@@ -192,6 +199,7 @@ def far(path):
     ('e.mat', b'', 'no .mat file of versions 5 to 7'),
     ('t.mat', mat(14, 400, b''), 'it ends too soon'),
     ('c.mat', mat(15, 4, b'zlib'), 'cannot be unpacked'),
+    ('u.mat', unchecked(), 'it ends too soon, or has over'),
     ('f.mat', mat(14, 8, bytes(8)), 'an array without a class'),
     ('c.npy', claims_npy, 'claims 9408000000000 bytes'),
     ('m.mat', claims(2**31 - 1, 98), '8 bytes for an array of'),
