@@ -4,6 +4,7 @@ import collections
 import csv
 import json
 import os
+import pathlib
 import shutil
 import signal
 import time
@@ -145,6 +146,27 @@ def test_killed_and_typed_again(corpus, whole, compiled):  # noqa: F811
   code, again, error = run(*arguments, compiled=compiled, cwd=corpus)
   assert (code, again) == (0, out)
   assert 'finished already' in error
+
+
+def test_a_process_that_dies(corpus, whole, compiled):  # noqa: F811
+  """Program: a worker that is killed costs no clip and changes no byte."""
+  process = start('extract', 'c', 'died', *AUDIO, compiled=compiled, cwd=corpus)
+  place = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children')
+  if not place.exists():
+    pytest.skip('no /proc here that names the children')
+  workers = []
+  while not workers:
+    time.sleep(0.02)
+    assert process.poll() is None
+    workers = [
+      int(child)
+      for child in place.read_text().split()
+      if b'spawn_main' in pathlib.Path(f'/proc/{child}/cmdline').read_bytes()
+    ]
+  os.kill(workers[-1], signal.SIGKILL)
+  _, error = process.communicate(timeout=120)
+  assert process.returncode == 0, error
+  assert files(corpus / 'died') == whole
 
 
 def test_shards(corpus, whole, compiled):  # noqa: F811
