@@ -118,7 +118,7 @@ class Model:
 class Data:
   """Which clips, how they are split and batched."""
 
-  store: str = 'synthetic'  # or a folder that bin/ingest made
+  store: str = 'synthetic'  # or the folder of a store
   protocol: str = 'store'  # the store's splits; 'loso': leave one speaker out
   fold: str = 'all'  # of loso: a number from 0, or 'all' one after another
   standardise: str = 'none'  # 'speaker': every speaker's own mean, deviation

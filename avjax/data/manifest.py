@@ -23,7 +23,7 @@ from avjax.errors import DataError
 
 SCHEMA = 1
 NAME = 'manifest.jsonl'
-AGAIN = 'make the store again with bin/ingest'
+AGAIN = 'make the store again with bin/ingest or bin/extract'
 LIMIT = 1 << 26  # bytes of a manifest: some 150,000 clips
 LISTED = 20  # bad clips named in one message
 _FILE = re.compile(r'clips/[A-Za-z0-9._-]+\.npz')
@@ -72,7 +72,7 @@ def _open(folder: pathlib.Path) -> tuple[dict[str, Any], bytes]:
   if not (folder / NAME).is_file():
     raise DataError(
       f'{folder} is not a feature store (it has no {NAME}); make one with'
-      ' bin/ingest, or give the folder of one'
+      ' bin/ingest or bin/extract, or give the folder of one'
     )
   try:
     head, _, body = file_bytes(folder / NAME, LIMIT).partition(b'\n')
