@@ -15,7 +15,7 @@ from avjax.kernels.lstm import IMPLEMENTATIONS
 from avjax.kernels.lstm.api import last_step
 from avjax.models import heads
 from avjax.models.dropout import clip_keys, dropout
-from avjax.models.encoder import Encoder, glorot
+from avjax.models.encoder import Encoder, encode, glorot
 from avjax.models.perception import attend
 from avjax.shapes import Array, Float, Int
 
@@ -82,9 +82,17 @@ class Pooled(nn.Module):
     """Returns the prediction; `first_row`: see `_open`."""
     config = self.settings
     audio, visual, keys = _open(self, batch, train, first_row)
-    states, alignment = Encoder(config.lstm_cells, config, name='encoder')(
-      audio, visual, batch.audio_length, batch.visual_length, keys
-    )
+    widths = _widths(audio, visual)
+    encoder = Encoder(config.lstm_cells, config, name='encoder')(widths)
+    states, alignment = encode(
+      {'encoder': encoder},
+      config,
+      audio,
+      visual,
+      batch.audio_length,
+      batch.visual_length,
+      keys,
+    )['encoder']
     pool = last_step if config.variant == 'last_time' else heads.mean_state
     pooled = pool(states, batch.visual_length)
     pooled = dropout(pooled, config.dropout, keys, self.path)
@@ -108,15 +116,23 @@ class Proposed(nn.Module):
     """Returns the prediction; `first_row`: see `_open`."""
     config = self.settings
     audio, visual, keys = _open(self, batch, train, first_row)
-    streams = audio, visual, batch.audio_length, batch.visual_length, keys
-    states, alignment = Encoder(config.lstm_cells, config, name='encoder')(
-      *streams
-    )
-    selector, selector_alignment = states, None
+    widths = _widths(audio, visual)
+    cells = {'encoder': config.lstm_cells}
     if not config.shared_encoder:
-      selector, selector_alignment = Encoder(
-        config.selector_cells, config, name='selector'
-      )(*streams)
+      cells['selector'] = config.selector_cells
+    encoded = encode(
+      {
+        name: Encoder(c, config, name=name)(widths) for name, c in cells.items()
+      },
+      config,
+      audio,
+      visual,
+      batch.audio_length,
+      batch.visual_length,
+      keys,
+    )
+    states, alignment = encoded['encoder']
+    selector, selector_alignment = encoded.get('selector', (states, None))
 
     w_state = self.param(
       'w_state', glorot, (selector.shape[-1], config.embedding_size)
@@ -176,6 +192,12 @@ def _open(
       module.make_rng('dropout'), first_row, batch.visual_length.shape[0]
     )
   return audio, visual, keys
+
+
+def _widths(audio: Array | None, visual: Mapping[str, Array]) -> dict[str, int]:
+  """Returns stream -> its width."""
+  streams = dict(visual) if audio is None else {AUDIO: audio, **visual}
+  return {name: x.shape[-1] for name, x in streams.items()}
 
 
 def _zero_padding(

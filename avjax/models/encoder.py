@@ -1,18 +1,24 @@
 """From the streams of a batch to states: Sections 2.1, 2.2 and 4.1."""
 
+import itertools
 from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from avjax import settings
-from avjax.kernels.lstm import lstm
+from avjax.clips import AUDIO
+from avjax.kernels.lstm import lstm_together
 from avjax.models import alignment
 from avjax.models.dropout import dropout
 from avjax.shapes import Array, Float, Int, Key
 
 _ACTIVATIONS = {'relu': nn.relu, 'tanh': jnp.tanh, 'sigmoid': nn.sigmoid}
+
+Layers: TypeAlias = Mapping[str, Any]
+"""Layer -> its parameters, of one encoder."""
 
 glorot = nn.initializers.glorot_uniform()
 # Each gate is a matrix of its own, so that the four share no scale.
@@ -34,137 +40,231 @@ def _forget_one(key, shape, dtype=jnp.float32):
 
 
 class Hidden(nn.Module):
-  """A fully connected layer, its activation and dropout (Section 4.1)."""
+  """The parameters of a fully connected layer (Section 4.1)."""
 
   size: int
-  activation: str
-  rate: float
 
   @nn.compact
   def __call__(
-    self, x: Float[Array, 'B T D'], keys: Key[Array, ' B'] | None
-  ) -> Float[Array, 'B T V']:
-    kernel = self.param('kernel', glorot, (x.shape[-1], self.size))
-    bias = self.param('bias', nn.initializers.zeros, (self.size,))
-    # Without the barrier XLA folds a transposition into the product that is
-    # the kernel's gradient, and that product is four times slower on a CPU.
-    transposed = jax.lax.optimization_barrier(kernel.T)
-    x = jnp.einsum('btd,vd->btv', x, transposed) + bias[None, None]
-    x = _ACTIVATIONS[self.activation](x)
-    return dropout(x, self.rate, keys, self.path)
+    self, width: int
+  ) -> tuple[Float[Array, 'D V'], Float[Array, ' V']]:
+    return (
+      self.param('kernel', glorot, (width, self.size)),
+      self.param('bias', nn.initializers.zeros, (self.size,)),
+    )
 
 
 class LSTM(nn.Module):
   """The parameters of one LSTM layer (Eqs. 1-3)."""
 
   cells: int
-  implementation: str | None
 
   @nn.compact
   def __call__(
-    self, x: Float[Array, 'B T D'], lengths: Int[Array, ' B']
-  ) -> Float[Array, 'B T C']:
-    width, cells = x.shape[-1], self.cells
-    h, _ = lstm(
-      x,
+    self, width: int
+  ) -> tuple[Float[Array, 'D 4 C'], Float[Array, 'C 4 C'], Float[Array, '4 C']]:
+    cells = self.cells
+    return (
       self.param('w_input', _glorot_per_gate, (width, 4, cells)),
       self.param('w_recurrent', _orthogonal_per_gate, (cells, 4, cells)),
       self.param('bias', _forget_one, (4, cells)),
-      lengths,
-      implementation=self.implementation,
     )
-    return h
 
 
 class Align(nn.Module):
-  """The parameters of the alignment (Eqs. 4-6), mapped over the clips."""
+  """The parameters of the alignment (Eqs. 4-6)."""
 
-  settings: settings.Alignment
+  places: int
 
   @nn.compact
   def __call__(
-    self,
-    audio: Float[Array, 'B Ta C'],
-    visual: Float[Array, 'B T V'],
-    audio_length: Int[Array, ' B'],
-    visual_length: Int[Array, ' B'],
-  ) -> tuple[Float[Array, 'B T C'], Float[Array, 'B T W']]:
-    places = 2 * self.settings.half_window
-    if self.settings.mode == 'centre':
-      return jax.vmap(alignment.centre, (0, None, None, 0, 0))(
-        audio, places, visual.shape[1], audio_length, visual_length
-      )
-    size = audio.shape[-1]  # of the hidden layer of Eq. 5; ours
-    return jax.vmap(alignment.align, (0, 0, None, None, None, 0, 0))(
-      audio,
-      visual,
-      self.param('w_audio', glorot, (size, size)),
-      self.param('w_visual', glorot, (visual.shape[-1], size)),
-      self.param('w_place', glorot, (places, size)),
-      audio_length,
-      visual_length,
+    self, audio_width: int, visual_width: int
+  ) -> tuple[Float[Array, 'C A'], Float[Array, 'V A'], Float[Array, 'W A']]:
+    size = audio_width  # of the hidden layer of Eq. 5; ours
+    return (
+      self.param('w_audio', glorot, (audio_width, size)),
+      self.param('w_visual', glorot, (visual_width, size)),
+      self.param('w_place', glorot, (self.places, size)),
     )
 
 
 class Encoder(nn.Module):
-  """Audio and vision in one stream of states, h_av or h_sel (Figure 1).
+  """The parameters of one encoder, h_av or h_sel (Figure 1).
 
-  audio -> hidden -> LSTM, aligned to the video frames; every visual stream ->
-  hidden, joined by another hidden layer where there are several; both -> the
-  audio-visual LSTM. Without audio the LSTM reads vision alone.
+  A module of its own gives them their names; `encode` computes with them.
   """
 
   cells: int
   settings: settings.Model
 
   @nn.compact
-  def __call__(
-    self,
-    audio: Float[Array, 'B Ta _'] | None,
-    visual: Mapping[str, Float[Array, 'B T _']],
-    audio_length: Int[Array, ' B'],
-    visual_length: Int[Array, ' B'],
-    keys: Key[Array, ' B'] | None,
-  ) -> tuple[Float[Array, 'B T C'], Float[Array, 'B T W'] | None]:
-    """Returns the states, zero on padding, and the alignment l_t if any.
+  def __call__(self, widths: Mapping[str, int]) -> Layers:
+    """Returns layer -> its parameters.
 
-    The streams must be zero on padding; `keys` None switches dropout off.
+    Args:
+      widths: of the streams that are read.
     """
     config = self.settings
-    frames = self._visual(visual, keys)
-    weights = None
-    if audio is not None:
-      heard = Hidden(
-        self.cells, config.activation, config.dropout, name='audio_hidden'
-      )(audio, keys)
-      if config.alignment.reads == 'states':
-        heard = LSTM(self.cells, config.implementation, name='audio_lstm')(
-          heard, audio_length
-        )
-      aligned, weights = Align(config.alignment, name='alignment')(
-        heard, frames, audio_length, visual_length
+    visual = [stream for stream in config.streams if stream != AUDIO]
+    layers: dict[str, Any] = {}
+    for stream in visual:
+      layers[stream] = Hidden(config.hidden_size, name=f'{stream}_hidden')(
+        widths[stream]
       )
-      frames = jnp.concatenate([aligned, frames], axis=-1)  # [x_t; v_t]
-    states = LSTM(self.cells, config.implementation, name='lstm')(
-      frames, visual_length
-    )
-    return states, weights
+    seen = config.hidden_size
+    if len(visual) > 1:
+      layers['visual'] = Hidden(self.cells, name='visual_hidden')(
+        len(visual) * seen
+      )
+      seen = self.cells
+    width = seen
+    if AUDIO in config.streams:
+      layers[AUDIO] = Hidden(self.cells, name='audio_hidden')(widths[AUDIO])
+      if config.alignment.reads == 'states':
+        layers['audio_lstm'] = LSTM(self.cells, name='audio_lstm')(self.cells)
+      if config.alignment.mode == 'soft':
+        layers['alignment'] = Align(
+          2 * config.alignment.half_window, name='alignment'
+        )(self.cells, seen)
+      width += self.cells
+    layers['lstm'] = LSTM(self.cells, name='lstm')(width)
+    return layers
 
-  def _visual(self, visual, keys):
-    """Returns v_t of every frame."""
-    config = self.settings
-    hidden = [
-      Hidden(
-        config.hidden_size,
-        config.activation,
-        config.dropout,
-        name=f'{stream}_hidden',
-      )(visual[stream], keys)
-      for stream in config.streams
-      if stream != 'audio'
-    ]
-    if len(hidden) == 1:
-      return hidden[0]
-    return Hidden(
-      self.cells, config.activation, config.dropout, name='visual_hidden'
-    )(jnp.concatenate(hidden, axis=-1), keys)
+
+def encode(
+  encoders: Mapping[str, Layers],
+  config: settings.Model,
+  audio: Float[Array, 'B Ta _'] | None,
+  visual: Mapping[str, Float[Array, 'B T _']],
+  audio_length: Int[Array, ' B'],
+  visual_length: Int[Array, ' B'],
+  keys: Key[Array, ' B'] | None,
+) -> dict[str, tuple[Float[Array, 'B T _'], Float[Array, 'B T W'] | None]]:
+  """Returns encoder -> its states, zero on padding, and its alignment l_t.
+
+  audio -> hidden -> LSTM, aligned to the video frames; every visual stream ->
+  hidden, joined by another hidden layer where there are several; both -> the
+  audio-visual LSTM. Without audio the LSTM reads vision alone.
+
+  The encoders share no parameter, but what they share in work is done once:
+  one product for each input, one scan for their audio LSTMs, and one for
+  their audio-visual LSTMs.
+
+  Args:
+    encoders: name -> what `Encoder` returned.
+    config: the model's.
+    audio: zero on padding, as `visual` is; None without audio.
+    visual: stream -> its frames.
+    audio_length: true audio frames.
+    visual_length: true video frames.
+    keys: of dropout, one a clip; None switches it off.
+  """
+  names = tuple(encoders)
+
+  def hidden(layer, x):
+    return _hidden(encoders, layer, x, config, keys)
+
+  def lstms(layer, inputs, lengths):
+    outputs = lstm_together(
+      [inputs[name] for name in names],
+      [encoders[name][layer] for name in names],
+      lengths,
+      implementation=config.implementation,
+    )
+    return {name: h for name, (h, _) in zip(names, outputs, strict=True)}
+
+  seen = [hidden(stream, visual[stream]) for stream in visual]
+  if len(seen) == 1:
+    frames = seen[0]
+  else:
+    joined = {
+      name: jnp.concatenate([one[name] for one in seen], axis=-1)
+      for name in names
+    }
+    frames = hidden('visual', joined)
+  weights: dict[str, Array | None] = dict.fromkeys(names)
+  if audio is not None:
+    heard = hidden(AUDIO, audio)
+    if config.alignment.reads == 'states':
+      heard = lstms('audio_lstm', heard, audio_length)
+    for name in names:
+      aligned, weights[name] = _aligned(
+        encoders[name].get('alignment'),
+        config.alignment,
+        heard[name],
+        frames[name],
+        audio_length,
+        visual_length,
+      )
+      # [x_t; v_t]
+      frames[name] = jnp.concatenate([aligned, frames[name]], axis=-1)
+  states = lstms('lstm', frames, visual_length)
+  return {name: (states[name], weights[name]) for name in names}
+
+
+def _hidden(
+  encoders: Mapping[str, Layers],
+  layer: str,
+  inputs: Float[Array, 'B T _'] | Mapping[str, Float[Array, 'B T _']],
+  config: settings.Model,
+  keys: Key[Array, ' B'] | None,
+) -> dict[str, Float[Array, 'B T _']]:
+  """Returns encoder -> a hidden layer's output, after dropout (Section 4.1).
+
+  Args:
+    encoders: as of `encode`.
+    layer: its name.
+    inputs: one array that all encoders read, or each one's own.
+    config: the model's.
+    keys: of dropout.
+  """
+  if isinstance(inputs, Mapping):
+    parameters = {name: encoders[name][layer] for name in encoders}
+    outputs = {
+      name: _affine(inputs[name], *parameters[name]) for name in encoders
+    }
+  else:
+    kernels, biases = zip(
+      *(one[layer] for one in encoders.values()), strict=True
+    )
+    joined = _affine(
+      inputs, jnp.concatenate(kernels, axis=1), jnp.concatenate(biases)
+    )
+    outputs = dict(zip(encoders, _split(joined, biases), strict=True))
+  activation = _ACTIVATIONS[config.activation]
+  return {
+    name: dropout(
+      activation(x), config.dropout, keys, (name, f'{layer}_hidden')
+    )
+    for name, x in outputs.items()
+  }
+
+
+def _affine(x, kernel, bias):
+  """Returns `x kernel + bias` for (B, T, D)."""
+  # Without the barrier XLA folds a transposition into the product that is the
+  # kernel's gradient, and that product is four times slower on a CPU.
+  transposed = jax.lax.optimization_barrier(kernel.T)
+  return jnp.einsum('btd,vd->btv', x, transposed) + bias[None, None]
+
+
+def _split(joined, like):
+  """Returns the parts of the last axis, as wide as those of `like`."""
+  ends = list(itertools.accumulate(part.shape[-1] for part in like))
+  return jnp.split(joined, ends[:-1], axis=-1)
+
+
+def _aligned(parameters, config, audio, visual, audio_length, visual_length):
+  """Returns x_t and l_t of every clip."""
+  if config.mode == 'centre':
+    return jax.vmap(alignment.centre, (0, None, None, 0, 0))(
+      audio,
+      2 * config.half_window,
+      visual.shape[1],
+      audio_length,
+      visual_length,
+    )
+  w_audio, w_visual, w_place = parameters
+  return jax.vmap(alignment.align, (0, 0, None, None, None, 0, 0))(
+    audio, visual, w_audio, w_visual, w_place, audio_length, visual_length
+  )

@@ -7,7 +7,7 @@ import pytest
 from jax.test_util import check_grads
 
 import avjax
-from avjax.kernels.lstm import IMPLEMENTATIONS
+from avjax.kernels.lstm import IMPLEMENTATIONS, lstm_together
 
 NAMES = tuple(IMPLEMENTATIONS)
 LENGTHS = np.array([7, 1, 4, 0, 7], np.int32)  # full, shortest, ragged, filler
@@ -185,3 +185,30 @@ def test_vmap_and_jit():
   )
   second, _ = avjax.lstm(arrays[0], *(2 * a for a in arrays[1:]), LENGTHS)
   np.testing.assert_allclose(both[1], second, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('lengths', [None, LENGTHS], ids=['full', 'ragged'])
+def test_together_is_each_alone(lengths):
+  """Law: networks in one scan, of different widths, give what each does."""
+  networks = [example(), example(width=2, cells=3), example(width=5, cells=1)]
+
+  def total(networks, run):
+    outputs = run(networks)
+    leaves = jax.tree.leaves(outputs)
+    return sum((k * x**2).sum() for k, x in enumerate(leaves, 1)), outputs
+
+  def together(networks):
+    inputs, parameters = [n[0] for n in networks], [n[1:] for n in networks]
+    return lstm_together(inputs, parameters, lengths)
+
+  def apart(networks):
+    return [avjax.lstm(*n, lengths) for n in networks]
+
+  got, wanted = (
+    jax.grad(total, has_aux=True)(networks, run) for run in (together, apart)
+  )
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5),
+    got,
+    wanted,
+  )

@@ -251,3 +251,18 @@ def test_too_few_emotions(emotions):
   """Law: a classifier needs two different classes."""
   with pytest.raises(ConfigError, match='at least two different'):
     avjax.build(SMALL, emotions)
+
+
+def test_encoders_share_their_work():
+  """Law: two encoders need two scans, and one product for each input."""
+  _, module = network('proposed')
+  batch = example()
+  parameters = random_parameters(module, batch)
+  jaxpr = str(
+    jax.make_jaxpr(lambda p: module.apply({'params': p}, batch).logits)(
+      parameters
+    )
+  )
+  assert jaxpr.count(' scan[') == 2
+  # Two encoders, each with six hidden units.
+  assert jaxpr.count('f32[12,8] = optimization_barrier') == 1

@@ -8,6 +8,6 @@ dense time-major arrays that returns h and c of every step; `api.lstm` gives
 all of them lengths, masking and final states.
 """
 
-from avjax.kernels.lstm.api import IMPLEMENTATIONS, lstm
+from avjax.kernels.lstm.api import IMPLEMENTATIONS, lstm, lstm_together
 
-__all__ = ['IMPLEMENTATIONS', 'lstm']
+__all__ = ['IMPLEMENTATIONS', 'lstm', 'lstm_together']

@@ -1,7 +1,8 @@
 """The LSTM of Eqs. 1-3 for a batch of sequences of different lengths."""
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 
@@ -52,7 +53,7 @@ def lstm(
     ValueError: no implementation of that name.
   """
   if implementation is None:
-    implementation = 'fused'
+    implementation = 'fused_hc'
   if implementation not in IMPLEMENTATIONS:
     raise ValueError(
       f'no LSTM implementation {implementation!r}; there are '
@@ -69,6 +70,59 @@ def lstm(
   h, c = scan(inputs.swapaxes(0, 1), w_input, w_recurrent, bias)
   h, c = h.swapaxes(0, 1), c.swapaxes(0, 1)
   return jnp.where(within, h, 0), (last_step(h, lengths), last_step(c, lengths))
+
+
+def lstm_together(
+  inputs: Sequence[Float[Array, 'B T _']],
+  parameters: Sequence[
+    tuple[Float[Array, '_ 4 _'], Float[Array, '_ 4 _'], Float[Array, '4 _']]
+  ],
+  lengths: Int[Array, ' B'] | None = None,
+  *,
+  implementation: str | None = None,
+) -> list[tuple[Array, tuple[Array, Array]]]:
+  """Returns what `lstm` does for each of several networks, from one scan.
+
+  Ours. The networks stand side by side: one recurrent matrix with a block for
+  each, so that there are as many sequential steps as for one of them.
+
+  Args:
+    inputs: of each network, over the same steps.
+    parameters: w_input, w_recurrent and bias of each network; they may differ
+      in width.
+    lengths: as of `lstm`, the same for all.
+    implementation: as of `lstm`.
+  """
+  if len(inputs) == 1:
+    alone = lstm(
+      inputs[0], *parameters[0], lengths, implementation=implementation
+    )
+    return [alone]
+  w_input, w_recurrent, bias = zip(*parameters, strict=True)
+  h, (h_last, c_last) = lstm(
+    jnp.concatenate(inputs, axis=-1),
+    _blocks(w_input),
+    _blocks(w_recurrent),
+    jnp.concatenate(bias, axis=-1),
+    lengths,
+    implementation=implementation,
+  )
+  ends = list(itertools.accumulate(b.shape[-1] for b in bias))[:-1]
+  parts = (jnp.split(x, ends, axis=-1) for x in (h, h_last, c_last))
+  return [
+    (h, (h_last, c_last)) for h, h_last, c_last in zip(*parts, strict=True)
+  ]
+
+
+def _blocks(matrices: Sequence[Float[Array, '_ 4 _']]) -> Float[Array, '_ 4 _']:
+  """Returns one matrix with the given ones, gate by gate, on its diagonal."""
+  before, columns = 0, sum(m.shape[-1] for m in matrices)
+  rows = []
+  for matrix in matrices:
+    after = columns - before - matrix.shape[-1]
+    rows.append(jnp.pad(matrix, ((0, 0), (0, 0), (before, after))))
+    before += matrix.shape[-1]
+  return jnp.concatenate(rows)
 
 
 def last_step(
