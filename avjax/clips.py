@@ -101,6 +101,8 @@ class Batch:
     audio_length: (B,) true audio frames of each clip.
     visual_length: (B,) true video frames of each clip; 0 marks filler.
     label: (B,) index into the run's list of emotions, or None.
+    zero_padded: the streams are known to be zero on padding, so that the
+      network need not make them so.
   """
 
   audio: Float[Array, '*devices B Ta D'] | None
@@ -108,3 +110,4 @@ class Batch:
   audio_length: Int[Array, '*devices B']
   visual_length: Int[Array, '*devices B']
   label: Int[Array, '*devices B'] | None = None
+  zero_padded: bool = struct.field(pytree_node=False, default=False)

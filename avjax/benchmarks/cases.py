@@ -57,6 +57,7 @@ def random_batch(shape: Shape, emotions: int = len(EMOTIONS)) -> Batch:
     audio_length=jnp.asarray(audio_length),
     visual_length=jnp.asarray(visual_length),
     label=jnp.asarray(random.integers(emotions, size=shape.batch, dtype='i4')),
+    zero_padded=True,
   )
 
 

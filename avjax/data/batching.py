@@ -163,14 +163,14 @@ def collate(
   label = np.full(len(mine), UNKNOWN, np.int32)
   for row, clip in taken.items():
     lengths[:, row] = clip.audio_length, clip.visual_length
-    if clip.label is not None:
-      label[row] = _number(clip.name, clip.label, emotions)
+  label[list(taken)] = labels(list(taken.values()), emotions)
   return Batch(
     audio=padded.pop(AUDIO, None),
     visual=padded,
     audio_length=lengths[0],
     visual_length=lengths[1],
     label=label,
+    zero_padded=True,
   )
 
 
@@ -185,13 +185,22 @@ def _pad(
   return padded
 
 
-def _number(clip: str, label: str, emotions: Sequence[str]) -> int:
-  if label not in emotions:
-    raise DataError(
-      f'{clip} has the label {label!r}, which is none of'
-      f' {", ".join(emotions)}; correct the label or train with it'
-    )
-  return emotions.index(label)
+def labels(
+  clips: Sequence[Clip], emotions: Sequence[str]
+) -> Int[np.ndarray, ' clips']:
+  """Returns each clip's place in the list of emotions, or UNKNOWN.
+
+  Raises:
+    DataError: a label is not among the emotions.
+  """
+  for clip in clips:
+    if clip.label is not None and clip.label not in emotions:
+      raise DataError(
+        f'{clip.name} has the label {clip.label!r}, which is none of'
+        f' {", ".join(emotions)}; correct the label or train with it'
+      )
+  numbers = {None: UNKNOWN} | {name: k for k, name in enumerate(emotions)}
+  return np.array([numbers[clip.label] for clip in clips], np.int32)
 
 
 def check_streams(clips: Sequence[Clip], streams: Sequence[str]) -> None:

@@ -177,7 +177,7 @@ def _open(
   """
   config = module.settings
   visual = {
-    name: _zero_padding(batch.visual[name], batch.visual_length)
+    name: _zero_padding(batch.visual[name], batch.visual_length, batch)
     for name in config.streams
     if name != AUDIO
   }
@@ -185,7 +185,7 @@ def _open(
   if AUDIO in config.streams:
     if batch.audio is None:
       raise ValueError('the model reads audio, and the batch has none')
-    audio = _zero_padding(batch.audio, batch.audio_length)
+    audio = _zero_padding(batch.audio, batch.audio_length, batch)
   keys = None
   if train and config.dropout > 0:
     keys = clip_keys(
@@ -201,7 +201,9 @@ def _widths(audio: Array | None, visual: Mapping[str, Array]) -> dict[str, int]:
 
 
 def _zero_padding(
-  x: Float[Array, 'B T D'], length: Int[Array, ' B']
+  x: Float[Array, 'B T D'], length: Int[Array, ' B'], batch: Batch
 ) -> Float[Array, 'B T D']:
+  if batch.zero_padded:
+    return x
   within = jnp.arange(x.shape[1])[None] < length[:, None]
   return jnp.where(within[..., None], x, 0)

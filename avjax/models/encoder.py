@@ -219,18 +219,17 @@ def _hidden(
     keys: of dropout.
   """
   if isinstance(inputs, Mapping):
-    parameters = {name: encoders[name][layer] for name in encoders}
     outputs = {
-      name: _affine(inputs[name], *parameters[name]) for name in encoders
+      name: _affine(x, *([one] for one in encoders[name][layer]))
+      for name, x in inputs.items()
     }
   else:
     kernels, biases = zip(
       *(one[layer] for one in encoders.values()), strict=True
     )
-    joined = _affine(
-      inputs, jnp.concatenate(kernels, axis=1), jnp.concatenate(biases)
-    )
-    outputs = dict(zip(encoders, _split(joined, biases), strict=True))
+    ends = list(itertools.accumulate(len(bias) for bias in biases))
+    joined = jnp.split(_affine(inputs, kernels, biases), ends[:-1], axis=-1)
+    outputs = dict(zip(encoders, joined, strict=True))
   activation = _ACTIVATIONS[config.activation]
   return {
     name: dropout(
@@ -240,18 +239,15 @@ def _hidden(
   }
 
 
-def _affine(x, kernel, bias):
-  """Returns `x kernel + bias` for (B, T, D)."""
+def _affine(x, kernels, biases):
+  """Returns `x kernel + bias` for (B, T, D), all kernels side by side."""
   # Without the barrier XLA folds a transposition into the product that is the
   # kernel's gradient, and that product is four times slower on a CPU.
-  transposed = jax.lax.optimization_barrier(kernel.T)
-  return jnp.einsum('btd,vd->btv', x, transposed) + bias[None, None]
-
-
-def _split(joined, like):
-  """Returns the parts of the last axis, as wide as those of `like`."""
-  ends = list(itertools.accumulate(part.shape[-1] for part in like))
-  return jnp.split(joined, ends[:-1], axis=-1)
+  rows = jnp.concatenate([kernel.T for kernel in kernels])
+  rows = jax.lax.optimization_barrier(rows)
+  return (
+    jnp.einsum('btd,vd->btv', x, rows) + jnp.concatenate(biases)[None, None]
+  )
 
 
 def _aligned(parameters, config, audio, visual, audio_length, visual_length):

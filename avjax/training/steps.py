@@ -75,7 +75,7 @@ def create_state(
   )
 
 
-def _step(
+def step(
   state: TrainState, batch: Batch, axis_name: str | None = None
 ) -> tuple[TrainState, dict[str, jax.Array]]:
   """Returns the state after one step, and what was seen on the way.
@@ -141,17 +141,17 @@ def _step(
   return state, metrics
 
 
-train_step = jax.jit(_step, donate_argnums=0)
-"""`train_step(state, batch) -> (state, metrics)`: see `_step`. Shards with its
+train_step = jax.jit(step, donate_argnums=0)
+"""`train_step(state, batch) -> (state, metrics)`: see `step`. Shards with its
 arguments: a batch spread over devices and a replicated state train in data
 parallel. The state is donated."""
 
 
 @functools.cache
 def pmapped_train_step(devices: tuple[jax.Device, ...]):
-  """Returns `_step` under pmap: every argument has a leading device axis."""
+  """Returns `step` under pmap: every argument has a leading device axis."""
   return jax.pmap(
-    functools.partial(_step, axis_name='data'),
+    functools.partial(step, axis_name='data'),
     axis_name='data',
     devices=devices,
     donate_argnums=0,
