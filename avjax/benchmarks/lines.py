@@ -27,7 +27,7 @@ def environment(revision: str | None = None) -> dict[str, Any]:
   """
   about = records.environment()
   about['versions']['numpy'] = np.__version__
-  if 'torch' in sys.modules:
+  if sys.modules.get('torch'):
     about['versions']['torch'] = importlib.metadata.version('torch')
   device = jax.devices()[0].device_kind
   if jax.default_backend() == 'cpu':

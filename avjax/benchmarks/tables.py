@@ -134,7 +134,11 @@ def text(parts: Mapping[str, Sequence[Entry]], lines: Sequence[Line]) -> str:
     for run in part
     for line in run.values()
   }
-  absent = [f'- {_absent(line)}' for line in lines if _place(line) not in done]
+  absent = [
+    f'- {_absent(line)}'
+    for line in lines
+    if 'median_ms' not in line and _place(line) not in done
+  ]
   if absent:
     blocks += ['## What was not timed', '\n'.join(dict.fromkeys(absent))]
   return '\n\n'.join(block.strip() for block in blocks) + '\n'

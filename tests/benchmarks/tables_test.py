@@ -108,7 +108,7 @@ def test_slopes(written):
 
 
 def test_what_is_missing(written):
-  """Law: what failed or did not fit in is told, unless it ran at another time."""
+  """Law: what failed or was too late is told, if it never ran."""
   pytest.importorskip('matplotlib')
   head = {'case': 'train_step', **SHAPE, 'started': OLD, **ABOUT}
   text = written(
