@@ -21,11 +21,10 @@ TOLERANCES = {
 
 @dataclasses.dataclass(frozen=True)
 class Errors:
-  """The largest error of the values and of the gradients, and where it is."""
+  """The largest error of the values, and that of the gradients."""
 
   value: float
   gradient: float
-  place: str
 
 
 def values(function: Callable) -> Callable:
@@ -38,9 +37,8 @@ def values_and_gradients(function: Callable) -> Callable:
 
   def loss(arguments):
     value = function(arguments)
-    return (
-      value.astype(jnp.promote_types(value.dtype, 'f4')) ** 2
-    ).mean(), value
+    wide = value.astype(jnp.promote_types(value.dtype, jnp.float32))
+    return (wide**2).mean(), value
 
   def call(arguments):
     (_, value), gradients = jax.value_and_grad(loss, has_aux=True)(arguments)
@@ -85,20 +83,20 @@ def check(name: str, got: Any, wanted: Any, precision: str) -> Errors:
   Raises:
     AvjaxError: an error is too large, or something is not a number.
   """
-  worst = []
+  errors = []
   parts = zip(('', 'gradient of '), got, wanted, strict=True)
   for (part, have, want), tolerance in zip(
     parts, TOLERANCES[precision], strict=True
   ):
     error, place = _largest(have, want)
-    place = part + (place or 'the value')
-    worst.append((error, place))
+    errors.append(error)
     if not error <= tolerance:
       raise AvjaxError(
-        f'{name} differs by {error:.1e} of the largest entry in {place}; at'
-        f' most {tolerance:.0e} is wanted, so it was not timed'
+        f'{name} differs by {error:.1e} of the largest entry in'
+        f' {part}{place or "the value"}; at most {tolerance:.0e} is wanted, so'
+        ' it was not timed'
       )
-  return Errors(worst[0][0], worst[1][0], max(worst)[1])
+  return Errors(*errors)
 
 
 def _largest(got: Any, wanted: Any) -> tuple[float, str]:

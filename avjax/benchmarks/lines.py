@@ -6,7 +6,6 @@ import importlib.metadata
 import os
 import pathlib
 import platform
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,15 +18,18 @@ from avjax.benchmarks.timing import Implementation, Timing
 from avjax.training import records
 
 
-def environment(revision: str | None = None) -> dict[str, Any]:
+def environment(
+  revision: str | None = None, torch: bool = False
+) -> dict[str, Any]:
   """Returns the device, the versions and the revision of the source.
 
   Args:
     revision: of the source where it has no git history; None asks git.
+    torch: PyTorch is there, and its version counts.
   """
   about = records.environment()
   about['versions']['numpy'] = np.__version__
-  if sys.modules.get('torch'):
+  if torch:
     about['versions']['torch'] = importlib.metadata.version('torch')
   device = jax.devices()[0].device_kind
   if jax.default_backend() == 'cpu':

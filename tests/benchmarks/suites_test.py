@@ -90,7 +90,7 @@ def test_whole_case_fails(monkeypatch):
 def test_budget(monkeypatch, budget, run):
   """Law: an entry begins only if one as long as the longest would still fit.
 
-  Each takes 10 seconds.
+  Each of the case takes 10 seconds.
   """
   now = [0.0]
 
