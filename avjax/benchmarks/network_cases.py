@@ -13,6 +13,7 @@ from avjax.benchmarks.case import Case
 from avjax.benchmarks.inputs import Shape
 from avjax.benchmarks.timing import Implementation, compiled
 from avjax.clips import EMOTIONS, Batch
+from avjax.errors import AvjaxError
 from avjax.models.classifiers import build
 from avjax.training import steps
 
@@ -97,6 +98,10 @@ def _settings(implementation: str | None = None) -> settings.Settings:
 
 def _proposed(shape: Shape) -> tuple[Batch, Mapping[str, Any]]:
   """Returns a batch, and the parameters that every network begins with."""
+  if shape.precision == 'bfloat16':
+    raise AvjaxError(
+      'precision is bfloat16, which is for a layer alone; take float32 or tf32'
+    )
   batch = inputs.clips(shape)
   return batch, steps.create_state(_settings(), batch).params
 

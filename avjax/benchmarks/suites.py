@@ -159,7 +159,6 @@ SUITES = {
     *_networks('train_step', 'tf32', (256, 150)),
     *_networks('train_step', 'float32', (32, 60)),
     *_networks('inference', 'tf32', (1, 60)),
-    *_layers('lstm', 'bfloat16', (16, 1024, 64, FULL)),
   ],
 }
 """Each with the most important entries first."""

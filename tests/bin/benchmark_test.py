@@ -82,12 +82,12 @@ runpy.run_path(sys.argv[0], run_name='__main__')
     )
 
   for _ in range(2):
-    done = start('--case=lstm_forward', '--output=a.jsonl', *TINY)
+    done = start('--case=lstm_forward', '--output=b/a.jsonl', *TINY)
     assert (done.returncode, done.stderr) == (0, '')
-  written = (tmp_path / 'a.jsonl').read_text()
+  written = (tmp_path / 'b/a.jsonl').read_text()
   assert written.endswith(done.stdout)
   assert len(written.splitlines()) == 2 * len(done.stdout.splitlines())
-  done = start('--table', 'a.jsonl')
+  done = start('--table', 'b/a.jsonl')
   assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
   text = (tmp_path / 'BENCHMARKS.md').read_text()
   assert '| 2 x 4, 2 cells, ragged |' in text
