@@ -8,11 +8,14 @@ import os
 import pathlib
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags
-from ml_collections import config_dict, config_flags
 
 from avjax.errors import AvjaxError, TrainingError
+
+if TYPE_CHECKING:
+  from ml_collections import config_dict
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
@@ -69,12 +72,15 @@ def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
     raise flags.Error(f'--config: {text}') from error
 
 
-def config_of(flag: flags.FlagHolder) -> config_dict.ConfigDict:
+def config_of(flag: flags.FlagHolder) -> 'config_dict.ConfigDict':
   """Returns the config that a config flag names.
 
   Raises:
     flags.Error: none was given, or the file cannot be read.
   """
+  # Only programs that have such a flag need the package.
+  from ml_collections import config_dict, config_flags
+
   value = flag.value
   if value is None:
     raise flags.Error(f'--{flag.name} is missing; give one of configs/*.py')

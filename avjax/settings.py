@@ -11,11 +11,12 @@ fails before anything runs.
 import dataclasses
 import difflib
 import typing
-from typing import Any, TypeVar
-
-from ml_collections import config_dict
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from avjax.errors import ConfigError
+
+if TYPE_CHECKING:
+  from ml_collections import config_dict
 
 VARIANTS = ('average_pool5', 'last_time', 'average', 'proposed')
 Section = TypeVar('Section')
@@ -260,7 +261,7 @@ def section(kind: type[Section], values: Any, name: str = '') -> Section:
     ConfigError: a key that the section does not have, or a value that it
       cannot take.
   """
-  if isinstance(values, config_dict.ConfigDict):
+  if hasattr(values, 'to_dict'):  # a ConfigDict
     values = values.to_dict()
   known = typing.get_type_hints(kind)
   for key in values:
@@ -276,12 +277,15 @@ def section(kind: type[Section], values: Any, name: str = '') -> Section:
   return kind(**{**values, **nested})
 
 
-def default(size: str = 'full') -> config_dict.ConfigDict:
+def default(size: str = 'full') -> 'config_dict.ConfigDict':
   """Returns every setting at its default, for `--config`.
 
   Args:
     size: 'full', or 'smoke' for a variant that ends within seconds.
   """
+  # Here alone, so that nothing else needs the package.
+  from ml_collections import config_dict
+
   _one_of('the part after the colon of --config', size, ('full', 'smoke'))
   config = config_dict.ConfigDict(dataclasses.asdict(Settings()))
   config.model.implementation = config_dict.placeholder(str)

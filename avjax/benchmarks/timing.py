@@ -1,15 +1,42 @@
-"""Wall-clock times of several functions, taken in turns."""
+"""Wall-clock times of several implementations, taken in turns.
+
+Two timers. Latency: a call ends when its result is there. Throughput: many
+calls are begun, and the last one's end is waited for.
+"""
 
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 
-from avjax.training import records
+MOST = 100
+"""Calls in one turn."""
+SETTLE = 0.005
+"""Seconds of calls at the beginning of a turn that are not timed: the threads
+of whoever was called before wait for work and keep the cores busy meanwhile."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Implementation:
+  """One function to be timed.
+
+  Attributes:
+    call: begins one call and returns its result, which need not be there.
+    results: what it computes, for the check: value and gradients, as
+      `agreement.check` takes them.
+    wait: returns when a list of results is there.
+    compile_seconds: spent on it before the first call.
+    peak_bytes: that one call needs beside its arguments; None if unknown.
+  """
+
+  call: Callable[[], Any]
+  results: Callable[[], tuple[Any, Any]]
+  wait: Callable[[Any], Any] = jax.block_until_ready
+  compile_seconds: float = 0.0
+  peak_bytes: Callable[[], int | None] = lambda: None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,12 +44,14 @@ class Timing:
   """The times of one function, in seconds.
 
   Attributes:
-    first: of the first call, which compiles.
-    calls: of all the calls after it.
+    first: of the first call, which may compile.
+    calls: of all the calls that were waited for one by one.
+    begun: of a call where many are begun; one number a turn.
   """
 
   first: float
   calls: tuple[float, ...]
+  begun: tuple[float, ...]
 
   @property
   def median(self) -> float:
@@ -33,6 +62,11 @@ class Timing:
     return min(self.calls)
 
   @property
+  def throughput(self) -> float:
+    """Seconds a call where many are begun."""
+    return statistics.median(self.begun)
+
+  @property
   def compilation(self) -> float:
     """The first call without the time of an ordinary one."""
     return max(self.first - self.median, 0.0)
@@ -40,24 +74,40 @@ class Timing:
   @property
   def spread(self) -> float:
     """The middle half of the calls, as a fraction of the median."""
-    if len(self.calls) < 2:
-      return 0.0
-    lower, _, upper = statistics.quantiles(self.calls, n=4)
-    return (upper - lower) / self.median
+    return _spread(self.calls)
+
+  @property
+  def throughput_spread(self) -> float:
+    """The same of the turns in which many are begun."""
+    return _spread(self.begun)
+
+
+def _spread(times: Sequence[float]) -> float:
+  if len(times) < 2:
+    return 0.0
+  lower, middle, upper = statistics.quantiles(times, n=4)
+  return (upper - lower) / middle
 
 
 def in_turns(
-  functions: Mapping[str, Callable[[], Any]], rounds: int = 10, calls: int = 3
+  functions: Mapping[str, Implementation],
+  rounds: int = 10,
+  calls: int = 3,
+  turn: float = 0.05,
+  settle: float = SETTLE,
 ) -> dict[str, Timing]:
   """Returns the timing of each function, under its name.
 
   Every round calls each function in its turn, so that a machine that slows
-  down for a while slows all of them. A call ends when its result is there.
+  down for a while slows all of them.
 
   Args:
-    functions: without arguments; what they return is waited for.
+    functions: name -> what is called.
     rounds: three or more, so that there is a spread.
-    calls: of one function in a row, each timed.
+    calls: at least, of one function in a turn, for each of the timers.
+    turn: seconds that a turn's calls should fill for each of the timers, so
+      that short calls are many, though not above MOST.
+    settle: seconds of calls before each turn.
 
   Raises:
     ValueError: too few rounds or calls.
@@ -67,45 +117,45 @@ def in_turns(
       f'{rounds} rounds of {calls} calls; it must be 3 rounds or more of 1'
       ' call or more'
     )
-  first = {name: _seconds(function) for name, function in functions.items()}
-  times: dict[str, list[float]] = {name: [] for name in functions}
+  first = {name: _seconds(f, 1) for name, f in functions.items()}
+  count = {}
+  for name, function in functions.items():
+    least = min(_seconds(function, 1) for _ in range(3))
+    count[name] = max(calls, min(MOST, int(turn / least)))
+  each: dict[str, list[float]] = {name: [] for name in functions}
+  begun: dict[str, list[float]] = {name: [] for name in functions}
   for _ in range(rounds):
     for name, function in functions.items():
-      times[name] += [_seconds(function) for _ in range(calls)]
-  return {name: Timing(first[name], tuple(times[name])) for name in functions}
+      settled = time.perf_counter() + settle
+      while time.perf_counter() < settled:
+        _seconds(function, 1)
+      each[name] += [_seconds(function, 1) for _ in range(count[name])]
+      begun[name].append(_seconds(function, count[name]) / count[name])
+  return {
+    name: Timing(first[name], tuple(each[name]), tuple(begun[name]))
+    for name in functions
+  }
 
 
-def lines(
-  timings: Mapping[str, Timing], case: str, shape: Any
-) -> list[dict[str, Any]]:
-  """Returns what is printed of each timing: times, ratio, where and with what.
+def compiled(
+  function: Any, *arguments: Any
+) -> tuple[Callable[..., Any], float, Callable[[], int | None]]:
+  """Returns a jitted function compiled for its arguments, and two figures.
 
-  `ratio` is the median over that of the first implementation, ours:
-  above 1 where ours is faster.
+  These are the seconds it took and, when called, the bytes of its temporaries.
   """
-  ours = next(iter(timings.values())).median
-  environment = records.environment()
-  environment['versions']['numpy'] = np.__version__
-  return [
-    {
-      'case': case,
-      'implementation': name,
-      **dataclasses.asdict(shape),
-      'dtype': 'float32',
-      'compile_seconds': round(timing.compilation, 3),
-      'median_ms': round(1e3 * timing.median, 3),
-      'min_ms': round(1e3 * timing.least, 3),
-      'spread': round(timing.spread, 3),
-      'ratio': round(timing.median / ours, 3),
-      'calls': len(timing.calls),
-      'device': jax.devices()[0].device_kind,
-      **environment,
-    }
-    for name, timing in timings.items()
-  ]
-
-
-def _seconds(function: Callable[[], Any]) -> float:
   start = time.perf_counter()
-  jax.block_until_ready(function())
+  program = function.lower(*arguments).compile()
+  seconds = time.perf_counter() - start
+
+  def peak_bytes():
+    analysis = program.memory_analysis()
+    return None if analysis is None else int(analysis.temp_size_in_bytes)
+
+  return program, seconds, peak_bytes
+
+
+def _seconds(function: Implementation, calls: int) -> float:
+  start = time.perf_counter()
+  function.wait([function.call() for _ in range(calls)])
   return time.perf_counter() - start

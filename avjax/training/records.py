@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import avjax
 from avjax.errors import CheckpointError
 from avjax.settings import Settings
 from avjax.training.evaluate import Outcome
@@ -20,7 +21,7 @@ CONFIG = 'config.json'
 METRICS = 'metrics.jsonl'
 PREDICTIONS = 'predictions.csv'
 RESULTS = 'results.json'
-_PACKAGES = ('avjax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint')
+_PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint')
 
 
 def write(path: pathlib.Path, text: str) -> None:
@@ -152,7 +153,8 @@ def environment() -> dict[str, Any]:
   except (OSError, subprocess.CalledProcessError):
     revision = None  # installed without its history
   return {
-    'versions': {name: importlib.metadata.version(name) for name in _PACKAGES}
+    'versions': {'avjax': avjax.__version__}
+    | {name: importlib.metadata.version(name) for name in _PACKAGES}
     | {'python': platform.python_version()},
     'git_revision': revision,
   }

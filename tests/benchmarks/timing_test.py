@@ -1,32 +1,54 @@
 """Times of functions that are called in turns."""
 
+import jax
 import jax.numpy as jnp
 import pytest
 
 from avjax.benchmarks import timing
+from avjax.benchmarks.timing import Implementation
 
 
 def test_turns():
-  """Law: one call first, then rounds in which each has its turn."""
-  called = []
+  """Law: rounds in which each has its turn: one by one, then all at once."""
+  happened = []
 
   def function(name):
-    return lambda: (called.append(name), jnp.zeros(1))[1]
+    return Implementation(
+      call=lambda: happened.append(name),
+      results=lambda: ((), ()),
+      wait=lambda results: happened.append(str(len(results))),
+    )
 
-  timings = timing.in_turns({n: function(n) for n in 'ab'}, rounds=3, calls=2)
-  assert ''.join(called) == 'ab' + 3 * 'aabb'
-  assert all(len(timings[name].calls) == 6 for name in 'ab')
-  assert all(min(timings[name].calls) > 0 for name in 'ab')
+  functions = {name: function(name) for name in 'ab'}
+  timings = timing.in_turns(functions, rounds=3, calls=2, turn=0.0, settle=0.0)
+  begins = 'a1b1' + 3 * 'a1' + 3 * 'b1'  # the first, and how long it takes
+  assert ''.join(happened) == begins + 3 * 'a1a1aa2b1b1bb2'
+  for name in 'ab':
+    assert (len(timings[name].calls), len(timings[name].begun)) == (6, 3)
+    assert min(timings[name].calls) > 0 and min(timings[name].begun) > 0
 
 
 def test_statistics():
   """Equation: median, least, compilation and spread of known times."""
-  known = timing.Timing(first=10.0, calls=(4.0, 1.0, 2.0, 3.0, 5.0))
+  calls = 4.0, 1.0, 2.0, 3.0, 5.0
+  known = timing.Timing(first=10.0, calls=calls, begun=(1.0, 9.0, 2.0))
   assert (known.median, known.least, known.compilation) == (3, 1, 7)
   assert known.spread == pytest.approx((4.5 - 1.5) / 3)
+  assert known.throughput == 2
+  assert known.throughput_spread == pytest.approx((9 - 1) / 2)
 
 
 def test_too_few_rounds():
   """Law: fewer than three rounds have no spread."""
   with pytest.raises(ValueError, match='2 rounds of 1 calls'):
     timing.in_turns({}, rounds=2, calls=1)
+
+
+def test_compiled():
+  """Law: the program computes the same, and its figures are numbers."""
+  function = jax.jit(lambda x: (x @ x).sum())
+  x = jnp.ones((64, 64))
+  program, seconds, peak_bytes = timing.compiled(function, x)
+  assert program(x) == function(x) == 64**3
+  assert seconds > 0
+  assert peak_bytes() >= 0

@@ -1,39 +1,120 @@
 """bin/benchmark as a user starts it, on a shape of no interest."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from tests.bin.programs import compiled, fails, run  # noqa: F401
+from tests.bin.programs import ROOT, compiled, environment, fails, run  # noqa: F401
 
-TINY = '--batch=2', '--frames=4', '--cells=2', '--rounds=3', '--calls=1'
+TINY = (
+  *('--batch=2', '--frames=4', '--cells=2'),
+  *('--rounds=3', '--calls=1', '--turn=0'),
+)
+
+
+def lines_of(out):
+  return [json.loads(line) for line in out.splitlines()]
 
 
 @pytest.mark.parametrize(
-  'case, names',
+  'case, peers, names',
   [
-    ('train_step', ['avjax', 'flax']),
-    ('lstm', ['fused', 'fused_hc', 'reference', 'flax']),
+    ('train_step', 'flax', ['avjax', 'flax']),
+    ('inference', '', ['avjax']),
+    ('lstm', 'fused_hc', ['avjax', 'fused_hc']),
   ],
 )
-def test_lines(case, names, compiled, tmp_path):  # noqa: F811
+def test_lines(case, peers, names, compiled, tmp_path):  # noqa: F811
   """Program: one JSON line for each implementation, ours first."""
   code, out, error = run(
-    'benchmark', f'--case={case}', *TINY, compiled=compiled, cwd=tmp_path
+    'benchmark',
+    f'--case={case}',
+    f'--peers={peers}',
+    *TINY,
+    compiled=compiled,
+    cwd=tmp_path,
   )
   assert (code, error) == (0, '')
-  lines = [json.loads(line) for line in out.splitlines()]
+  lines = lines_of(out)
   assert [line['implementation'] for line in lines] == names
   assert lines[0]['ratio'] == 1
   for line in lines:
     assert (line['case'], line['batch'], line['frames']) == (case, 2, 4)
     assert 0 < line['min_ms'] <= line['median_ms']
+    assert line['value_error'] < 1e-5 and line['gradient_error'] < 1e-4
     assert {'jax', 'flax', 'numpy', 'python'} <= line['versions'].keys()
+    assert ('cells' in line) == (case == 'lstm')
 
 
-def test_wrong_case(compiled, tmp_path):  # noqa: F811
-  """Program: a case that does not exist is one line that lists the cases."""
-  error = fails(
-    'benchmark', '--case=epoch', *TINY, compiled=compiled, cwd=tmp_path
+def test_torch(compiled, tmp_path):  # noqa: F811
+  """Program: PyTorch's peers, dense and packed, where PyTorch is installed."""
+  pytest.importorskip('torch')
+  flags = '--case=train_step', '--peers=torch', *TINY
+  code, out, error = run('benchmark', *flags, compiled=compiled, cwd=tmp_path)
+  assert (code, error) == (0, '')
+  names = [line['implementation'] for line in lines_of(out)]
+  assert names == ['avjax', 'torch', 'torch_packed']
+
+
+def test_files_and_table(compiled, tmp_path):  # noqa: F811
+  """Program: lines are added to a file, and a table is made of it.
+
+  Without the packages that only configs and the tests need.
+  """
+  pytest.importorskip('matplotlib')
+  program = f"""
+import runpy, sys
+for name in 'ml_collections', 'jaxtyping', 'beartype', 'torch':
+  sys.modules[name] = None
+sys.argv[0] = {str(ROOT / 'bin/benchmark')!r}
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+  def start(*flags):
+    return subprocess.run(
+      [sys.executable, '-c', program, *flags],
+      env=environment(compiled),
+      cwd=tmp_path,
+      capture_output=True,
+      text=True,
+    )
+
+  for _ in range(2):
+    done = start('--case=lstm_forward', '--output=b/a.jsonl', *TINY)
+    assert (done.returncode, done.stderr) == (0, '')
+  written = (tmp_path / 'b/a.jsonl').read_text()
+  assert written.endswith(done.stdout)
+  assert len(written.splitlines()) == 2 * len(done.stdout.splitlines())
+  done = start('--table', 'b/a.jsonl')
+  assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+  text = (tmp_path / 'BENCHMARKS.md').read_text()
+  assert '| 2 x 4, 2 cells, ragged |' in text
+  assert (tmp_path / 'BENCHMARKS.png').exists()
+
+
+def test_no_time(compiled, tmp_path):  # noqa: F811
+  """Program: a suite without any time says so of each entry."""
+  code, out, error = run(
+    'benchmark', '--suite=cpu', '--budget=0', compiled=compiled, cwd=tmp_path
   )
-  assert '--case=epoch is not there; there is train_step, lstm' in error
+  assert (code, error) == (0, '')
+  assert all('budget of 0 s' in line['left_out'] for line in lines_of(out))
+  assert len(out.splitlines()) > 5
+
+
+@pytest.mark.parametrize(
+  'flags, message',
+  [
+    (['--case=epoch'], 'there is train_step, inference, lstm, lstm_forward'),
+    (['--peers=keras'], "no peer 'keras'; there is flax, torch, cudnn"),
+    (['--peers=cudnn'], 'cudnn needs a GPU, and this is cpu; leave it out'),
+    (['--precision=half'], 'must be one of float32, tf32, bfloat16'),
+    (['--table', 'none.jsonl'], 'none.jsonl: No such file'),
+  ],
+)
+def test_wrong_flags(flags, message, compiled, tmp_path):  # noqa: F811
+  """Program: what is not to be had is one line that says what is."""
+  error = fails('benchmark', *flags, *TINY, compiled=compiled, cwd=tmp_path)
+  assert message in error

@@ -157,13 +157,22 @@ def _cell(ours):
 
 
 def lstm(
-  arrays: Sequence[Array], lengths: Int[Array, ' B']
+  arrays: Sequence[Array], lengths: Int[Array, ' B'] | None, unroll: int = 1
 ) -> Float[Array, 'B T C']:
-  """Returns the states of one layer; `arrays` as `avjax.lstm` takes them."""
+  """Returns the states of one layer.
+
+  Args:
+    arrays: inputs and parameters as `avjax.lstm` takes them.
+    lengths: of each row; None where all are full.
+    unroll: steps in one round of the loop.
+  """
   inputs, w_input, w_recurrent, bias = arrays
   ours = {'w_input': w_input, 'w_recurrent': w_recurrent, 'bias': bias}
-  layer = nn.RNN(nn.OptimizedLSTMCell(bias.shape[1]))
+  cell = nn.OptimizedLSTMCell(bias.shape[1], param_dtype=inputs.dtype)
+  layer = nn.RNN(cell, unroll=unroll)
   h: Any = layer.apply({'params': _cell(ours)}, inputs, seq_lengths=lengths)
+  if lengths is None:
+    return h
   within = jnp.arange(inputs.shape[1])[None] < lengths[:, None]
   return jnp.where(within[..., None], h, 0)
 

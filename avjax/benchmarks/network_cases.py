@@ -1,0 +1,127 @@
+"""The whole proposed network."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from avjax import settings
+from avjax.benchmarks import agreement, case, flax_peers, inputs
+from avjax.benchmarks.case import Case
+from avjax.benchmarks.inputs import Shape
+from avjax.benchmarks.timing import Implementation, compiled
+from avjax.clips import EMOTIONS, Batch
+from avjax.errors import AvjaxError
+from avjax.models.classifiers import build
+from avjax.training import steps
+
+
+def inference(shape: Shape, peers: Sequence[str]) -> Case:
+  """Returns the logits of a batch by `proposed`."""
+  batch, params = _proposed(shape)
+
+  def jitted(function, state):
+    program, seconds, peak_bytes = compiled(function, state, batch)
+    call = functools.partial(program, state, batch)
+    return Implementation(
+      call,
+      lambda: (np.asarray(getattr(call(), 'logits', call())), {}),
+      compile_seconds=seconds,
+      peak_bytes=peak_bytes,
+    )
+
+  def ours(implementation):
+    state = steps.create_state(_settings(implementation), batch)
+    return jitted(steps.eval_step, state)
+
+  def flax():
+    network = flax_peers.Proposed(_settings().model, len(EMOTIONS))
+    variables = {'params': flax_peers.from_ours(params)}
+    return jitted(jax.jit(network.apply), variables)
+
+  makers = case.ours(ours, peers) | ({'flax': flax} if 'flax' in peers else {})
+  if 'torch' in peers:
+    makers |= case.torch('inference', shape, params, batch, _settings().model)
+  return Case(_wanted(agreement.values, params, batch), makers)
+
+
+def train_step(shape: Shape, peers: Sequence[str]) -> Case:
+  """Returns one training step of `proposed`: dropout, Adadelta and all.
+
+  What must agree are the logits, and the gradients of their mean square,
+  without dropout.
+  """
+  batch, params = _proposed(shape)
+
+  def stepping(step, logits, state, *rest):
+    program, seconds, peak_bytes = compiled(step, state, *rest)
+    held = [state]  # donated, and replaced, by every step
+
+    def call():
+      held[0], seen = program(held[0], *rest)
+      return seen
+
+    check = _of_params(agreement.values_and_gradients, logits)
+    return Implementation(
+      call,
+      lambda: case.arrays(jax.jit(check)(params, batch)),
+      compile_seconds=seconds,
+      peak_bytes=peak_bytes,
+    )
+
+  def ours(implementation):
+    config = _settings(implementation)
+    state = steps.create_state(config, batch)
+    return stepping(steps.train_step, _logits(implementation), state, batch)
+
+  def flax():
+    state = flax_peers.create_state(_settings(), params, len(EMOTIONS))
+
+    def logits(params, batch):
+      return state.apply_fn({'params': flax_peers.from_ours(params)}, batch)
+
+    key = jax.random.key(0)
+    return stepping(flax_peers.train_step, logits, state, batch, key)
+
+  makers = case.ours(ours, peers) | ({'flax': flax} if 'flax' in peers else {})
+  if 'torch' in peers:
+    makers |= case.torch('train_step', shape, params, batch, _settings())
+  return Case(_wanted(agreement.values_and_gradients, params, batch), makers)
+
+
+def _settings(implementation: str | None = None) -> settings.Settings:
+  model = settings.Model(implementation=implementation)
+  return settings.Settings(model=model)
+
+
+def _proposed(shape: Shape) -> tuple[Batch, Mapping[str, Any]]:
+  """Returns a batch, and the parameters that every network begins with."""
+  if shape.precision == 'bfloat16':
+    raise AvjaxError(
+      'precision is bfloat16, which is for a layer alone; take float32 or tf32'
+    )
+  batch = inputs.clips(shape)
+  return batch, steps.create_state(_settings(), batch).params
+
+
+def _logits(implementation: str | None) -> Callable:
+  network = build(_settings(implementation).model, EMOTIONS)
+
+  def logits(params, batch):
+    prediction: Any = network.apply({'params': params}, batch)
+    return prediction.logits
+
+  return logits
+
+
+def _of_params(check: Callable, logits: Callable) -> Callable:
+  """Returns a function of parameters and batch for the check."""
+  return lambda params, batch: check(lambda p: logits(p, batch))(params)
+
+
+def _wanted(check: Callable, params, batch) -> tuple[Any, Any]:
+  """Returns what the equations as printed give in float64."""
+  function = _of_params(check, _logits('reference'))
+  return agreement.in_float64(function, params, batch)

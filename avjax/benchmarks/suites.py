@@ -1,0 +1,164 @@
+"""Which cases of which shapes are run, and how: within a time, line by line."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from avjax.benchmarks import agreement, cases, lines, timing
+from avjax.benchmarks.case import OURS
+from avjax.benchmarks.inputs import Shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+  """A case of one shape."""
+
+  case: str
+  shape: Shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+  """How long each entry is timed; see `timing.in_turns`."""
+
+  rounds: int = 10
+  calls: int = 3
+  turn: float = 0.05
+
+
+def run(
+  entries: Sequence[Entry],
+  peers: Sequence[str],
+  effort: Effort,
+  budget: float,
+  revision: str | None = None,
+  clock: Callable[[], float] = time.monotonic,
+) -> Iterator[dict[str, Any]]:
+  """Yields the lines of all entries, each when it is done.
+
+  A line without a timing has 'failed', the reason, or 'left_out' where the
+  time did not suffice.
+
+  Args:
+    entries: what is run, the most important first.
+    peers: beside ours.
+    effort: of each timing.
+    budget: seconds. An entry is begun only if one as long as the longest of
+      its case so far, or of any case if it is the first, would still fit.
+    revision: see `lines.environment`.
+    clock: of the budget.
+  """
+  about = lines.environment(revision, torch='torch' in peers)
+  start = clock()
+  took: dict[str, float] = {}  # case -> seconds of its longest entry
+  for entry in entries:
+    layer = entry.case in cases.LAYERS
+    head = lines.head(entry.case, entry.shape, layer)
+    begun = clock()
+    likely = took.get(entry.case, max(took.values(), default=0.0))
+    if begun - start + likely >= budget:
+      body = [{'left_out': f'the budget of {budget:g} s did not suffice'}]
+    else:
+      body = _run(entry, peers, effort)
+      took[entry.case] = max(took.get(entry.case, 0.0), clock() - begun)
+    yield from (head | line | about for line in body)
+
+
+def _run(entry: Entry, peers: Sequence[str], effort: Effort):
+  """Returns the lines of one entry, without head and environment."""
+  made, errors, failed = {}, {}, []
+  precision = entry.shape.precision
+  # Whatever is raised, by anyone's code and for want of memory too, takes one
+  # implementation out and is told: the others, and what is still to be run on
+  # a machine that was hard to get, go on.
+  with agreement.multiply_in(precision):
+    try:
+      case = cases.CASES[entry.case](entry.shape, peers)
+      for name, make in case.makers.items():
+        try:
+          made[name] = make()
+          got = made[name].results()
+          errors[name] = agreement.check(name, got, case.wanted, precision)
+        except Exception as error:
+          made.pop(name, None)
+          failed.append({'implementation': name, 'failed': _reason(error)})
+      timings = timing.in_turns(made, **dataclasses.asdict(effort))
+      return lines.timed(made, timings, errors, OURS) + failed
+    except Exception as error:
+      return [*failed, {'failed': _reason(error)}]
+
+
+def _reason(error: Exception) -> str:
+  text = ' '.join(str(error).split())[:300]
+  return (
+    text if isinstance(error, ValueError) else f'{type(error).__name__}: {text}'
+  )
+
+
+def _layers(case: str, precision: str, *sizes: tuple) -> list[Entry]:
+  return [
+    Entry(case, Shape(batch, frames, cells, ragged, precision))
+    for batch, frames, cells, ragged in sizes
+  ]
+
+
+def _networks(case: str, precision: str, *sizes: tuple) -> list[Entry]:
+  return [
+    Entry(case, Shape(batch, frames, precision=precision))
+    for batch, frames in sizes
+  ]
+
+
+RAGGED, FULL = True, False
+SUITES = {
+  'cpu': [
+    *_networks('train_step', 'float32', (32, 60)),
+    *_networks('inference', 'float32', (32, 60), (1, 60)),
+    *_layers(
+      'lstm',
+      'float32',
+      (64, 150, 64, RAGGED),
+      (64, 150, 64, FULL),
+      (64, 40, 64, RAGGED),
+      (16, 150, 64, RAGGED),
+      (16, 150, 32, RAGGED),
+      (16, 150, 8, RAGGED),
+      (1, 150, 64, FULL),
+      (256, 150, 64, RAGGED),
+    ),
+    *_layers(
+      'lstm_forward',
+      'float32',
+      (64, 150, 64, RAGGED),
+      (64, 150, 64, FULL),
+      (1, 150, 64, FULL),
+    ),
+    *_networks('train_step', 'float32', (32, 150), (8, 60)),
+  ],
+  'gpu': [
+    *_networks('train_step', 'tf32', (32, 60)),
+    *_layers('lstm', 'tf32', (64, 150, 64, RAGGED), (64, 150, 64, FULL)),
+    *_layers('lstm_forward', 'tf32', (64, 150, 64, RAGGED)),
+    *_networks('inference', 'tf32', (32, 60)),
+    *_layers('lstm', 'float32', (64, 150, 64, RAGGED)),
+    *_layers(
+      'lstm',
+      'tf32',
+      (64, 40, 64, RAGGED),
+      (16, 150, 32, RAGGED),
+      (16, 150, 8, RAGGED),
+      (1024, 150, 64, RAGGED),
+      (1, 150, 64, FULL),
+      (4096, 150, 64, RAGGED),
+      (256, 150, 64, RAGGED),
+      (16, 150, 64, RAGGED),
+      (16, 1024, 64, FULL),  # FlashRNN's own point
+    ),
+    *_layers('lstm_forward', 'tf32', (64, 150, 64, FULL), (16, 1024, 64, FULL)),
+    *_networks('train_step', 'tf32', (256, 150)),
+    *_networks('train_step', 'float32', (32, 60)),
+    *_networks('inference', 'tf32', (1, 60)),
+  ],
+}
+"""Each with the most important entries first."""
