@@ -7,14 +7,74 @@ so that one sigmoid serves all four gates.
 Backward, everything that does not depend on the gradient's own recursion is
 computed for all steps at once; the loop is one product and no transcendental.
 The gradients of the weights are products over all steps after it.
+
+The two loops are `lax.scan` here; the Pallas kernels are others. Operands may
+be bfloat16: then the projections, c, both carries and all sums are float32.
 """
 
 import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from avjax.kernels.lstm import cell
 from avjax.shapes import Array, Float
+
+
+class Loops(NamedTuple):
+  """What runs step after step.
+
+  Attributes:
+    forward: (z, w_recurrent, dtype, keep_gates) to h (T, B, C) of the dtype, c
+      and, if kept, the gates (T, B, 4 C) of the dtype, else None.
+    backward: (d_h, d_c, slopes, f, w_recurrent) to d_z (T, B, 4 C), of the
+      type of the weights.
+  """
+
+  forward: Callable
+  backward: Callable
+
+
+def _forward_loop(z, w_recurrent, dtype, keep_gates):
+  cells = w_recurrent.shape[0]
+
+  def step(carry, z):
+    h, c = carry
+    h = h.astype(w_recurrent.dtype)
+    gates = jax.nn.sigmoid(z + cell.product(h, w_recurrent))
+    h, c = cell.forward(jnp.split(gates, 4, axis=-1), c)
+    kept = (h, c, gates) if keep_gates else (h, c)
+    # One stacked output: small separate ones are slow on some XLA releases.
+    return (h, c), jnp.concatenate(kept, axis=-1)
+
+  zeros = jnp.zeros_like(z[0, :, :cells])
+  _, kept = jax.lax.scan(step, (zeros, zeros), z)
+  h, c, gates = jnp.split(kept, (cells, 2 * cells), axis=-1)
+  return h.astype(dtype), c, gates.astype(dtype) if keep_gates else None
+
+
+def _backward_loop(d_h, d_c, slopes, f, w_recurrent):
+  transposed = w_recurrent.T
+
+  def step(carry, xs):
+    d_h_next, d_c_next = carry
+    d_h, d_c, slopes, f = xs
+    d_z, d_c = cell.backward(
+      jnp.split(slopes, 5, axis=-1), d_h + d_h_next, d_c + d_c_next
+    )
+    d_z = jnp.concatenate(d_z, axis=-1).astype(transposed.dtype)
+    return (cell.product(d_z, transposed), f * d_c), d_z
+
+  zeros = jnp.zeros_like(d_c[0])
+  _, d_z = jax.lax.scan(
+    step, (zeros, zeros), (d_h, d_c, slopes, f), reverse=True
+  )
+  return d_z
+
+
+SCAN = Loops(_forward_loop, _backward_loop)
 
 
 def scan(
@@ -23,6 +83,7 @@ def scan(
   w_recurrent: Float[Array, 'C 4 C'],
   bias: Float[Array, '4 C'],
   residuals: str = 'gates',
+  loops: Loops = SCAN,
 ) -> tuple[Float[Array, 'T B C'], Float[Array, 'T B C']]:
   """Returns h and c of every step, from a zero state; Eqs. 1-3.
 
@@ -34,12 +95,16 @@ def scan(
     residuals: what the backward pass keeps. 'gates': i, f, o, g, c and h, 6 C
       numbers a step and clip. 'hc': h and c, 2 C; the gates are computed again
       in one product.
+    loops: over the steps.
+
+  Returns:
+    h in the type of the inputs, c in float32 at least.
   """
   cells = w_recurrent.shape[0]
-  double = jnp.array([1, 1, 1, 2], inputs.dtype)[None, :, None]
+  double = jnp.array([1, 1, 1, 2])[None, :, None]
   flat = (-1, 4 * cells)
   return _scan(
-    residuals,
+    (residuals, loops),
     inputs,
     (w_input * double).reshape(flat),
     (w_recurrent * double).reshape(flat),
@@ -48,37 +113,19 @@ def scan(
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _scan(residuals, inputs, w_input, w_recurrent, bias):
+def _scan(options, inputs, w_input, w_recurrent, bias):
   """Returns h and c; the weights are (., 4 C), the g columns doubled."""
-  del residuals
-  states, _ = _forward(inputs, w_input, w_recurrent, bias, keep_gates=False)
-  return states
+  _, loops = options
+  z = cell.product(inputs, w_input) + bias[None, None]
+  h, c, _ = loops.forward(z, w_recurrent, inputs.dtype, keep_gates=False)
+  return h, c
 
 
-def _forward(inputs, w_input, w_recurrent, bias, *, keep_gates):
-  """Returns (h, c) of every step, and the gates (T, B, 4 C) or None."""
-  cells = w_recurrent.shape[0]
-  projected = inputs @ w_input + bias[None, None]
-
-  def step(carry, z):
-    h, c = carry
-    gates = jax.nn.sigmoid(z + h @ w_recurrent)
-    i, f, o, g = jnp.split(gates, 4, axis=-1)
-    c = f * c + i * (2 * g - 1)
-    h = o * jnp.tanh(c)
-    kept = (h, c, gates) if keep_gates else (h, c)
-    # One stacked output: small separate ones are slow on some XLA releases.
-    return (h, c), jnp.concatenate(kept, axis=-1)
-
-  zeros = jnp.zeros((inputs.shape[1], cells), projected.dtype)
-  _, kept = jax.lax.scan(step, (zeros, zeros), projected)
-  states = kept[..., :cells], kept[..., cells : 2 * cells]
-  return states, kept[..., 2 * cells :] if keep_gates else None
-
-
-def _scan_forward(residuals, inputs, w_input, w_recurrent, bias):
-  (h, c), gates = _forward(
-    inputs, w_input, w_recurrent, bias, keep_gates=residuals == 'gates'
+def _scan_forward(options, inputs, w_input, w_recurrent, bias):
+  residuals, loops = options
+  z = cell.product(inputs, w_input) + bias[None, None]
+  h, c, gates = loops.forward(
+    z, w_recurrent, inputs.dtype, keep_gates=residuals == 'gates'
   )
   return (h, c), (inputs, w_input, w_recurrent, bias, h, c, gates)
 
@@ -88,49 +135,30 @@ def _previous(states):
   return jnp.concatenate([jnp.zeros_like(states[:1]), states[:-1]])
 
 
-def _scan_backward(residuals, kept, cotangents):
-  del residuals
+def _scan_backward(options, kept, cotangents):
+  _, loops = options
   inputs, w_input, w_recurrent, bias, h, c, gates = kept
-  d_h_outer, d_c_outer = cotangents
-  h_before, c_before = _previous(h), _previous(c)
+  d_h, d_c = cotangents
+  h_before = _previous(h)
   if gates is None:
-    z = inputs @ w_input + h_before @ w_recurrent + bias[None, None]
-    gates = jax.nn.sigmoid(z)
+    z = cell.product(inputs, w_input) + cell.product(h_before, w_recurrent)
+    gates = jax.nn.sigmoid(z + bias[None, None])
 
-  i, f, o, g = jnp.split(gates, 4, axis=-1)
-  g = 2 * g - 1
-  tanh_c = jnp.tanh(c)
-  # How each pre-activation moves c (i, f, g) or h (o), for all steps at once.
-  slope = jnp.concatenate(
-    [
-      g * i * (1 - i),
-      c_before * f * (1 - f),
-      tanh_c * o * (1 - o),
-      i * (1 - g * g) / 2,  # half: its column arrived doubled
-      o * (1 - tanh_c * tanh_c),
-    ],
-    axis=-1,
+  gates = jnp.split(gates.astype(c.dtype), 4, axis=-1)
+  slopes = cell.slopes(gates, _previous(c), c)
+  d_z = loops.backward(d_h, d_c, slopes, gates[1], w_recurrent)
+  product = functools.partial(
+    jnp.einsum, preferred_element_type=cell.wide(inputs, d_z)
   )
-  transposed = w_recurrent.T
-
-  def step(carry, xs):
-    d_h_next, d_c_next = carry
-    d_h, d_c, slope, f = xs
-    d_i, d_f, d_o, d_g, d_tanh = jnp.split(slope, 5, axis=-1)
-    d_h = d_h + d_h_next
-    d_c = d_c + d_c_next + d_tanh * d_h
-    d_z = jnp.concatenate([d_i * d_c, d_f * d_c, d_o * d_h, d_g * d_c], axis=-1)
-    return (d_z @ transposed, f * d_c), d_z
-
-  zeros = jnp.zeros_like(h[0])
-  _, d_z = jax.lax.scan(
-    step, (zeros, zeros), (d_h_outer, d_c_outer, slope, f), reverse=True
+  gradients = (
+    cell.product(d_z, w_input.T),
+    product('tbd,tbg->dg', inputs, d_z),
+    product('tbc,tbg->cg', h_before, d_z),
+    d_z.sum((0, 1), dtype=c.dtype),
   )
-  return (
-    d_z @ w_input.T,
-    jnp.einsum('tbd,tbg->dg', inputs, d_z),
-    jnp.einsum('tbc,tbg->cg', h_before, d_z),
-    d_z.sum((0, 1)),
+  return tuple(
+    gradient.astype(array.dtype)
+    for gradient, array in zip(gradients, kept, strict=False)
   )
 
 
