@@ -17,7 +17,7 @@ import numpy as np
 from avjax.benchmarks import peers
 from avjax.clips import AUDIO, EMOTIONS, Batch
 from avjax.errors import AvjaxError
-from avjax.kernels.lstm import IMPLEMENTATIONS, lstm
+from avjax.kernels.lstm import available, lstm
 from avjax.settings import Settings
 from avjax.training import steps
 
@@ -109,7 +109,7 @@ def lstm_layer(shape: Shape) -> dict[str, Callable[[], Any]]:
   arrays = jax.device_put(arrays)
   layers = {
     name: functools.partial(_ours, lengths=lengths, implementation=name)
-    for name in ('fused', *sorted(IMPLEMENTATIONS.keys() - {'fused'}))
+    for name in ('fused', *sorted({*available()} - {'fused'}))
   }
   layers['flax'] = functools.partial(peers.lstm, lengths=lengths)
   wanted = jax.jit(values_and_gradients(layers['reference']))(arrays)

@@ -3,16 +3,28 @@
 import functools
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 
-from avjax.kernels.lstm import fused, reference
+from avjax.kernels.lstm import fused, pallas_scan, reference
 from avjax.shapes import Array, Float, Int
 
 IMPLEMENTATIONS: dict[str, Callable] = {
   'reference': reference.scan,
   'fused': functools.partial(fused.scan, residuals='gates'),
   'fused_hc': functools.partial(fused.scan, residuals='hc'),
+  'pallas_gpu': functools.partial(pallas_scan.scan, 'gpu', residuals='gates'),
+  'pallas_gpu_hc': functools.partial(pallas_scan.scan, 'gpu', residuals='hc'),
+  'pallas_tpu': functools.partial(pallas_scan.scan, 'tpu', residuals='gates'),
+  'pallas_tpu_hc': functools.partial(pallas_scan.scan, 'tpu', residuals='hc'),
 }
+
+
+def available() -> tuple[str, ...]:
+  """Returns the names of the implementations that run on this machine."""
+  missing = {'gpu', 'tpu'} - {jax.default_backend()}
+  absent = tuple(f'pallas_{platform}' for platform in missing)
+  return tuple(n for n in IMPLEMENTATIONS if not n.startswith(absent))
 
 
 def lstm(
@@ -34,6 +46,9 @@ def lstm(
   What stands in the padding, NaN included, reaches neither the result nor any
   gradient.
 
+  Inputs and weights may be bfloat16: h is of the type of the inputs, c and
+  all sums are float32.
+
   Args:
     inputs: x, padded on the right.
     w_input: the part of M that meets x_t; gates i, f, o, g.
@@ -42,7 +57,11 @@ def lstm(
     lengths: true steps of each row, 0 to T; all of T where None.
     implementation: 'reference', 'fused' (keeps the gates for the backward
       pass) or 'fused_hc' (keeps h and c, a third of the memory, and computes
-      the gates again). None picks 'fused'.
+      the gates again); the same two with loops that are Pallas kernels,
+      'pallas_gpu' and 'pallas_tpu', each with '_hc', which no device has run
+      yet. Several devices want them under `shard_map` or `pmap`: a compiler
+      that shards by itself gathers a kernel's arguments, or refuses it. None
+      picks 'fused', on every platform, since no kernel was measured yet.
 
   Returns:
     h, zero on the padding, and (h_last, c_last) at each row's last true step,
@@ -50,6 +69,7 @@ def lstm(
 
   Raises:
     ValueError: no implementation of that name.
+    ConfigError: the implementation is there but cannot run here.
   """
   if implementation is None:
     implementation = 'fused'

@@ -5,71 +5,53 @@ weights are loaded once, before the loop, and h, c and their gradients stay on
 the chip. Triton cannot cut a value into columns, but it can load columns: the
 gates are four products of (16, C) by (C, C).
 
-The products are TF32 on float32 operands; what
-`jax.default_matmul_precision` asks for is honoured: 'highest' makes them
-float32, 'TF32_TF32_F32_X3' nearly so.
+The products of float32 operands are TF32, unless
+`jax.default_matmul_precision` asks for more: 'highest' makes them float32.
 """
-
-import functools
 
 import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
+from avjax.errors import ConfigError
 from avjax.kernels.lstm import cell
-from avjax.kernels.lstm.fused import Loops
 
 ROWS = 16  # of a program; the least that a matrix instruction takes
+WEIGHT_BYTES = 2**17  # the kernels keep them in shared memory, with 72 KiB more
 LOG2_E = 1.4426950408889634
 
 
-def padded(steps: int, rows: int, cells: int) -> tuple[int, int, int]:
-  """Returns the sizes that the kernels want: blocks of rows, a power of two."""
-  return steps, pl.cdiv(rows, ROWS) * ROWS, max(16, pl.next_power_of_2(cells))
+def padded(steps: int, rows: int, cells: int, dtype) -> tuple[int, int, int]:
+  """Returns the sizes that the kernels want: blocks of rows, a power of two.
+
+  Raises:
+    ConfigError: the weights do not fit on the chip.
+  """
+  whole = max(16, pl.next_power_of_2(cells))
+  if 4 * whole**2 * jnp.dtype(dtype).itemsize > WEIGHT_BYTES:
+    raise ConfigError(
+      f"the LSTM implementation 'pallas_gpu' got {cells} cells of {dtype}; it"
+      " takes 64 of float32 or 128 of bfloat16 at most; choose 'fused'"
+    )
+  return steps, pl.cdiv(rows, ROWS) * ROWS, whole
 
 
-@functools.cache
-def loops(interpret: bool) -> Loops:
-  """Returns the two loops as kernels."""
-  return Loops(
-    functools.partial(_forward_loop, interpret),
-    functools.partial(_backward_loop, interpret),
-  )
+def launch(kernel, arrays, weights, out, interpret):
+  """Returns the kernel's results, each (T, B, width) of its (width, dtype).
 
-
-def _forward_loop(interpret, z, w_recurrent, dtype, keep_gates):
-  steps, rows, width = z.shape
-  cells = width // 4
-  out = [(cells, dtype), (cells, z.dtype)]
-  if keep_gates:
-    out.append((width, dtype))
-  h, c, *gates = _launch(
-    _forward_kernel, 'lstm_forward', interpret, (z,), w_recurrent, out
-  )
-  return h, c, gates[0] if keep_gates else None
-
-
-def _backward_loop(interpret, d_h, d_c, slopes, f, w_recurrent):
-  (d_z,) = _launch(
-    _backward_kernel,
-    'lstm_backward',
-    interpret,
-    (d_h, d_c, slopes, f),
-    w_recurrent.T,
-    [(4 * f.shape[-1], w_recurrent.dtype)],
-  )
-  return d_z
-
-
-def _launch(kernel, name, interpret, arrays, weights, out):
-  """Returns the kernel's results, each (T, B, width) of its (width, dtype)."""
+  Args:
+    kernel: lstm_forward or lstm_backward.
+    arrays: (T, B, .) each, of padded sizes.
+    weights: whole for every program.
+    out: the widths and types of the results.
+    interpret: run it without a GPU.
+  """
   steps, rows, _ = arrays[0].shape
 
   def block(width):
     return pl.BlockSpec((steps, ROWS, width), lambda n: (0, n, 0))
 
-  wide = weights.size * weights.dtype.itemsize > 2**16
   return pl.pallas_call(
     kernel,
     grid=(rows // ROWS,),
@@ -82,10 +64,10 @@ def _launch(kernel, name, interpret, arrays, weights, out):
       jax.ShapeDtypeStruct((steps, rows, width), dtype) for width, dtype in out
     ],
     compiler_params=triton.CompilerParams(
-      num_warps=8 if wide else 4, num_stages=2
+      num_warps=4 if min(weights.shape) < 64 else 8, num_stages=2
     ),
     interpret=interpret,
-    name=name,
+    name=kernel.__name__,
   )(*arrays, weights)
 
 
@@ -94,7 +76,7 @@ def _parts(cells, count):
 
 
 def _sigmoid(x):
-  # Half the instructions of what Triton makes of exp and tanh.
+  # Far fewer instructions than what Triton makes of exp and tanh.
   return 1 / (1 + jnp.exp2(-LOG2_E * x))
 
 
@@ -102,7 +84,7 @@ def _tanh(x):
   return 2 * _sigmoid(2 * x) - 1
 
 
-def _forward_kernel(z_ref, w_ref, h_ref, c_ref, *gates_ref):
+def lstm_forward(z_ref, w_ref, h_ref, c_ref, *gates_ref):
   """Writes h, c and perhaps the gates of all steps of a block of rows."""
   steps, rows, cells = h_ref.shape
   parts = _parts(cells, 4)
@@ -127,7 +109,7 @@ def _forward_kernel(z_ref, w_ref, h_ref, c_ref, *gates_ref):
   jax.lax.fori_loop(0, steps, step, (zeros, zeros))
 
 
-def _backward_kernel(d_h_ref, d_c_ref, slopes_ref, f_ref, w_ref, d_z_ref):
+def lstm_backward(d_h_ref, d_c_ref, slopes_ref, f_ref, w_ref, d_z_ref):
   """Writes d_z of all steps of a block of rows; w_ref is (4 C, C)."""
   steps, rows, cells = f_ref.shape
   parts = _parts(cells, 5)

@@ -1,10 +1,14 @@
-"""The LSTM whose loops are Pallas kernels: sizes, platforms, what is missing.
+"""The LSTM whose loops are Pallas kernels: what those of all platforms share.
 
-The kernels come into play when they are asked for: importing Pallas takes
-time, and a release of JAX without its Triton part still has the other loops.
+A platform's module has the two kernels, `launch`, which runs one, and
+`padded`, the sizes that it takes. It is imported when it is asked for: Pallas
+takes time to load, and a release of JAX that has lost a part of it still has
+the other implementations.
 """
 
+import functools
 import importlib
+from types import ModuleType
 
 import jax
 import jax.numpy as jnp
@@ -25,46 +29,79 @@ def scan(
 ) -> tuple[Float[Array, 'T B C'], Float[Array, 'T B C']]:
   """Returns what `fused.scan` does, its loops run by kernels of a platform.
 
-  The kernels want blocks of rows and a power of two of cells. What is added
-  stays zero, in the states and in the gradients, and is cut off again.
+  The kernels want whole blocks of steps, rows and cells. What is added stays
+  zero, in the states and in the gradients, and is cut off again.
 
   Args:
     platform: 'gpu' or 'tpu'.
-    inputs: as in `fused.scan`, with all the others.
-    interpret: None wants a device of the platform. True runs the kernels
-      without one, step by step and slowly; False compiles them for whatever
-      the program is lowered for. Both are for tests.
+    inputs: as in `fused.scan`, with the weights.
+    w_input: of them.
+    w_recurrent: of them.
+    bias: of them.
+    residuals: as in `fused.scan`.
+    interpret: None wants a device of the platform. For tests, True runs the
+      kernels on any device, as XLA's own operations, and False compiles them
+      for whatever platform the program is lowered for.
 
   Raises:
-    ConfigError: no device of the platform, or no such kernels in this JAX.
+    ConfigError: no device of the platform, no such kernels in this JAX, or
+      more cells than they take.
   """
   if interpret is None and jax.default_backend() != platform:
     raise ConfigError(
       f"the LSTM implementation 'pallas_{platform}' needs a"
-      f' {platform.upper()}, and JAX runs on a {jax.default_backend().upper()}'
-      " here; choose 'fused' or none"
+      f' {platform.upper()}, but JAX runs on a {jax.default_backend().upper()};'
+      " choose 'fused', or none"
     )
   kernels = _kernels(platform)
-  steps, rows, _ = inputs.shape
-  cells = w_recurrent.shape[0]
-  sizes = kernels.padded(steps, rows, cells)
-  more = [(0, size - n) for size, n in zip(sizes, inputs.shape[:2] + (cells,))]
-  h, c = fused.scan(
-    jnp.pad(inputs, (more[0], more[1], (0, 0))),
-    jnp.pad(w_input, ((0, 0), (0, 0), more[2])),
-    jnp.pad(w_recurrent, (more[2], (0, 0), more[2])),
-    jnp.pad(bias, ((0, 0), more[2])),
-    residuals,
-    kernels.loops(bool(interpret)),
+  cells, dtype = w_recurrent.shape[0], w_recurrent.dtype
+  sizes = (*inputs.shape[:2], cells)
+  steps, rows, columns = (
+    (0, wanted - size)
+    for wanted, size in zip(kernels.padded(*sizes, dtype), sizes, strict=True)
   )
-  return h[:steps, :rows, :cells], c[:steps, :rows, :cells]
+  states = fused.scan(
+    jnp.pad(inputs, (steps, rows, (0, 0))),
+    jnp.pad(w_input, ((0, 0), (0, 0), columns)),
+    jnp.pad(w_recurrent, (columns, (0, 0), columns)),
+    jnp.pad(bias, ((0, 0), columns)),
+    residuals,
+    _loops(kernels, bool(interpret)),
+  )
+  h, c = (state[tuple(slice(size) for size in sizes)] for state in states)
+  return h, c
 
 
-def _kernels(platform: str):
+def _kernels(platform: str) -> ModuleType:
   try:
     return importlib.import_module(f'avjax.kernels.lstm.pallas_{platform}')
   except ImportError as error:
     raise ConfigError(
       f"the LSTM implementation 'pallas_{platform}' needs a part of Pallas that"
-      f" jax {jax.__version__} does not have ({error}); choose 'fused' or none"
+      f" JAX {jax.__version__} does not have ({error}); choose 'fused', or none"
     ) from error
+
+
+@functools.cache
+def _loops(kernels: ModuleType, interpret: bool) -> fused.Loops:
+  """Returns the loops of a platform; cached, so that they compare equal."""
+
+  def forward(z, w_recurrent, dtype, keep_gates):
+    cells = w_recurrent.shape[0]
+    out = [(cells, dtype), (cells, z.dtype)]
+    if keep_gates:
+      out.append((4 * cells, dtype))
+    h, c, *gates = kernels.launch(
+      kernels.lstm_forward, (z,), w_recurrent, out, interpret
+    )
+    return h, c, gates[0] if keep_gates else None
+
+  def backward(d_h, d_c, slopes, f, w_recurrent):
+    out = [(w_recurrent.shape[1], w_recurrent.dtype)]
+    arrays = d_h, d_c, slopes, f
+    (d_z,) = kernels.launch(
+      kernels.lstm_backward, arrays, w_recurrent.T, out, interpret
+    )
+    return d_z
+
+  return fused.Loops(forward, backward)
