@@ -9,8 +9,6 @@ What `jax.default_matmul_precision` asks for is honoured: 'highest' makes the
 products of float32 operands float32.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
