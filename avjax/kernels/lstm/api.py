@@ -57,11 +57,12 @@ def lstm(
     lengths: true steps of each row, 0 to T; all of T where None.
     implementation: 'reference', 'fused' (keeps the gates for the backward
       pass) or 'fused_hc' (keeps h and c, a third of the memory, and computes
-      the gates again); the same two with loops that are Pallas kernels,
-      'pallas_gpu' and 'pallas_tpu', each with '_hc', which no device has run
-      yet. Several devices want them under `shard_map` or `pmap`: a compiler
-      that shards by itself gathers a kernel's arguments, or refuses it. None
-      picks 'fused', on every platform, since no kernel was measured yet.
+      the gates again). 'pallas_gpu' and 'pallas_tpu', each also with '_hc', are
+      these two with Pallas kernels for their loops; no device has run them yet.
+      None picks 'fused' on every platform, since no other was measured on one.
+      Rows spread over several devices want `pmap`, or `shard_map` with
+      `check_vma=False`: a compiler that shards by itself gathers what a kernel
+      is given (GPU) or refuses the kernel (TPU).
 
   Returns:
     h, zero on the padding, and (h_last, c_last) at each row's last true step,
