@@ -17,7 +17,7 @@ BELOW = {
   'clips': {'shapes'},
   'settings': {'errors'},
   'command_line': {'errors'},
-  'kernels': {'shapes'},
+  'kernels': {*BASE},
   'models': {'kernels', 'clips', 'settings', *BASE},
   'data': {'clips', 'settings', *BASE},
   'features': {'data', 'clips', 'settings', *BASE},

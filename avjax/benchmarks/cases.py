@@ -15,7 +15,7 @@ from avjax.benchmarks import layer_case, network_cases
 from avjax.benchmarks.case import Case
 from avjax.benchmarks.inputs import Shape
 from avjax.errors import AvjaxError
-from avjax.kernels.lstm import IMPLEMENTATIONS
+from avjax.kernels.lstm import available
 
 OTHERS = ('flax', 'torch', 'cudnn')
 CASES: dict[str, Callable[[Shape, Sequence[str]], Case]] = {
@@ -30,7 +30,7 @@ LAYERS = ('lstm', 'lstm_forward')
 
 def check_here(shapes: Sequence[Shape], peers: Sequence[str]) -> None:
   """Raises an error if a peer or a precision is not to be had here."""
-  there = (*OTHERS, *IMPLEMENTATIONS)
+  there = (*OTHERS, *available())
   for name in peers:
     if name not in there:
       raise AvjaxError(f'no peer {name!r}; there is ' + ', '.join(there))

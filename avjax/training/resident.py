@@ -1,7 +1,7 @@
 """Clips that are put on the device once, and batches gathered there."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ class Store:
     label: (clips,) index of the emotion, or UNKNOWN.
   """
 
-  streams: dict[str, Float[Array, 'frames _']]
+  streams: Mapping[str, Float[Array, 'frames _']]
   start: Int[Array, 'clips 2']
   length: Int[Array, 'clips 2']
   label: Int[Array, ' clips']

@@ -4,16 +4,28 @@ import functools
 import itertools
 from collections.abc import Callable, Sequence
 
+import jax
 import jax.numpy as jnp
 
-from avjax.kernels.lstm import fused, reference
+from avjax.kernels.lstm import fused, pallas_scan, reference
 from avjax.shapes import Array, Float, Int
 
 IMPLEMENTATIONS: dict[str, Callable] = {
   'reference': reference.scan,
   'fused': functools.partial(fused.scan, residuals='gates'),
   'fused_hc': functools.partial(fused.scan, residuals='hc'),
+  'pallas_gpu': functools.partial(pallas_scan.scan, 'gpu', residuals='gates'),
+  'pallas_gpu_hc': functools.partial(pallas_scan.scan, 'gpu', residuals='hc'),
+  'pallas_tpu': functools.partial(pallas_scan.scan, 'tpu', residuals='gates'),
+  'pallas_tpu_hc': functools.partial(pallas_scan.scan, 'tpu', residuals='hc'),
 }
+
+
+def available() -> tuple[str, ...]:
+  """Returns the names of the implementations that run on this machine."""
+  missing = {'gpu', 'tpu'} - {jax.default_backend()}
+  absent = tuple(f'pallas_{platform}' for platform in missing)
+  return tuple(n for n in IMPLEMENTATIONS if not n.startswith(absent))
 
 
 def lstm(
@@ -35,6 +47,9 @@ def lstm(
   What stands in the padding, NaN included, reaches neither the result nor any
   gradient.
 
+  Inputs and weights may be bfloat16: h is of the type of the inputs, c and
+  all sums are float32.
+
   Args:
     inputs: x, padded on the right.
     w_input: the part of M that meets x_t; gates i, f, o, g.
@@ -43,7 +58,12 @@ def lstm(
     lengths: true steps of each row, 0 to T; all of T where None.
     implementation: 'reference', 'fused' (keeps the gates for the backward
       pass) or 'fused_hc' (keeps h and c, a third of the memory, and computes
-      the gates again). None picks 'fused'.
+      the gates again). 'pallas_gpu' and 'pallas_tpu', each also with '_hc', are
+      these two with Pallas kernels for their loops; no device has run them yet.
+      None picks 'fused' on every platform, since no other was measured on one.
+      Rows spread over several devices want `pmap`, or `shard_map` with
+      `check_vma=False`: a compiler that shards by itself gathers what a kernel
+      is given (GPU) or refuses the kernel (TPU).
 
   Returns:
     h, zero on the padding, and (h_last, c_last) at each row's last true step,
@@ -51,9 +71,10 @@ def lstm(
 
   Raises:
     ValueError: no implementation of that name.
+    ConfigError: the implementation is there but cannot run here.
   """
   if implementation is None:
-    implementation = 'fused_hc'
+    implementation = 'fused'
   if implementation not in IMPLEMENTATIONS:
     raise ValueError(
       f'no LSTM implementation {implementation!r}; there are '

@@ -1,19 +1,82 @@
 """The LSTM with one small product a step, and a backward pass by hand.
 
 Forward, all inputs are projected in one product, so that the loop holds only
-`h R`. The columns of the gates i, f and o arrive halved
-(`sigmoid z = (1 + tanh(z / 2)) / 2`), so that one tanh serves all four.
+`h R`. The candidate's columns arrive doubled (`tanh z = 2 sigmoid(2 z) - 1`),
+so that one sigmoid serves all four gates. It is computed as a tanh, which is
+cheaper: `sigmoid z = (1 + tanh(z / 2)) / 2`.
 
-Backward, the loop is again one product a step. The gradients of the weights
-are products over all steps after it.
+Backward, everything that does not depend on the gradient's own recursion is
+computed for all steps at once; the loop is one product and no transcendental.
+The gradients of the weights are products over all steps after it.
+
+The two loops are `lax.scan` here; the Pallas kernels are others. Operands may
+be bfloat16: then the projections, c, both carries and all sums are float32.
 """
 
 import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from avjax.kernels.lstm import cell
 from avjax.shapes import Array, Float
+
+
+class Loops(NamedTuple):
+  """What runs step after step.
+
+  Attributes:
+    forward: (z, w_recurrent, dtype, keep_gates) to h (T, B, C) of the dtype, c
+      and, if kept, the gates (T, B, 4 C) of the dtype, else None.
+    backward: (d_h, d_c, slopes, f, w_recurrent) to d_z (T, B, 4 C), of the
+      type of the weights.
+  """
+
+  forward: Callable
+  backward: Callable
+
+
+def _forward_loop(z, w_recurrent, dtype, keep_gates):
+  cells = w_recurrent.shape[0]
+  z, half = 0.5 * z, 0.5 * w_recurrent
+
+  def step(carry, z):
+    h, c = carry
+    h = h.astype(half.dtype)
+    gates = 0.5 + 0.5 * jnp.tanh(z + cell.product(h, half))
+    h, c = cell.forward(jnp.split(gates, 4, axis=-1), c)
+    kept = (h, c, gates) if keep_gates else (h, c)
+    # One stacked output: small separate ones are slow on some XLA releases.
+    return (h, c), jnp.concatenate(kept, axis=-1)
+
+  zeros = jnp.zeros_like(z[0, :, :cells])
+  _, kept = jax.lax.scan(step, (zeros, zeros), z)
+  h, c, gates = jnp.split(kept, (cells, 2 * cells), axis=-1)
+  return h.astype(dtype), c, gates.astype(dtype) if keep_gates else None
+
+
+def _backward_loop(d_h, d_c, slopes, f, w_recurrent):
+  transposed = w_recurrent.T
+
+  def step(carry, xs):
+    d_h_next, d_c_next = carry
+    d_h, d_c, slopes, f = xs
+    d_z, d_c = cell.backward(
+      jnp.split(slopes, 5, axis=-1), d_h + d_h_next, d_c + d_c_next
+    )
+    d_z = jnp.concatenate(d_z, axis=-1).astype(transposed.dtype)
+    return (cell.product(d_z, transposed), f * d_c), d_z
+
+  zeros = jnp.zeros_like(d_c[0])
+  _, d_z = jax.lax.scan(
+    step, (zeros, zeros), (d_h, d_c, slopes, f), reverse=True
+  )
+  return d_z
+
+
+SCAN = Loops(_forward_loop, _backward_loop)
 
 
 def scan(
@@ -22,6 +85,7 @@ def scan(
   w_recurrent: Float[Array, 'C 4 C'],
   bias: Float[Array, '4 C'],
   residuals: str = 'gates',
+  loops: Loops = SCAN,
 ) -> tuple[Float[Array, 'T B C'], Float[Array, 'T B C']]:
   """Returns h and c of every step, from a zero state; Eqs. 1-3.
 
@@ -33,103 +97,73 @@ def scan(
     residuals: what the backward pass keeps. 'gates': i, f, o, g, c and h, 6 C
       numbers a step and clip. 'hc': h and c, 2 C; the gates are computed again
       in one product.
+    loops: over the steps.
+
+  Returns:
+    h in the type of the inputs, c in float32 at least.
   """
   cells = w_recurrent.shape[0]
-  half = jnp.array([0.5, 0.5, 0.5, 1], inputs.dtype)[None, :, None]
+  double = jnp.array([1, 1, 1, 2])[None, :, None]
   flat = (-1, 4 * cells)
   return _scan(
-    residuals,
+    (residuals, loops),
     inputs,
-    (w_input * half).reshape(flat),
-    (w_recurrent * half).reshape(flat),
-    (bias * half[0]).reshape(-1),
+    (w_input * double).reshape(flat),
+    (w_recurrent * double).reshape(flat),
+    (bias * double[0]).reshape(-1),
   )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _scan(residuals, inputs, w_input, w_recurrent, bias):
-  """Returns h and c; the weights are (., 4 C), the columns i, f, o halved."""
-  del residuals
-  cells = w_recurrent.shape[0]
-  kept = _forward(inputs, w_input, w_recurrent, bias, keep_gates=False)
-  return kept[..., :cells], kept[..., cells:]
+def _scan(options, inputs, w_input, w_recurrent, bias):
+  """Returns h and c; the weights are (., 4 C), the g columns doubled."""
+  _, loops = options
+  z = cell.product(inputs, w_input) + bias[None, None]
+  h, c, _ = loops.forward(z, w_recurrent, inputs.dtype, keep_gates=False)
+  return h, c
 
 
-def _forward(inputs, w_input, w_recurrent, bias, *, keep_gates):
-  """Returns h, c and, if asked for, the tanh of the gates, side by side."""
-  projected = inputs @ w_input + bias[None, None]
-
-  def step(carry, z):
-    h, c = carry
-    squashed = jnp.tanh(z + h @ w_recurrent)
-    i, f, o, g = _gates(squashed)
-    c = f * c + i * g
-    h = o * jnp.tanh(c)
-    kept = (h, c, squashed) if keep_gates else (h, c)
-    # One stacked output: small separate ones are slow on some XLA releases.
-    return (h, c), jnp.concatenate(kept, axis=-1)
-
-  zeros = jnp.zeros((inputs.shape[1], w_recurrent.shape[0]), projected.dtype)
-  return jax.lax.scan(step, (zeros, zeros), projected)[1]
-
-
-def _gates(squashed):
-  """Returns i, f, o, g from the tanh of their columns."""
-  i, f, o, g = jnp.split(squashed, 4, axis=-1)
-  return 0.5 + 0.5 * i, 0.5 + 0.5 * f, 0.5 + 0.5 * o, g
-
-
-def _scan_forward(residuals, inputs, w_input, w_recurrent, bias):
-  cells = w_recurrent.shape[0]
-  kept = _forward(
-    inputs, w_input, w_recurrent, bias, keep_gates=residuals == 'gates'
+def _scan_forward(options, inputs, w_input, w_recurrent, bias):
+  residuals, loops = options
+  z = cell.product(inputs, w_input) + bias[None, None]
+  h, c, gates = loops.forward(
+    z, w_recurrent, inputs.dtype, keep_gates=residuals == 'gates'
   )
-  states = kept[..., :cells], kept[..., cells : 2 * cells]
-  return states, (inputs, w_input, w_recurrent, bias, kept)
+  return (h, c), (inputs, w_input, w_recurrent, bias, h, c, gates)
 
 
-def _scan_backward(residuals, saved, cotangents):
-  inputs, w_input, w_recurrent, bias, kept = saved
-  cells = w_recurrent.shape[0]
-  before = jnp.concatenate([jnp.zeros_like(kept[:1]), kept[:-1]])
-  h_before, c_before = before[..., :cells], before[..., cells : 2 * cells]
-  c = kept[..., cells : 2 * cells]
-  if residuals == 'gates':
-    squashed = kept[..., 2 * cells :]
-  else:
-    z = inputs @ w_input + h_before @ w_recurrent + bias[None, None]
-    squashed = jnp.tanh(z)
-  transposed = w_recurrent.T
-
-  def step(carry, xs):
-    d_h_next, d_c_next = carry
-    d_h, d_c, squashed, c, c_before = xs
-    i, f, o, g = _gates(squashed)
-    tanh_c = jnp.tanh(c)
-    d_h = d_h + d_h_next
-    d_c = d_c + d_c_next + o * (1 - tanh_c * tanh_c) * d_h
-    d_gates = [d_c * g, d_c * c_before, d_h * tanh_c, 2 * d_c * i]
-    d_z = jnp.concatenate(d_gates, axis=-1) * (0.5 - 0.5 * squashed * squashed)
-    return (d_z @ transposed, f * d_c), d_z
-
-  zeros = jnp.zeros_like(c[0])
-  _, d_z = jax.lax.scan(
-    step,
-    (zeros, zeros),
-    (*cotangents, squashed, c, c_before),
-    reverse=True,
-  )
-  return (
-    d_z @ w_input.T,
-    _rows(inputs).T @ _rows(d_z),
-    _rows(h_before).T @ _rows(d_z),
-    d_z.sum((0, 1)),
-  )
+def _previous(states):
+  """Returns the states one step earlier, zero before the first."""
+  return jnp.concatenate([jnp.zeros_like(states[:1]), states[:-1]])
 
 
 def _rows(x):
   """Returns (T, B, D) as (T B, D)."""
   return x.reshape(-1, x.shape[-1])
+
+
+def _scan_backward(options, kept, cotangents):
+  _, loops = options
+  inputs, w_input, w_recurrent, bias, h, c, gates = kept
+  d_h, d_c = cotangents
+  h_before = _previous(h)
+  if gates is None:
+    z = cell.product(inputs, w_input) + cell.product(h_before, w_recurrent)
+    gates = jax.nn.sigmoid(z + bias[None, None])
+
+  gates = jnp.split(gates.astype(c.dtype), 4, axis=-1)
+  slopes = cell.slopes(gates, _previous(c), c)
+  d_z = loops.backward(d_h, d_c, slopes, gates[1], w_recurrent)
+  gradients = (
+    cell.product(d_z, w_input.T),
+    cell.product(_rows(inputs).T, _rows(d_z)),
+    cell.product(_rows(h_before).T, _rows(d_z)),
+    d_z.sum((0, 1), dtype=c.dtype),
+  )
+  return tuple(
+    gradient.astype(array.dtype)
+    for gradient, array in zip(gradients, kept, strict=False)
+  )
 
 
 _scan.defvjp(_scan_forward, _scan_backward)

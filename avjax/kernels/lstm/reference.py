@@ -13,6 +13,10 @@ def scan(
   bias: Float[Array, '4 C'],
 ) -> tuple[Float[Array, 'T B C'], Float[Array, 'T B C']]:
   """Returns h and c of every step, from a zero state; Eqs. 1-3."""
+  wide = jnp.promote_types(inputs.dtype, jnp.float32)  # of all that is computed
+  w_input, w_recurrent, bias = (
+    array.astype(wide) for array in (w_input, w_recurrent, bias)
+  )
 
   def step(carry, x):
     h, c = carry
@@ -24,6 +28,6 @@ def scan(
     h = o * jnp.tanh(c)  # Eq. 3
     return (h, c), (h, c)
 
-  zeros = jnp.zeros((inputs.shape[1], w_recurrent.shape[0]), inputs.dtype)
-  _, states = jax.lax.scan(step, (zeros, zeros), inputs)
-  return states
+  zeros = jnp.zeros((inputs.shape[1], w_recurrent.shape[0]), wide)
+  _, (h, c) = jax.lax.scan(step, (zeros, zeros), inputs.astype(wide))
+  return h.astype(inputs.dtype), c
