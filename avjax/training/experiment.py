@@ -14,7 +14,7 @@ import numpy as np
 
 from avjax.analysis.statistics import summary as summarise
 from avjax.clips import Clip
-from avjax.data import batching, corpus, splits, store
+from avjax.data import batching, corpus, protocols, splits, store
 from avjax.data.loader import Loader
 from avjax.models.classifiers import build
 from avjax.settings import Settings, section
@@ -56,12 +56,15 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   }
   source = corpus.source(config)
   data = config.data
-  if data.protocol == 'store' or data.fold != 'all':
+  if not data.several:
     fold = 0 if data.fold == 'all' else int(data.fold)
-    parts = splits.split(clips, data.protocol, fold)
+    parts = protocols.split(clips, data.protocol, fold)
     with _opened(workdir, config, about, source):
       return _run_split(config, about, parts, workdir)
-  folds = [splits.split(clips, 'loso', k) for k in range(splits.folds(clips))]
+  folds = [
+    protocols.split(clips, data.protocol, k)
+    for k in range(protocols.folds(clips, data.protocol))
+  ]
   with _opened(workdir, config, about, source):
     for k, parts in enumerate(folds):
       folder = workdir / f'fold-{k}'

@@ -237,7 +237,10 @@ BAD = {
     'reference, fused',
   ),
   'store': ([PROPOSED, '--config.data.store=nowhere'], 'bin/ingest'),
-  'protocol': ([PROPOSED, '--config.data.protocol=kfold'], 'store, loso'),
+  'protocol': (
+    [PROPOSED, '--config.data.protocol=kfold'],
+    'ravdess/5fold-luna',
+  ),
   'fold': (
     [PROPOSED, '--config.data.protocol=loso', '--config.data.fold=77'],
     'from 0 to',
