@@ -31,6 +31,8 @@ PROTOCOLS = (
   'random',
 )
 """Who is trained on and who is tested: `data.protocols` has what each is."""
+LEAKS = ('speaker', 'take', 'content', 'selection', 'class')
+"""What may be on two sides of a split: `data.audit` has what each is."""
 Section = TypeVar('Section')
 
 
@@ -134,11 +136,15 @@ class Data:
   store: str = 'synthetic'  # or the folder of a store
   protocol: str = 'store'  # the store's splits; 'loso': leave one speaker out
   fold: str = 'all'  # a number from 0, or 'all' one after another
+  allow_leaks: str = ''  # kinds that do not stop a run, such as 'speaker,take'
+  target: str = ''  # 'voice', ...: which of the clips' labels; '': the store's
   standardise: str = 'none'  # 'speaker': every speaker's own mean, deviation
   buckets: int = 2  # lengths that are compiled for; ours
 
   def __post_init__(self):
     _one_of('data.protocol', self.protocol, PROTOCOLS)
+    for kind in self.allowed:
+      _one_of('a kind in data.allow_leaks', kind, LEAKS)
     _one_of('data.standardise', self.standardise, ('none', 'speaker'))
     _at_least('data.buckets', self.buckets, 1)
     if self.fold != 'all' and not self.fold.isdecimal():
@@ -150,6 +156,11 @@ class Data:
         f'data.fold is {self.fold}, and data.protocol {self.protocol} has no'
         ' folds; set data.protocol to loso'
       )
+
+  @property
+  def allowed(self) -> tuple[str, ...]:
+    """The kinds of leaks that do not stop a run."""
+    return tuple(kind for kind in self.allow_leaks.split(',') if kind)
 
   @property
   def several(self) -> bool:

@@ -121,7 +121,10 @@ def run(
   finished = open_run(workdir)
   clips = _clips(finished.config, finished.about, store, split)
   outcome, facts = finished.predict(clips)
+  own = store is None or _same(store, finished.config.data.store)
   results = {'splits': {split: outcome.summary()}} | facts
+  if own:
+    results['audit'] = finished.about.get('audit', [])
   name = pathlib.Path(store).name if store else 'own'
   output = output or finished.workdir / f'evaluation-{name}-{split}'
   output = pathlib.Path(output).expanduser()
@@ -146,7 +149,7 @@ def _clips(
   own = store is None or _same(store, config.data.store)
   if store is not None and not own:
     data = dataclasses.replace(
-      config.data, store=store, protocol='store', fold='all'
+      config.data, store=store, protocol='store', fold='all', target=''
     )
     config = dataclasses.replace(config, data=data)
   clips = corpus.load(config)
