@@ -27,7 +27,7 @@ written down.
 import dataclasses
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,8 +121,8 @@ def examine(
     )
   for pair in PAIRS:
     one, other = (parts.get(name, ()) for name in pair)
-    findings += _speakers(pair, one, other)
-    findings += _takes(pair, one, other)
+    findings += _named('speaker', pair, one, other)
+    findings += _named('take', pair, one, other)
     findings += _contents(pair, one, other, held)
   return [dataclasses.replace(finding, fold=fold) for finding in findings]
 
@@ -208,28 +208,24 @@ def _strange_labels(parts: Parts) -> list[Finding]:
   return findings
 
 
-def _speakers(pair: tuple[str, str], one, other) -> list[Finding]:
-  names, clips = _shared(
-    one, other, lambda c: c.speaker and (c.corpus, c.speaker)
-  )
-  if not names:
-    return []
-  text = (
-    f'{_number(names, "speaker")} in {pair[0]} and {pair[1]} ({_few(names)}),'
-    f' with {_number(clips, "clip")} of {pair[1]}'
-  )
-  return [Finding('speaker', pair, tuple(names), len(clips), text)]
+def _named(fact: str, pair: tuple[str, str], one, other) -> list[Finding]:
+  """Returns the speakers, or the takes, that are on both sides."""
 
+  def key(clip: Clip) -> tuple[str, str] | None:
+    name = getattr(clip, fact)
+    return (clip.corpus, name) if name else None  # another corpus's is another
 
-def _takes(pair: tuple[str, str], one, other) -> list[Finding]:
-  names, clips = _shared(one, other, lambda c: c.take and (c.corpus, c.take))
-  if not names:
+  keys = {key(clip) for clip in one} - {None}
+  clips = [clip for clip in other if key(clip) in keys]
+  if not clips:
     return []
+  names = sorted({getattr(clip, fact) for clip in clips})
   text = (
-    f'{_number(names, "take")} in {pair[0]} and {pair[1]} ({_few(names)}), with'
+    f'{_number(names, fact)} in {pair[0]} and {pair[1]} ({_few(names)}), with'
     f' {_number(clips, "clip")} of {pair[1]}'
   )
-  return [Finding(_kind('take', pair), pair, tuple(names), len(clips), text)]
+  kind = fact if fact == 'speaker' else _kind(fact, pair)
+  return [Finding(kind, pair, tuple(names), len(clips), text)]
 
 
 def _contents(
@@ -257,15 +253,6 @@ def _contents(
 def _kind(kind: str, pair: tuple[str, str]) -> str:
   """Returns the kind: what is in validation and test is chosen on."""
   return 'selection' if pair == ('validation', 'test') else kind
-
-
-def _shared(
-  one: Sequence[Clip], other: Sequence[Clip], key: Callable[[Clip], Any]
-) -> tuple[list[str], list[Clip]]:
-  """Returns the names on both sides, and the clips of the other with them."""
-  keys = {key(clip) for clip in one} - {''}
-  clips = [clip for clip in other if key(clip) in keys]
-  return sorted({key(clip)[1] for clip in clips}), clips
 
 
 def _number(things: Sequence[Any], name: str) -> str:
