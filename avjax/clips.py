@@ -69,6 +69,12 @@ class Clip:
       'salient' (2,) int, first and past-the-last video frame of the segment
       that carries the label; 'events' (E, 2) int, rows of (video frame, audio
       frame) that belong together. Empty for real clips.
+    corpus: the corpus it is of, such as 'ravdess', or ''.
+    take: identity of the recording within the corpus, which several files may
+      be of; '' where only the name tells.
+    source: SHA-256 of the file that the streams come from, or ''.
+    targets: what was asked -> the answer: {'acted': 'happy', 'voice': 'sad'};
+      the first is the label.
   """
 
   name: str
@@ -77,6 +83,10 @@ class Clip:
   speaker: str = ''
   split: str = ''
   truth: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+  corpus: str = ''
+  take: str = ''
+  source: str = ''
+  targets: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   @property
   def audio_length(self) -> int:

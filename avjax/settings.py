@@ -19,6 +19,21 @@ if TYPE_CHECKING:
   from ml_collections import config_dict
 
 VARIANTS = ('average_pool5', 'last_time', 'average', 'proposed')
+DIVIDED = ('store', 'afew/official', 'meld/official')
+"""Protocols that are a corpus's own division; the others have folds."""
+PROTOCOLS = (
+  *DIVIDED,
+  'loso',
+  'ravdess/6fold-4actors',
+  'ravdess/5fold-luna',
+  'cremad/5fold-actors',
+  'savee/loso',
+  'enterface/loso',
+  'random',
+)
+"""Who is trained on and who is tested: `data.protocols` has what each is."""
+LEAKS = ('speaker', 'take', 'content', 'selection', 'class')
+"""What may be on two sides of a split: `data.audit` has what each is."""
 Section = TypeVar('Section')
 
 
@@ -121,23 +136,37 @@ class Data:
 
   store: str = 'synthetic'  # or the folder of a store
   protocol: str = 'store'  # the store's splits; 'loso': leave one speaker out
-  fold: str = 'all'  # of loso: a number from 0, or 'all' one after another
+  fold: str = 'all'  # a number from 0, or 'all' one after another
+  allow_leaks: str = ''  # kinds that do not stop a run, such as 'speaker,take'
+  target: str = ''  # 'voice', ...: which of the clips' labels; '': the store's
   standardise: str = 'none'  # 'speaker': every speaker's own mean, deviation
   buckets: int = 2  # lengths that are compiled for; ours
 
   def __post_init__(self):
-    _one_of('data.protocol', self.protocol, ('store', 'loso'))
+    _one_of('data.protocol', self.protocol, PROTOCOLS)
+    for kind in self.allowed:
+      _one_of('a kind in data.allow_leaks', kind, LEAKS)
     _one_of('data.standardise', self.standardise, ('none', 'speaker'))
     _at_least('data.buckets', self.buckets, 1)
     if self.fold != 'all' and not self.fold.isdecimal():
       raise ConfigError(
         f"data.fold is {self.fold!r}; it must be a number from 0, or 'all'"
       )
-    if self.fold != 'all' and self.protocol != 'loso':
+    if self.fold != 'all' and self.protocol in DIVIDED:
       raise ConfigError(
         f'data.fold is {self.fold}, and data.protocol {self.protocol} has no'
         ' folds; set data.protocol to loso'
       )
+
+  @property
+  def allowed(self) -> tuple[str, ...]:
+    """The kinds of leaks that do not stop a run."""
+    return tuple(kind for kind in self.allow_leaks.split(',') if kind)
+
+  @property
+  def several(self) -> bool:
+    """Whether the protocol has folds and all of them are asked for."""
+    return self.fold == 'all' and self.protocol not in DIVIDED
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,26 +1,54 @@
 """The clips that a config asks for."""
 
+import dataclasses
 import os
+from collections.abc import Sequence
 
 from avjax.clips import Clip
 from avjax.data import splits, store, synthetic
+from avjax.errors import DataError
 from avjax.settings import Settings
 
 
-def load(config: Settings) -> list[Clip]:
-  """Returns all clips of the config's store, standardised as it says.
+def read(config: Settings) -> list[Clip]:
+  """Returns the clips of the config's store, labelled by its target.
 
   Args:
     config: `data.store` is 'synthetic' or the folder of a store.
 
   Raises:
-    DataError: the store is missing or damaged; names every bad clip.
+    DataError: the store is missing or damaged, which names every bad clip, or
+      has no label of this target.
   """
   if config.data.store == 'synthetic':
     clips = synthetic.make(config.synthetic)
   else:
     clips = store.read(os.path.expanduser(config.data.store))
-  return splits.standardise(clips, config.data.standardise)
+  return _targeted(clips, config.data.target) if config.data.target else clips
+
+
+def load(config: Settings) -> list[Clip]:
+  """Returns what `read` does, standardised as the config says."""
+  return splits.standardise(read(config), config.data.standardise)
+
+
+def _targeted(clips: Sequence[Clip], target: str) -> list[Clip]:
+  """Returns the clips with this target as their label.
+
+  Those for which it is not decided, such as a vote that is a tie, are left
+  out; those of a split without any label stay.
+  """
+  there = {name for clip in clips for name in clip.targets}
+  if target not in there:
+    raise DataError(
+      f'data.target is {target!r}; the targets of the clips are'
+      f' {", ".join(sorted(there)) or "not in the store"}'
+    )
+  return [
+    dataclasses.replace(clip, label=clip.targets.get(target))
+    for clip in clips
+    if target in clip.targets or clip.label is None
+  ]
 
 
 def source(config: Settings) -> str:

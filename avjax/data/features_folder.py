@@ -3,7 +3,7 @@
   FOLDER/<clip>.npz            its keys are the streams, or
   FOLDER/<stream>/<clip>.npy   its sub-folders are, or
   streams={'action_units': 'takes/{clip}.npz:aus', ...}
-  clips.csv                    clip,label,speaker,split
+  clips.csv                    clip,label and perhaps speaker,split,take
 
 Every array is (frames, width). 'audio' has its own frames; the other streams
 are visual and must agree in theirs up to SLACK, since decoders differ in the
@@ -15,7 +15,7 @@ import collections
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -75,18 +75,26 @@ def read_folder(
     folder: where the arrays lie.
     clips_csv: a table with one row a clip. Without a label a clip is kept,
       for prediction; the columns speaker and split may be missing.
-    columns: those of clip, label, speaker, split that the table calls
-      otherwise -> their names there.
+    columns: those of `table.COLUMNS` that the table calls otherwise -> their
+      names there.
     streams: stream -> file within `folder`, '{clip}' standing for the clip's
       name, and ':key' after a .npz. Without any, what the folder holds.
 
   Raises:
     DataError: the folder or the table cannot be used at all.
   """
-  folder = pathlib.Path(folder)
-  if not folder.is_dir():
+  if not os.path.isdir(folder):
     raise DataError(f'{folder} is not a folder; give the one with the arrays')
-  rows = table.read(clips_csv, columns or {})
+  return read_rows(folder, table.read(clips_csv, columns or {}), streams)
+
+
+def read_rows(
+  folder: str | os.PathLike,
+  rows: Sequence[Mapping[str, str]],
+  streams: Mapping[str, str] | None = None,
+) -> tuple[list[Clip], Report]:
+  """Returns what `read_folder` does, for rows of another origin."""
+  folder = pathlib.Path(folder)
   names = [row['clip'] for row in rows]
   patterns = streams or _discover(folder, names)
   places = {name: _place(name, where) for name, where in patterns.items()}
@@ -101,8 +109,7 @@ def read_folder(
       continue
     if frames:
       cut.append((name, frames))
-    label = row['label'] or None
-    clips.append(Clip(name, kept, label, row['speaker'], row['split']))
+    clips.append(table.clip(row, kept))
   report = Report(
     widths=widths,
     labels=_count(clip.label or '' for clip in clips),

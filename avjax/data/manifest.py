@@ -4,6 +4,8 @@
             "source": text, "avjax": version, "sha256": of all the rest}
   others   {"name", "file", "split", "label", "speaker", "lengths": {stream:
             frames}, "truth": {name: shape}, "sha256": of the file}
+            and, where they are known, "corpus", "take", "source": SHA-256 of
+            the raw clip, "targets": {what was asked: label}
 
 The text is judged by itself, before any clip's file is opened.
 """
@@ -29,6 +31,8 @@ LISTED = 20  # bad clips named in one message
 _FILE = re.compile(r'clips/[A-Za-z0-9._-]+\.npz')
 _TEXT = ('name', 'file', 'split', 'speaker', 'sha256')
 _FIELDS = {*_TEXT, 'label', 'lengths', 'truth'}
+FACTS = ('corpus', 'take', 'source', 'targets')
+"""Fields that stand there only where they say something."""
 
 
 def dump(
@@ -49,6 +53,7 @@ def dump(
       'truth': {k: list(v.shape) for k, v in clip.truth.items()},
       'sha256': sha256,
     }
+    | facts(clip)
     for clip, file, sha256 in zip(clips, files, hashes, strict=True)
   ]
   body = ''.join(f'{json.dumps(line)}\n' for line in lines).encode()
@@ -61,6 +66,12 @@ def dump(
   }
   header['sha256'] = _digest(header, body)
   return json.dumps(header).encode() + b'\n' + body
+
+
+def facts(clip: Clip) -> dict[str, Any]:
+  """Returns those of FACTS that are known of a clip."""
+  known = {key: getattr(clip, key) for key in FACTS}
+  return {k: dict(v) if k == 'targets' else v for k, v in known.items() if v}
 
 
 def _open(folder: pathlib.Path) -> tuple[dict[str, Any], bytes]:
@@ -181,10 +192,12 @@ def _is_size(value: Any) -> bool:
 
 def _check_record(record: dict[str, Any], widths: Mapping[str, int]) -> None:
   """Raises DataError unless a manifest's line has what `write` gives it."""
-  if set(record) != _FIELDS:
-    wrong = sorted(set(record) ^ _FIELDS)
+  if wrong := sorted((set(record) - set(FACTS)) ^ _FIELDS):
     raise DataError(f'the fields {wrong!r:.100} are missing or unknown')
-  for key in _TEXT:
+  targets = record.get('targets', {})
+  if not isinstance(targets, dict) or not all(map(is_text, targets.values())):
+    raise DataError('targets does not map names to labels')
+  for key in (*_TEXT, *(set(record) & set(FACTS) - {'targets'})):
     if not is_text(record[key]):
       raise DataError(f'{key} is not plain text')
   if record['label'] is not None and not is_text(record['label']):

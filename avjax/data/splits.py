@@ -1,8 +1,4 @@
-"""Which clips are trained on, which choose the epoch and which are reported.
-
-'store' is the corpus's own division, as AFEW has it (Section 4.1); 'loso'
-leaves one speaker out in turn, for corpora that have none (ours).
-"""
+"""What divides clips and tells them apart: own splits, labels, speakers."""
 
 import dataclasses
 import re
@@ -24,52 +20,6 @@ _SPLITS = {
   'test': 'test',
 }
 _LEAST_VARIATION = 1e-6
-
-
-def split(
-  clips: Sequence[Clip], protocol: str, fold: int = 0
-) -> dict[str, list[Clip]]:
-  """Returns the clips of 'training', 'validation' and, if any, 'test'.
-
-  Args:
-    clips: all clips of a corpus.
-    protocol: 'store' or 'loso'.
-    fold: of 'loso', from 0: the speaker of this number (sorted, 9 before 10)
-      is tested on and the next one validates; 'store' has no folds.
-
-  Raises:
-    DataError: the clips do not have what the protocol needs, or a label is to
-      be recognised that no training clip has.
-  """
-  parts = by_name(clips) if protocol == 'store' else _by_speaker(clips, fold)
-  for name in ('training', 'validation'):
-    if not parts.get(name):
-      raise DataError(
-        f'no clip is in the {name} split; name one in the store, or set'
-        ' data.protocol to loso'
-      )
-    if unlabelled := [clip for clip in parts[name] if clip.label is None]:
-      raise DataError(
-        f'{_listed(unlabelled)} of the {name} split have no label; give them'
-        ' one or leave them out of the store'
-      )
-  known = set(emotions(parts['training']))
-  for name, part in parts.items():
-    strange = [c for c in part if c.label is not None and c.label not in known]
-    if strange:
-      label = strange[0].label
-      these = [clip for clip in strange if clip.label == label]
-      raise DataError(
-        f'no training clip has the label {label!r} of {_listed(these)} in the'
-        f' {name} split; the labels are {", ".join(sorted(known))}: correct'
-        ' the label or leave the clips out'
-      )
-  return parts
-
-
-def folds(clips: Sequence[Clip]) -> int:
-  """Returns how many folds 'loso' has: one a speaker."""
-  return len(_speakers(clips))
 
 
 def emotions(clips: Sequence[Clip]) -> tuple[str, ...]:
@@ -105,7 +55,7 @@ def standardise(clips: Sequence[Clip], how: str) -> list[Clip]:
   """
   if how == 'none':
     return list(clips)
-  _speakers(clips)
+  speakers(clips)
   frames: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
   for clip in clips:
     for name, array in clip.streams.items():
@@ -149,39 +99,17 @@ def by_name(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
   if unknown:
     found = ', '.join(sorted({repr(clip.split) for clip in unknown}))
     raise DataError(
-      f'the split of {_listed(unknown)} is {found}; it must be train,'
+      f'the split of {listed(unknown)} is {found}; it must be train,'
       ' validation or test, or set data.protocol to loso'
     )
   return {name: part for name, part in parts.items() if part}
 
 
-def _by_speaker(clips: Sequence[Clip], fold: int) -> dict[str, list[Clip]]:
-  speakers = _speakers(clips)
-  if len(speakers) < 3:
-    raise DataError(
-      f'data.protocol loso needs at least 3 speakers; the clips have'
-      f' {len(speakers)} ({", ".join(speakers)}): set data.protocol to store'
-    )
-  if not 0 <= fold < len(speakers):
-    raise DataError(
-      f'data.fold is {fold}; there are {len(speakers)} speakers, so it must be'
-      f' from 0 to {len(speakers) - 1}'
-    )
-  held = {
-    speakers[fold]: 'test',
-    speakers[(fold + 1) % len(speakers)]: 'validation',
-  }
-  parts: dict[str, list[Clip]] = {'training': [], 'validation': [], 'test': []}
-  for clip in clips:
-    parts[held.get(clip.speaker, 'training')].append(clip)
-  return parts
-
-
-def _speakers(clips: Sequence[Clip]) -> list[str]:
+def speakers(clips: Sequence[Clip]) -> list[str]:
   """Returns the speakers in natural order; every clip must have one."""
   if nobody := [clip for clip in clips if not clip.speaker]:
     raise DataError(
-      f'{_listed(nobody)} have no speaker; name the speakers in the store, or'
+      f'{listed(nobody)} have no speaker; name the speakers in the store, or'
       ' set data.protocol to store and data.standardise to none'
     )
   return sorted({clip.speaker for clip in clips}, key=_natural)
@@ -193,7 +121,7 @@ def _natural(name: str) -> tuple[list[str | int], str]:
   return [int(p) if i % 2 else p for i, p in enumerate(parts)], name
 
 
-def _listed(clips: Sequence[Clip]) -> str:
+def listed(clips: Sequence[Clip]) -> str:
   """Returns 'N clips (the first few names)'."""
   names = ', '.join(clip.name for clip in clips[:5])
   return f'{len(clips)} clips ({names}{", ..." if len(clips) > 5 else ""})'

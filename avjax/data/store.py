@@ -132,7 +132,10 @@ def fingerprint(clips: Sequence[Clip]) -> str:
   for clip in clips:
     names = sorted(clip.streams)
     shapes = [clip.streams[k].shape for k in names]
-    facts = [clip.name, clip.label, clip.speaker, clip.split, names, shapes]
+    facts: list[Any] = [clip.name, clip.label, clip.speaker, clip.split]
+    facts += [names, shapes]
+    if more := manifest.facts(clip):
+      facts.append(more)
     digest.update(json.dumps(facts).encode() + b'\n')
     for name in names:
       digest.update(np.ascontiguousarray(clip.streams[name], '<f4').data)
@@ -147,12 +150,14 @@ def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
   widths: dict[str, int] = {}
   seen: set[str] = set()
   for clip in clips:
-    texts = (clip.name, clip.label or '', clip.speaker, clip.split)
+    texts = [clip.name, clip.label or '', clip.speaker, clip.split]
+    texts += [clip.corpus, clip.take, clip.source]
+    texts += [word for pair in clip.targets.items() for word in pair]
     with np.errstate(over='ignore'):  # an overflow is found as infinite
       streams = {k: np.asarray(v, np.float32) for k, v in clip.streams.items()}
     wrong = fault(streams)
     if not clip.name or not all(map(manifest.is_text, texts)):
-      wrong = 'its name, label, speaker or split is not plain text'
+      wrong = 'its name, label, speaker, split or take is not plain text'
     elif clip.name in seen:
       wrong = 'there are two clips of this name'
     elif bad := [name for name in streams if not _STREAM.fullmatch(name)]:
@@ -233,4 +238,5 @@ def _read_clip(
     raise DataError(wrong)
   truth = {name: arrays[TRUTH + name] for name in record['truth']}
   given = {key: record[key] for key in ('name', 'label', 'speaker', 'split')}
+  given |= {key: record[key] for key in manifest.FACTS if key in record}
   return Clip(streams=streams, truth=truth, **given)

@@ -1,19 +1,29 @@
-"""The table of a corpus: a CSV file with one row a clip."""
+"""The table of a corpus: a CSV file with one row a clip.
+
+  clip,label,speaker,split,corpus,take,target.voice,...
+
+The first two must be there. A take is the recording that several clips may be
+of; the columns `target.` hold what was asked besides the label.
+"""
 
 import csv
 import os
 from collections.abc import Mapping
 
+import numpy as np
+
+from avjax.clips import Clip
 from avjax.errors import DataError
 
-COLUMNS = ('clip', 'label', 'speaker', 'split')
+COLUMNS = ('clip', 'label', 'speaker', 'split', 'corpus', 'take')
 REQUIRED = ('clip', 'label')
+TARGET = 'target.'
 
 
 def read(
   path: str | os.PathLike, renamed: Mapping[str, str]
 ) -> list[dict[str, str]]:
-  """Returns a row a clip: clip, label, speaker and split, '' where unknown.
+  """Returns a row a clip: COLUMNS, '' where unknown, and those of targets.
 
   Args:
     path: a CSV file in UTF-8 whose first line names the columns.
@@ -48,6 +58,7 @@ def read(
         ' line; put quotes around a field with a comma'
       )
     row = {c: (line.get(renamed.get(c, c)) or '').strip() for c in COLUMNS}
+    row |= {c: line[c].strip() for c in header if c.startswith(TARGET)}
     name = row['clip']
     first = line_of.setdefault(name, number)
     if not name or first != number:
@@ -55,6 +66,33 @@ def read(
       raise DataError(f'{path} line {number} {fault}; give every clip one row')
     rows.append(row)
   return rows
+
+
+def clip(
+  row: Mapping[str, str], streams: Mapping[str, np.ndarray], source: str = ''
+) -> Clip:
+  """Returns the clip that a row is about.
+
+  Args:
+    row: as `read` gives it.
+    streams: of the clip.
+    source: SHA-256 of the file that they come from, or ''.
+  """
+  return Clip(
+    name=row['clip'],
+    streams=streams,
+    label=row['label'] or None,
+    speaker=row['speaker'],
+    split=row['split'],
+    corpus=row['corpus'],
+    take=row['take'],
+    source=source,
+    targets={
+      key.removeprefix(TARGET): label
+      for key, label in row.items()
+      if key.startswith(TARGET) and label
+    },
+  )
 
 
 def _check_header(

@@ -14,8 +14,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from avjax.clips import Clip
 from avjax.data import store, table
+from avjax.data.corpora import catalogue, listing
+from avjax.data.corpora.files import digest
 from avjax.errors import ConfigError, DataError
 from avjax.features import extractor as extractors
 from avjax.features import fitting, work_folder, workers
@@ -31,7 +32,7 @@ class Request:
   Attributes:
     corpus: folder of the clips.
     out: the store, which is made; OUT.work beside it holds the work.
-    clips: the table, with a row a clip.
+    clips: the table, with a row a clip; not looked at where `named` is given.
     settings: of the features.
     fit_on: 'training', the clips of that split; 'all', every clip, for a
       corpus without splits: no label is looked at but by the random forest.
@@ -40,6 +41,7 @@ class Request:
     transfer: whether it may be that of another corpus.
     shard: (i, n): measure only every n-th clip from the i-th, and stop there.
     workers: processes.
+    named: the corpus that the folder is, such as 'ravdess', or ''.
   """
 
   corpus: pathlib.Path
@@ -52,6 +54,7 @@ class Request:
   transfer: bool = False
   shard: tuple[int, int] | None = None
   workers: int = 1
+  named: str = ''
 
   @property
   def work(self) -> pathlib.Path:
@@ -107,8 +110,7 @@ def run(
   if request.extractor:
     fitted = extractors.load(request.extractor)
     request = dataclasses.replace(request, settings=fitted.settings)
-  rows = table.read(request.clips, {})
-  sources = _sources(request.corpus, [row['clip'] for row in rows])
+  rows, sources, told = _read(request)
   workers.measure(request.settings)  # fails here, if it must
   mine = list(range(len(rows)))
   if request.shard:
@@ -150,7 +152,7 @@ def run(
     fitted = fitting.fit(
       rows, measured, chosen, request.settings, request.faces
     )
-  report = dataclasses.replace(report, about=fitted.about)
+  report = dataclasses.replace(report, about=(*told, *fitted.about))
   _write(request, rows, measured, fitted, report)
   seconds['fit, apply, write'] = time.perf_counter() - start
   return report, seconds
@@ -170,6 +172,20 @@ def shard(text: str | None) -> tuple[int, int] | None:
   ):
     raise ConfigError(f'the shard is {text!r}; it must be like 1/4, ..., 4/4')
   return int(part), int(parts)
+
+
+def _read(
+  request: Request,
+) -> tuple[list[dict[str, str]], list[pathlib.Path | str], list[str]]:
+  """Returns a row a clip, its file or why there is none, and what to tell."""
+  if not request.named:
+    rows = table.read(request.clips, {})
+    return rows, _sources(request.corpus, [row['clip'] for row in rows]), []
+  found = catalogue.read(request.named, request.corpus)
+  sources = [request.corpus / entry.path for entry in found.entries]
+  told = [f'known to be bad: {e.name} {why}' for e, why in found.faults]
+  told += [f'broken: {path} {why}' for path, why in found.broken]
+  return listing.rows(request.named, found.entries), [*sources], told
 
 
 def _sources(
@@ -218,7 +234,7 @@ def _measure(
     name = rows[k]['clip']
     path = work_folder.place(request.work, name)
     ready = work_folder.read(path)
-    if ready is None or ready.sha256 != workers.digest(source):
+    if ready is None or ready.sha256 != digest(source):
       tasks[k] = workers.Task(name, str(source), str(request.corpus), str(path))
     else:
       measured[k] = ready
@@ -265,19 +281,11 @@ def _write(request: Request, rows, measured, fitted, report: Report) -> None:
   """Leaves the finished store in OUT, in one step."""
   clips = []
   for k, part in measured.items():
-    row = rows[k]
-    clips.append(
-      Clip(
-        row['clip'],
-        fitted(part.columns()),
-        row['label'] or None,
-        row['speaker'],
-        row['split'],
-      )
-    )
+    clips.append(table.clip(rows[k], fitted(part.columns()), part.sha256))
   place = request.work / 'store'
   shutil.rmtree(place, ignore_errors=True)
-  facts = [f'extracted from {request.clips.name}', *fitted.about]
+  origin = request.named or request.clips.name
+  facts = [f'extracted from {origin}', *fitted.about]
   source = '; '.join([*facts, f'extractor {fitted.fingerprint}'])
   store.write(place, clips, source=source)
   fitted.save(place / extractors.FOLDER)

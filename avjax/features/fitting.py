@@ -9,6 +9,7 @@ import numpy as np
 
 from avjax.clips import Clip
 from avjax.data import splits
+from avjax.data.corpora import afew
 from avjax.errors import DataError
 from avjax.features import extractor as extractors
 from avjax.features import whitening
@@ -123,7 +124,7 @@ def _fit_appearance(
   if faces:
     from avjax.features import selection
 
-    images, labels = selection.read_images(faces)
+    images, labels = selection.read_images(afew.faces(faces))
     examples = eyes.pool5(images)
     how = f'random forest on {len(images)} faces of {faces}'
   else:

@@ -8,7 +8,6 @@ import concurrent.futures
 import concurrent.futures.process
 import contextlib
 import dataclasses
-import hashlib
 import json
 import multiprocessing
 import os
@@ -20,6 +19,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from avjax.data import npy, store
+from avjax.data.corpora.files import digest
 from avjax.errors import ConfigError, DataError
 from avjax.features import columns, extractor
 from avjax.settings import Features
@@ -66,12 +66,6 @@ def measure(settings: Features) -> columns.Measure:
   if 'appearance' in settings.streams:
     network = extractor.network(settings)
   return columns.Measure(settings, network)
-
-
-def digest(path: str | os.PathLike) -> str:
-  """Returns the SHA-256 of a file."""
-  with open(path, 'rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def run(

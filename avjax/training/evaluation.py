@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from avjax.clips import Clip
-from avjax.data import batching, corpus, splits
+from avjax.data import batching, corpus, protocols, splits
 from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError, ConfigError, DataError
 from avjax.settings import Settings, section
@@ -87,7 +87,7 @@ def open_run(workdir: str | pathlib.Path) -> Finished:
       f'{workdir / records.CONFIG} is not the config of a run ({error});'
       ' restore it, or train into another folder'
     ) from None
-  if config.data.protocol == 'loso' and config.data.fold == 'all':
+  if config.data.several:
     raise CheckpointError(
       f'{workdir} holds a run of several folds; give one of its folders,'
       f' such as {workdir / "fold-0"}'
@@ -121,7 +121,10 @@ def run(
   finished = open_run(workdir)
   clips = _clips(finished.config, finished.about, store, split)
   outcome, facts = finished.predict(clips)
+  own = store is None or _same(store, finished.config.data.store)
   results = {'splits': {split: outcome.summary()}} | facts
+  if own:
+    results['audit'] = finished.about.get('audit', [])
   name = pathlib.Path(store).name if store else 'own'
   output = output or finished.workdir / f'evaluation-{name}-{split}'
   output = pathlib.Path(output).expanduser()
@@ -146,7 +149,7 @@ def _clips(
   own = store is None or _same(store, config.data.store)
   if store is not None and not own:
     data = dataclasses.replace(
-      config.data, store=store, protocol='store', fold='all'
+      config.data, store=store, protocol='store', fold='all', target=''
     )
     config = dataclasses.replace(config, data=data)
   clips = corpus.load(config)
@@ -159,7 +162,7 @@ def _clips(
     )
   if own:
     fold = 0 if config.data.fold == 'all' else int(config.data.fold)
-    parts = splits.split(clips, config.data.protocol, fold)
+    parts = protocols.split(clips, config.data.protocol, fold)
   else:
     try:
       parts = splits.by_name(clips)

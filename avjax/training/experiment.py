@@ -14,7 +14,7 @@ import numpy as np
 
 from avjax.analysis.statistics import summary as summarise
 from avjax.clips import Clip
-from avjax.data import batching, corpus, splits, store
+from avjax.data import audit, batching, corpus, protocols, splits, store
 from avjax.data.loader import Loader
 from avjax.models.classifiers import build
 from avjax.settings import Settings, section
@@ -43,7 +43,9 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   if not isinstance(config, Settings):
     config = section(Settings, config)
   workdir = pathlib.Path(workdir).expanduser()
-  clips = corpus.load(config)
+  clips = corpus.read(config)
+  held = audit.contents(clips)
+  clips = splits.standardise(clips, config.data.standardise)
   batching.check_streams(clips, config.model.streams)
   emotions = splits.emotions(clips)
   build(config.model, emotions)  # fails here, if it must, with nothing written
@@ -56,20 +58,41 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   }
   source = corpus.source(config)
   data = config.data
-  if data.protocol == 'store' or data.fold != 'all':
+  if not data.several:
     fold = 0 if data.fold == 'all' else int(data.fold)
-    parts = splits.split(clips, data.protocol, fold)
+    parts = protocols.split(clips, data.protocol, fold)
+    about['audit'] = _audit(config, {None: parts}, held)
     with _opened(workdir, config, about, source):
       return _run_split(config, about, parts, workdir)
-  folds = [splits.split(clips, 'loso', k) for k in range(splits.folds(clips))]
+  folds = [
+    protocols.split(clips, data.protocol, k)
+    for k in range(protocols.folds(clips, data.protocol))
+  ]
+  about['audit'] = _audit(config, dict(enumerate(folds)), held)
   with _opened(workdir, config, about, source):
     for k, parts in enumerate(folds):
       folder = workdir / f'fold-{k}'
       one = _one_fold(config, k)
+      # As the run of this fold alone says it.
+      own = about | {'audit': _audit(one, {None: parts}, held)}
       with lock(folder):
-        records.open_run(folder, one, about, source)
-        _run_split(one, about, parts, folder, f'fold {k}')
-    return _join_folds(workdir, len(folds))
+        records.open_run(folder, one, own, source)
+        _run_split(one, own, parts, folder, f'fold {k}')
+    return _join_folds(config, about, workdir, len(folds))
+
+
+def _audit(
+  config: Settings,
+  folds: Mapping[int | None, Parts],
+  held: Mapping[str, Sequence[str]],
+) -> list[dict[str, Any]]:
+  """Returns what is on two sides of a split; refuses what is not allowed."""
+  findings = [
+    finding
+    for fold, parts in folds.items()
+    for finding in audit.examine(parts, held, fold)
+  ]
+  return audit.settle(findings, config.data.protocol, config.data.allowed)
 
 
 @contextlib.contextmanager
@@ -116,6 +139,8 @@ def _run_split(
   records.write_predictions(workdir, outcomes)
   content = {
     'splits': {name: one.summary() for name, one in outcomes.items()},
+    'protocol': config.data.protocol,
+    'audit': about['audit'],
     'best_epoch': progress.selection.epoch,
     'epochs': progress.epoch,
     'seconds': progress.seconds,
@@ -154,7 +179,9 @@ def checkpoint_fingerprint(
   }
 
 
-def _join_folds(workdir: pathlib.Path, folds: int) -> dict[str, Any]:
+def _join_folds(
+  config: Settings, about: Mapping[str, Any], workdir: pathlib.Path, folds: int
+) -> dict[str, Any]:
   """Writes and returns the results over all folds.
 
   Every clip is tested once, so the folds' test counts add up to one table;
@@ -167,6 +194,8 @@ def _join_folds(workdir: pathlib.Path, folds: int) -> dict[str, Any]:
   counts = np.sum([test['confusion'] for test in tests], axis=0)
   content = {
     'splits': {'test': summarise(counts, tests[0]['emotions'])},
+    'protocol': config.data.protocol,
+    'audit': about['audit'],
     'folds': {
       split: _spread([one['splits'][split]['accuracy'] for one in each])
       for split in each[0]['splits']

@@ -37,4 +37,6 @@ def table(results: Mapping[str, Any]) -> str:
         f'{split} over {len(fold["each"])} folds:'
         f' {100 * fold["mean"]:.1f} +- {100 * fold["deviation"]:.1f} %'
       )
+  for finding in results.get('audit', ()):
+    lines.append(f'{finding["status"]}: {finding["text"]}')
   return '\n'.join(lines)

@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import hashlib
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from avjax.data import store
+from avjax.data import audit, protocols, store
 from tests.bin.programs import ROOT, compiled, fails, run, start  # noqa: F401
 
 
@@ -206,9 +207,45 @@ def test_damaged_clips(corpus, whole, compiled, tmp_path):  # noqa: F811
       np.testing.assert_array_equal(array, before[clip.name].streams[name])
 
 
+def test_a_public_corpus(corpus, compiled, tmp_path):  # noqa: F811
+  """Program: RAVDESS's folders give a store that its protocols take."""
+  table = rows(corpus / 'c/clips.csv')
+  for actor in (1, 2, 3):
+    for emotion in (3, 4):
+      name = f'01-01-0{emotion}-01-01-01-0{actor}.mp4'
+      place = tmp_path / f'R/Actor_0{actor}/{name}'
+      place.parent.mkdir(parents=True, exist_ok=True)
+      shutil.copy(corpus / 'c' / table.pop()['clip'], place)
+  (tmp_path / 'R/Actor_03/01-01-05-01-01-01-03.mp4').write_bytes(b'')
+  arguments = 'extract', 'R', 's', *AUDIO, '--corpus=ravdess'
+  code, _, error = run(*arguments, compiled=compiled, cwd=tmp_path)
+  assert code == 2
+  assert '--fit_on=all' in error  # RAVDESS has no splits
+  code, out, error = run(
+    *arguments, '--fit_on=all', compiled=compiled, cwd=tmp_path
+  )
+  assert code == 0, error
+  assert 'broken: Actor_03/01-01-05-01-01-01-03.mp4 is empty' in out
+  clips = store.read(tmp_path / 's')
+  assert [(c.name, c.speaker, c.label) for c in clips] == [
+    (f'01-0{emotion}-01-01-01-0{actor}', f'Actor_0{actor}', label)
+    for actor in (1, 2, 3)
+    for emotion, label in ((3, 'happy'), (4, 'sad'))
+  ]
+  assert all(clip.take == clip.name for clip in clips)
+  assert {clip.corpus for clip in clips} == {'ravdess'}
+  path = tmp_path / 'R/Actor_01/01-01-03-01-01-01-01.mp4'
+  assert clips[0].source == hashlib.sha256(path.read_bytes()).hexdigest()
+  for fold in range(protocols.folds(clips, 'loso')):
+    parts = protocols.split(clips, 'loso', fold)
+    assert not audit.examine(parts, audit.contents(clips))
+
+
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
+    (('nowhere', 'new', '--corpus=savee'), 'not downloaded: ask for it at'),
+    (('c', 'new', '--corpus=voices'), 'one of afew, ravdess'),
     (('c',), 'wanted: CORPUS OUT'),
     (('nowhere', 'new'), 'nowhere'),
     (('c', 'new', '--streams=sound'), 'audio, shape, appearance'),

@@ -1,5 +1,6 @@
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from avjax.data import store
+from tests.data import corpus_trees
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -63,6 +65,8 @@ def test_features(folder, tmp_path):
   [
     (['features', 'FOLDER'], 'wanted: features FOLDER OUT'),
     (['features', 'FOLDER', 'FOLDER', *FLAGS], 'choose another folder'),
+    (['savee', 'FOLDER'], 'CORPUS FOLDER --check'),
+    (['voices', 'FOLDER', '--check'], 'one of afew, ravdess'),
     (['features', 'FOLDER', 'OUT'], "no column 'clip'"),
     (['features', 'FOLDER', 'OUT', '--clips=no.csv'], 'table no.csv'),
     (['features', 'FOLDER', 'OUT', *FLAGS[:4], '--stream=x=y'], "as 'y'"),
@@ -82,6 +86,61 @@ def test_faults(folder, tmp_path, arguments, reason):
   assert done.stderr.count('\n') == 1
   assert reason in done.stderr
   assert not (tmp_path / 'store').exists()
+
+
+def test_takes_and_targets(folder, tmp_path):
+  """Program: corpus, take and other targets of a table get into the store."""
+  text = (
+    'take,mood,who,recording,corpus,target.voice\n'
+    'a,sad,s1,r1,mine,happy\nb,happy,s2,r2,mine,\n'
+  )
+  (folder / 'clips.csv').write_text(text)
+  flags = *FLAGS, '--take_column=recording'
+  done = ingest('features', folder, tmp_path / 'store', *flags)
+  assert (done.returncode, done.stderr) == (0, '')
+  first, second = store.read(tmp_path / 'store')
+  assert (first.corpus, first.take) == ('mine', 'r1')
+  assert (first.targets, second.targets) == ({'voice': 'happy'}, {})
+
+
+def test_features_of_a_corpus(tmp_path):
+  """Program: files that are named as RAVDESS's need no table."""
+  (tmp_path / 'f' / 'shape').mkdir(parents=True)
+  for actor in (1, 2):
+    np.save(tmp_path / f'f/shape/01-03-01-01-01-{actor:02}', np.ones((4, 2)))
+  arguments = 'features', tmp_path / 'f', tmp_path / 's', '--corpus=ravdess'
+  done = ingest(*arguments)
+  assert (done.returncode, done.stderr) == (0, '')
+  clips = store.read(tmp_path / 's')
+  assert [(c.speaker, c.label, c.corpus) for c in clips] == [
+    ('Actor_01', 'happy', 'ravdess'),
+    ('Actor_02', 'happy', 'ravdess'),
+  ]
+  done = ingest(*arguments[:2], tmp_path / 't', '--corpus=meld')
+  assert (done.returncode, done.stdout) == (2, '')
+  assert 'give a table' in done.stderr
+  done = ingest(*arguments[:2], tmp_path / 't', *arguments[3:], '--clips=c.csv')
+  assert (done.returncode, done.stdout) == (2, '')
+  assert '--corpus reads no table' in done.stderr
+
+
+def test_check(tmp_path):
+  """Program: a corpus is checked; the exit code says whether it is whole."""
+  corpus_trees.savee(tmp_path)
+  done = ingest('savee', tmp_path, '--check')
+  assert (done.returncode, done.stderr) == (0, '')
+  assert done.stdout.endswith('as expected\n')
+  (tmp_path / 'AudioVisualClip/JK/h07.avi').write_bytes(b'')
+  done = ingest('savee', tmp_path, '--check')
+  assert (done.returncode, done.stderr) == (1, '')
+  assert 'broken: AudioVisualClip/JK/h07.avi is empty\n' in done.stdout
+  assert re.search(r'clips +479 +480\n', done.stdout)
+  assert re.search(r'happy +59 +60\n', done.stdout)
+  assert re.search(r'  JK +119\n', done.stdout)
+  done = ingest('savee', tmp_path / 'nowhere', '--check')
+  assert (done.returncode, done.stdout) == (2, '')
+  assert done.stderr.count('\n') == 1
+  assert 'not downloaded: ask for it at' in done.stderr
 
 
 def test_help():

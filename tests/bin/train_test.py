@@ -1,6 +1,7 @@
 """bin/train as a user meets it."""
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -25,10 +26,18 @@ SMALL = (
 )
 
 
-def make_store(folder):
-  """Writes a store of 34 small clips of 4 speakers; returns its folder."""
-  parts = [('train', 20), ('validation', 7), ('test', 7)]
-  clips = [c for name, n in parts for c in examples.make_clips(n, name)]
+def make_store(folder, shared=False):
+  """Writes a store of 34 small clips; returns its folder.
+
+  The splits share their 4 speakers, or have 4 each.
+  """
+  clips = []
+  for seed, (name, n) in enumerate(
+    [('train', 20), ('validation', 7), ('test', 7)]
+  ):
+    for clip in examples.make_clips(n, name, seed):
+      speaker = clip.speaker if shared else f'{clip.speaker} of {name}'
+      clips.append(dataclasses.replace(clip, speaker=speaker))
   store.write(folder, clips)
   return folder
 
@@ -159,7 +168,7 @@ def test_kill(tmp_path, compiled):  # noqa: F811
 
 def test_leave_one_speaker_out(tmp_path, compiled):  # noqa: F811
   """Program: all folds in one run; a fold alone gives the same numbers."""
-  made = make_store(tmp_path / 'store')
+  made = make_store(tmp_path / 'store', shared=True)
   arguments = (
     *SMALL,
     f'--config.data.store={made}',
@@ -177,6 +186,7 @@ def test_leave_one_speaker_out(tmp_path, compiled):  # noqa: F811
     for k in range(4)
   ]
   tested = [one['splits']['test'] for one in each]
+  assert (results['protocol'], results['audit']) == ('loso', [])
   assert results['splits']['test']['n'] == 34 == sum(t['n'] for t in tested)
   assert results['splits']['test']['correct'] == sum(
     t['correct'] for t in tested
@@ -193,6 +203,27 @@ def test_leave_one_speaker_out(tmp_path, compiled):  # noqa: F811
     cwd=tmp_path,
   )
   assert_same_run(tmp_path / 'all/fold-2', tmp_path / 'one')
+
+
+def test_a_leak(tmp_path, compiled):  # noqa: F811
+  """Program: shared speakers stop a run, or are stamped where they may be."""
+  made = make_store(tmp_path / 'store', shared=True)
+  arguments = *SMALL, f'--config.data.store={made}', '--workdir=w'
+  line = fails('train', *arguments, compiled=compiled, cwd=tmp_path)
+  assert '4 speakers in training and test (speaker 0, speaker 1,' in line
+  assert 'data.allow_leaks=speaker ' in line
+  allow = '--config.data.allow_leaks=speaker'
+  code, out, error = run(
+    'train', *arguments, allow, compiled=compiled, cwd=tmp_path
+  )
+  assert code == 0, error
+  assert 'allowed: 4 speakers in training and test' in out
+  for name in ('config', 'results'):
+    said = json.loads((tmp_path / f'w/{name}.json').read_text())['audit']
+    assert {(one['kind'], one['status']) for one in said} == {
+      ('speaker', 'allowed')
+    }
+    assert len(said) == 3
 
 
 def test_two_runs_in_one_folder(tmp_path, compiled):  # noqa: F811
@@ -237,7 +268,10 @@ BAD = {
     'reference, fused',
   ),
   'store': ([PROPOSED, '--config.data.store=nowhere'], 'bin/ingest'),
-  'protocol': ([PROPOSED, '--config.data.protocol=kfold'], 'store, loso'),
+  'protocol': (
+    [PROPOSED, '--config.data.protocol=kfold'],
+    'ravdess/5fold-luna',
+  ),
   'fold': (
     [PROPOSED, '--config.data.protocol=loso', '--config.data.fold=77'],
     'from 0 to',
@@ -246,6 +280,11 @@ BAD = {
   'rate': ([PROPOSED, '--config.training.learning_rate=-1'], 'above 0'),
   'dropout': ([PROPOSED, '--config.model.dropout=1.5'], '[0, 0.99]'),
   'row': ([PROPOSED, '--config.model.variant=average_pool5'], 'one visual'),
+  'leaks': (
+    [PROPOSED, '--config.data.allow_leaks=speaker,all'],
+    'one of speaker, take, content',
+  ),
+  'target': ([PROPOSED, '--config.data.target=voice'], 'not in the store'),
   'no folds': ([PROPOSED, '--config.data.fold=3'], 'has no folds'),
   'window': ([PROPOSED, '--config.model.alignment.half_window=0'], 'least 1'),
   'workdir': ([PROPOSED, '--workdir=/proc/nowhere'], '/proc/nowhere'),

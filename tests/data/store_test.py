@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import pathlib
@@ -73,6 +74,45 @@ def test_what_is_written_is_read(folder):
     for clip in store.read(folder)
     for array in clip.streams.values()
   )
+
+
+FACTS = {
+  'corpus': 'mine',
+  'take': 'film/1',
+  'source': '0f' * 32,
+  'targets': {'acted': 'happy', 'voice': 'sad'},
+}
+
+
+def test_what_is_known_is_kept(tmp_path, folder):
+  """Law: corpus, take, source, targets are kept and seen; '' is not told."""
+  told = [dataclasses.replace(clips()[0], **FACTS), *clips()[1:]]
+  store.write(tmp_path / 'told', told)
+  first, *others = store.read(tmp_path / 'told')
+  assert {key: getattr(first, key) for key in FACTS} == FACTS
+  assert list(first.targets) == ['acted', 'voice']
+  assert [(clip.take, clip.targets) for clip in others] == [('', {})] * 3
+  plain = (folder / manifest.NAME).read_text()
+  assert not any(f'"{key}": ' in plain.partition('\n')[2] for key in FACTS)
+  for key, value in FACTS.items():
+    one = [dataclasses.replace(clips()[0], **{key: value}), *clips()[1:]]
+    assert store.fingerprint(one) != store.fingerprint(clips())
+
+
+@pytest.mark.parametrize(
+  ('facts', 'reason'),
+  [
+    ({'take': 'a\nb'}, 'take is not plain text'),
+    ({'source': 3}, 'source is not plain text'),
+    ({'targets': ['sad']}, 'targets does not map'),
+    ({'targets': {'voice': None}}, 'targets does not map'),
+    ({'tkae': 'x'}, "['tkae'] are missing or unknown"),
+  ],
+)
+def test_facts_are_judged(folder, facts, reason):
+  """Law: what a manifest says of a clip is text, under a name that is known."""
+  redo(folder, lambda record: record.update(facts))
+  assert reason in error(folder)
 
 
 def test_same_clips_same_bytes(folder, tmp_path):

@@ -1,0 +1,1 @@
+"""Public corpora, read from the folders in which they are handed out."""

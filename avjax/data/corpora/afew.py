@@ -1,0 +1,121 @@
+"""AFEW of the EmotiW challenges, and SFEW: clips and single frames of films.
+
+  AFEW  Train_AFEW/Angry/000149120.avi, Val_AFEW/..., Test/000149120.avi
+  SFEW  Train/Train_Aligned_Faces/Angry/Airheads_000519240_00000005.png
+
+A clip's number is its time in the film, so that two films can share it: a clip
+is known by split, emotion and number. The test clips lie flat and have no
+label. Who acts is not said. Archives unzip into folders of the same name
+twice, which does no harm here: the folders nearest to the file count.
+
+SFEW trains the random forest of Section 3.2. Its frames come from AFEW's films,
+so only its training part is looked at.
+
+Dhall et al. (2012), doi:10.1109/MMUL.2012.26.
+"""
+
+import pathlib
+import re
+from collections.abc import Iterator, Sequence
+
+from avjax.clips import EMOTIONS
+from avjax.data.corpora.files import Path
+from avjax.data.corpora.listing import (
+  IMAGES,
+  VIDEO,
+  Corpus,
+  Entry,
+  Expected,
+  Item,
+)
+
+_SPLIT = re.compile('(train|val|test)(?:$|[^a-z])', re.IGNORECASE)
+_SPLITS = {'train': 'training', 'val': 'validation', 'test': 'test'}
+_TRAINING = dict(zip(EMOTIONS, (133, 74, 81, 150, 144, 117, 74), strict=True))
+_VALIDATION = dict(zip(EMOTIONS, (64, 40, 46, 63, 63, 61, 46), strict=True))
+
+
+def read(root: pathlib.Path, paths: Sequence[Path]) -> Iterator[Item]:
+  """Yields what every clip, or every image, is."""
+  del root
+  for path in paths:
+    split, emotion = _split(path), path.parent.name.lower()
+    known = emotion in EMOTIONS
+    if not split:
+      yield Item(
+        str(path), broken='lies in no folder Train..., Val..., Test...'
+      )
+    elif not known and split != 'test':
+      why = f'lies in {path.parent.name}, which is none of the seven emotions'
+      yield Item(str(path), broken=why)
+    else:
+      parts = (split, emotion, path.stem) if known else (split, path.stem)
+      name = '/'.join(parts)
+      targets = {'annotated': emotion} if known else {}
+      yield Item(str(path), Entry(name, str(path), name, split, '', targets))
+
+
+def _split(path: Path) -> str:
+  """Returns the split by the folder nearest to the file, or ''."""
+  for folder in reversed(path.parts[:-1]):
+    if found := _SPLIT.match(folder):
+      return _SPLITS[found[1].lower()]
+  return ''
+
+
+def faces(folder: str) -> pathlib.Path:
+  """Returns the folder of labelled training faces in SFEW's, or itself.
+
+  Args:
+    folder: SFEW as it was unzipped, or a folder with one an emotion.
+  """
+  root = pathlib.Path(folder).expanduser()
+  for place in sorted(root.rglob('*')) if not _labelled(root) else ():
+    inside = Path(place.relative_to(root).as_posix()) / 'any'
+    if place.is_dir() and _split(inside) == 'training' and _labelled(place):
+      return place
+  return root
+
+
+def _labelled(folder: pathlib.Path) -> bool:
+  """Returns whether a folder has one for an emotion."""
+  return folder.is_dir() and any(
+    path.name.lower() in EMOTIONS and path.is_dir() for path in folder.iterdir()
+  )
+
+
+def _emotiw() -> Iterator[Expected]:
+  """Yields the releases, with the test clips and without."""
+  parts = {'training': 773, 'validation': 383} | {
+    f'{split} {label}': count
+    for split, counts in (('training', _TRAINING), ('validation', _VALIDATION))
+    for label, count in counts.items()
+  }
+  yield Expected('EmotiW 2017, training and validation', 1156, parts)
+  yield Expected('EmotiW 2017', 1809, parts | {'test': 653})
+  parts = {'training': 711, 'validation': 371}
+  yield Expected('EmotiW 2015 as the paper has it, less test', 1082, parts)
+  yield Expected('EmotiW 2015 as the paper has it', 1621, parts | {'test': 539})
+
+
+AFEW = Corpus(
+  name='afew',
+  title='AFEW',
+  source='the organisers of the EmotiW challenges, by e-mail',
+  licence='for research, after an agreement',
+  layout='Train_AFEW/Angry/000149120.avi',
+  read=read,
+  expected=tuple(_emotiw()),
+  endings=VIDEO,
+)
+
+SFEW = Corpus(
+  name='sfew',
+  title='SFEW',
+  source=AFEW.source,
+  licence=AFEW.licence,
+  layout='Train/Train_Aligned_Faces/Angry/NAME.png',
+  read=read,
+  expected=(),
+  endings=IMAGES,
+)

@@ -1,0 +1,219 @@
+"""What a split gives away: five planted leaks, and clean splits."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from avjax import settings
+from avjax.clips import Clip
+from avjax.data import audit, protocols
+from avjax.errors import DataError
+
+SPLITS = ('train', 'val', 'test')
+
+
+def clip(name, split='', speaker='', label: str | None = 'sad', **facts):
+  """Returns a clip with a content of its own."""
+  random = np.random.default_rng([ord(letter) for letter in name])
+  streams = {'shape': random.standard_normal((3, 2)).astype(np.float32)}
+  return Clip(name, streams, label, speaker, split, **facts)
+
+
+def clean() -> list[Clip]:
+  """Returns the clips of three actors, one in each split."""
+  return [
+    clip(f'{actor}-{label}-{k}', split, actor, label, take=f'{actor} {label}')
+    for actor, split in zip(('ann', 'bob', 'cy'), SPLITS, strict=True)
+    for label in ('happy', 'sad')
+    for k in range(2)
+  ]
+
+
+def audited(clips, protocol='store', allowed=(), fold=0):
+  """Returns what a run would say of its split."""
+  parts = protocols.split(clips, protocol, fold)
+  findings = audit.examine(parts, audit.contents(clips))
+  return audit.settle(findings, protocol, allowed)
+
+
+def refused(clips, protocol='store', allowed=()) -> str:
+  with pytest.raises(DataError) as caught:
+    audited(clips, protocol, allowed)
+  message = str(caught.value)
+  assert '\n' not in message
+  return message
+
+
+def kinds(said):
+  return [(one['kind'], tuple(one['splits']), one['status']) for one in said]
+
+
+def test_clean_splits():
+  """Law: nothing is found where nothing is shared."""
+  assert audited(clean()) == []
+  everybody = [dataclasses.replace(c, split='') for c in clean()]
+  for fold in range(3):
+    assert audited(everybody, 'loso', fold=fold) == []
+  twice = [*clean(), dataclasses.replace(clean()[0], name='again')]
+  assert audited(twice) == []  # both in training
+
+
+def test_a_speaker_on_two_sides():
+  """Law: a planted speaker is named with the number of clips."""
+  clips = [*clean(), clip('x', 'test', 'ann'), clip('y', 'test', 'ann')]
+  message = refused(clips)
+  assert '1 speaker in training and test (ann), with 2 clips of test' in message
+  assert 'data.allow_leaks=speaker trains' in message
+  said = audited(clips, allowed=('speaker',))
+  assert kinds(said) == [('speaker', ('training', 'test'), 'allowed')]
+  assert (said[0]['names'], said[0]['clips']) == (['ann'], 2)
+  other = dataclasses.replace(clips[-1], corpus='other')
+  assert audited([*clean(), other]) == []  # another corpus's ann
+
+
+def test_a_take_on_two_sides():
+  """Law: two files of one take are named by the take."""
+  clips = [*clean(), clip('x', 'test', 'dan', take='ann sad')]
+  message = refused(clips)
+  assert '1 take in training and test (ann sad), with 1 clip of test' in message
+  assert kinds(audited(clips, allowed=('take', 'class'))) == [
+    ('take', ('training', 'test'), 'allowed')
+  ]
+  assert 'data.allow_leaks=class,take trains' in refused(
+    clips, 'store', ['class']
+  )
+
+
+@pytest.mark.parametrize('same', ['streams', 'file'])
+def test_a_file_under_another_name(same):
+  """Law: the same streams, or the same file, are found whatever the name."""
+  clips = clean()
+  first, copy = clips[0], clip('copy', 'test', 'cy')
+  if same == 'streams':
+    copy = dataclasses.replace(copy, streams=first.streams)
+  else:
+    copy = dataclasses.replace(copy, source='f0' * 32)
+    clips[0] = dataclasses.replace(first, source='f0' * 32)
+  message = refused([*clips, copy])
+  assert (
+    'leaks: 1 clip of test with the content of one of training'
+    ' (copy = ann-happy-0); correct'
+  ) in message
+  assert 'data.allow_leaks=content trains' in message
+
+
+def test_standardising_hides_no_copy():
+  """Law: a copy under another speaker's name is found by its raw streams."""
+  clips = clean()
+  copy = dataclasses.replace(
+    clips[0], name='copy', speaker='cy', split='test', take=''
+  )
+  raw = [*clips, copy]
+  parts = protocols.split(raw, 'store')
+  held = audit.contents(raw)
+  for part in parts.values():
+    for k, each in enumerate(part):
+      streams = {name: x - len(each.name) for name, x in each.streams.items()}
+      part[k] = dataclasses.replace(each, streams=streams)
+  found = audit.examine(parts, held)
+  assert [finding.kind for finding in found] == ['content']
+
+
+def test_selection_on_what_is_reported():
+  """Law: test clips that chose the epoch, or no test clips, are refused."""
+  clips = clean()
+  chosen = [
+    dataclasses.replace(c, name=f'{c.name} again', split='test', speaker='dan')
+    for c in clips
+    if c.split == 'val'
+  ]
+  message = refused([c for c in clips if c.split != 'test'] + chosen)
+  assert '4 clips of test with the content of one of validation (' in message
+  assert '2 takes in validation and test (bob happy, bob sad)' in message
+  assert 'data.allow_leaks=selection trains' in message
+  two = [c for c in clips if c.split != 'test']
+  for hidden in ([], [clip('x', 'test', 'cy', None)]):
+    message = refused([*two, *hidden])
+    assert 'no clip of a test split has a label' in message
+    said = audited([*two, *hidden], 'afew/official')
+    assert kinds(said) == [('selection', ('validation',), 'documented')]
+
+
+def test_the_published_lists_of_cremad():
+  """Law: lists with all 91 actors on both sides are refused, by name."""
+  clips = [
+    clip(f'{actor}_{split}_{label}', split, str(actor), label, corpus='cremad')
+    for actor in range(1001, 1092)
+    for split in ('train', 'test')
+    for label in ('happy', 'sad')
+  ]
+  clips += [clip(f'v{k}', 'val', 'v', corpus='cremad') for k in range(2)]
+  message = refused(clips)
+  assert '91 speakers in training and test (1001, 1002, 1003,' in message
+  assert '1020 and 71 more), with 182 clips of test' in message
+  rest = [c for c in clips if c.speaker != 'v']
+  for fold in range(5):
+    assert audited(rest, 'cremad/5fold-actors', fold=fold) == []
+
+
+def test_a_label_that_nobody_is_trained_on():
+  """Law: a label of test clips that no training clip has is named."""
+  clips = [*clean(), clip('x', 'test', 'cy', 'fear')]
+  message = refused(clips)
+  assert "no training clip has the label 'fear' of 1 clips (x)" in message
+  assert kinds(audited(clips, allowed=('class',))) == [
+    ('class', ('test',), 'allowed')
+  ]
+
+
+@pytest.mark.parametrize('protocol', ['meld/official', 'random'])
+def test_what_is_in_the_nature_of_a_protocol(protocol):
+  """Law: it is written down, and only that: a copy is refused all the same."""
+  friends = [
+    dataclasses.replace(
+      c, speaker=f'friend {k % 2}', name=f'{c.name} {n}', take='',
+      streams=clip(f'{c.name} {n}').streams,
+    )
+    for n in range(10)
+    for k, c in enumerate(clean())
+  ]  # fmt: skip
+  said = audited(friends, protocol)
+  assert {(kind, status) for kind, _, status in kinds(said)} == {
+    ('speaker', 'documented')
+  }
+  copies = [
+    dataclasses.replace(c, name=f'{c.name} again', split='test')
+    for c in friends
+    if c.split == 'train'
+  ]
+  message = refused([*friends, *copies], protocol)
+  assert 'with the content of one of training' in message
+  assert 'speakers' not in message
+
+
+def test_unknown_speakers():
+  """Law: that speakers were not compared is written down."""
+  said = audited([dataclasses.replace(c, speaker='') for c in clean()])
+  assert kinds(said)[0][0::2] == ('speaker', 'unchecked')
+
+
+def test_every_fold_is_told():
+  """Law: a leak of several folds is told with the folds."""
+  clips = [dataclasses.replace(c, split='') for c in clean()]
+  clips.append(
+    dataclasses.replace(clips[0], name='copy', speaker='cy', take='')
+  )
+  held = audit.contents(clips)
+  found = []
+  for fold in range(3):
+    found += audit.examine(protocols.split(clips, 'loso', fold), held, fold)
+  with pytest.raises(DataError, match=r'fold 0: 1 clip .*; fold 1: 1 clip '):
+    audit.settle(found, 'loso', ())
+
+
+def test_kinds_are_those_of_the_settings():
+  """Law: every kind that is documented can be asked for."""
+  for several in audit.DOCUMENTED.values():
+    assert set(several) <= set(settings.LEAKS)
+  assert set(audit.DOCUMENTED) <= set(settings.PROTOCOLS)

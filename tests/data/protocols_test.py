@@ -1,0 +1,243 @@
+"""Protocols: who is trained on, who chooses the epoch, who is tested."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from avjax import settings
+from avjax.clips import Clip
+from avjax.data import protocols
+from avjax.errors import DataError
+
+
+def clip(name, label: str | None = 'sad', speaker='s1', split='', value=1.0):
+  streams = {'shape': np.full((2, 1), value, np.float32)}
+  return Clip(name, streams, label, speaker, split)
+
+
+def corpus(speakers=4):
+  return [
+    clip(f'{speaker}-{label}', label, f'Actor_{speaker}')
+    for speaker in range(speakers + 8, 8, -1)
+    for label in ('happy', 'sad')
+  ]
+
+
+def names(parts):
+  return {name: [clip.name for clip in part] for name, part in parts.items()}
+
+
+def test_names_of_splits():
+  """Law: every usual name of a split is taken, in any case."""
+  given = [
+    ('train', 'training'),
+    ('Training', 'training'),
+    ('val', 'validation'),
+    ('VALID', 'validation'),
+    ('validation', 'validation'),
+    ('dev', 'validation'),
+    ('Test', 'test'),
+  ]
+  clips = [
+    clip(f'{split}-{label}', label, split=split)
+    for split, _ in given
+    for label in ('happy', 'sad')
+  ]
+  parts = protocols.split(clips, 'store')
+  for split, wanted in given:
+    assert {f'{split}-happy', f'{split}-sad'} <= set(names(parts)[wanted])
+  assert sum(map(len, parts.values())) == len(clips)
+
+
+STORE = [
+  clip('a', 'sad', split='train'),
+  clip('b', 'happy', split='train'),
+  clip('c', 'sad', split='val'),
+]
+
+
+def test_no_test_split():
+  """Law: a store without test clips has no test split."""
+  assert names(protocols.split(STORE, 'store')) == {
+    'training': ['a', 'b'],
+    'validation': ['c'],
+  }
+
+
+def test_unlabelled_test_clips_stay():
+  """Law: test clips without a label are kept, for prediction."""
+  parts = protocols.split([*STORE, clip('d', None, split='test')], 'store')
+  assert names(parts)['test'] == ['d']
+
+
+@pytest.mark.parametrize(
+  ('clips', 'reason'),
+  [
+    ([*STORE, clip('d', split='tset')], "'tset'"),
+    ([*STORE, clip('d')], "1 clips (d) is ''"),
+    (STORE[:2], 'validation split'),
+    (STORE[2:], 'training split'),
+    ([*STORE, clip('d', None, split='train')], '(d) of the training'),
+    ([*STORE, clip('d', None, split='val')], '(d) of the validation'),
+    ([STORE[0], STORE[2]], 'at least 2'),
+  ],
+)
+def test_what_a_store_lacks_is_named(clips, reason):
+  """Law: what stands in the way of the protocol is named."""
+  with pytest.raises(DataError) as caught:
+    protocols.split(clips, 'store')
+  assert reason in str(caught.value)
+
+
+def test_one_speaker_is_left_out():
+  """Law: every speaker is tested once, and is in no other split then."""
+  clips = corpus()
+  assert protocols.folds(clips, 'loso') == 4
+  order = [9, 10, 11, 12]  # not 10, 11, 12, 9
+  for fold in range(4):
+    parts = protocols.split(clips, 'loso', fold)
+    who = {key: {c.speaker for c in part} for key, part in parts.items()}
+    assert who['test'] == {f'Actor_{order[fold]}'}
+    assert who['validation'] == {f'Actor_{order[(fold + 1) % 4]}'}
+    assert not who['training'] & (who['test'] | who['validation'])
+    assert sum(map(len, parts.values())) == len(clips)
+
+
+@pytest.mark.parametrize('fold', [-1, 4])
+def test_folds_have_a_range(fold):
+  """Law: a fold that is not there is refused with the number of folds."""
+  with pytest.raises(DataError, match='has 4 folds here'):
+    protocols.split(corpus(), 'loso', fold)
+
+
+def test_loso_needs_speakers():
+  """Law: two speakers, or a clip without one, are refused."""
+  with pytest.raises(DataError, match='at least 3 speakers'):
+    protocols.split(corpus(2), 'loso')
+  with pytest.raises(DataError, match=r'1 clips \(nobody\) have no speaker'):
+    protocols.split([*corpus(), clip('nobody', speaker='')], 'loso')
+
+
+def actors(corpus, numbers, name='{}'):
+  """Returns two clips of every actor."""
+  return [
+    dataclasses.replace(
+      clip(f'{number}-{label}', label, name.format(number)), corpus=corpus
+    )
+    for number in numbers
+    for label in ('happy', 'sad')
+  ]
+
+
+def test_every_protocol_is_there():
+  """Law: the settings take the names that are defined, and no other."""
+  assert {*protocols._DIVIDE, *settings.DIVIDED} == set(settings.PROTOCOLS)
+  assert len(set(settings.PROTOCOLS)) == len(settings.PROTOCOLS)
+
+
+@pytest.mark.parametrize(
+  ('protocol', 'numbers', 'name', 'tested'),
+  [
+    (
+      'ravdess/6fold-4actors',
+      range(1, 25),
+      'Actor_{:02}',
+      [[4 * k + i for i in (1, 2, 3, 4)] for k in range(6)],
+    ),
+    (
+      'ravdess/5fold-luna',
+      range(1, 25),
+      '{}',
+      [
+        [2, 5, 14, 15, 16],
+        [3, 6, 7, 13, 18],
+        [10, 11, 12, 19, 20],
+        [8, 17, 21, 23, 24],
+        [1, 4, 9, 22],
+      ],
+    ),
+    (
+      'cremad/5fold-actors',
+      range(1001, 1092),
+      '{}',
+      [
+        [*range(1001, 1019)],
+        [*range(1019, 1037)],
+        [*range(1037, 1055)],
+        [*range(1055, 1073)],
+        [*range(1073, 1092)],
+      ],
+    ),
+  ],
+)
+def test_groups_of_actors(protocol, numbers, name, tested):
+  """Golden: the published groups; the next one validates, no actor is twice."""
+  clips = actors(protocol.split('/')[0], numbers, name)
+  assert protocols.folds(clips, protocol) == len(tested)
+  for fold, group in enumerate(tested):
+    parts = protocols.split(clips, protocol, fold)
+    who = {key: {c.speaker for c in part} for key, part in parts.items()}
+    assert who['test'] == {name.format(actor) for actor in group}
+    following = tested[(fold + 1) % len(tested)]
+    assert who['validation'] == {name.format(actor) for actor in following}
+    assert not who['training'] & (who['test'] | who['validation'])
+    assert sum(map(len, parts.values())) == len(clips)
+    order = [c.name for c in clips if c in parts['training']]
+    assert [c.name for c in parts['training']] == order
+
+
+@pytest.mark.parametrize('protocol', ['savee/loso', 'enterface/loso'])
+def test_speakers_of_a_corpus(protocol):
+  """Law: a corpus's own leave-one-speaker-out is that of its speakers."""
+  clips = actors(protocol.split('/')[0], ('DC', 'JE', 'JK', 'KL'))
+  assert protocols.folds(clips, protocol) == 4
+  for fold in range(4):
+    assert names(protocols.split(clips, protocol, fold)) == names(
+      protocols.split(clips, 'loso', fold)
+    )
+
+
+@pytest.mark.parametrize('protocol', settings.DIVIDED)
+def test_own_division(protocol):
+  """Law: an official protocol is the store's own division."""
+  assert names(protocols.split(STORE, protocol)) == names(
+    protocols.split(STORE, 'store')
+  )
+
+
+def test_at_random():
+  """Law: every take is tested once, whole, wherever its clips stand."""
+  clips = [
+    dataclasses.replace(
+      clip(f'{take}-{file}', ('happy', 'sad')[take % 2]), take=str(take)
+    )
+    for take in range(60)
+    for file in ('sound', 'picture')
+  ]
+  where: dict[str, set[int]] = {}
+  for fold in range(protocols.RANDOM_FOLDS):
+    parts = protocols.split(clips, 'random', fold)
+    again = protocols.split(clips[::-1], 'random', fold)
+    for key, part in parts.items():
+      assert sorted(c.name for c in part) == sorted(c.name for c in again[key])
+    for each in parts['test']:
+      where.setdefault(each.take, set()).add(fold)
+  assert len(where) == 60
+  assert all(len(folds) == 1 for folds in where.values())
+
+
+@pytest.mark.parametrize(
+  ('clips', 'protocol', 'reason'),
+  [
+    (actors('savee', range(1, 25)), 'ravdess/5fold-luna', 'are of savee'),
+    (actors('', range(1, 27)), 'ravdess/5fold-luna', '2 speakers are none'),
+    (actors('', ['DC']), 'ravdess/5fold-luna', 'none of them (DC)'),
+    (actors('', range(1, 6)), 'ravdess/6fold-4actors', 'actors 9, 10, 11, 12'),
+  ],
+)
+def test_another_corpus(clips, protocol, reason):
+  """Law: what a protocol does not know, or lacks, is refused by name."""
+  with pytest.raises(DataError) as caught:
+    protocols.split(clips, protocol)
+  assert reason in str(caught.value)
