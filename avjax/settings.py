@@ -17,7 +17,10 @@ from ml_collections import config_dict
 
 from avjax.errors import ConfigError
 
-VARIANTS = ('average_pool5', 'last_time', 'average', 'proposed')
+NETWORKS = ('average_pool5', 'last_time', 'average', 'proposed')
+"""The rows of Table 1."""
+VARIANTS = (*NETWORKS, 'linear', 'decision_fusion')
+FUSIONS = ('validation', 'equal')
 Section = TypeVar('Section')
 
 
@@ -60,7 +63,7 @@ class Alignment:
 class Model:
   """The network (Section 2 and 4.1)."""
 
-  variant: str = 'proposed'  # a row of Table 1
+  variant: str = 'proposed'  # a row of Table 1, or a baseline
   streams: tuple[str, ...] = ('audio', 'shape', 'appearance')  # Section 3
   hidden_size: int = 64  # hidden layer of each visual stream, Section 4.1
   lstm_cells: int = 32  # proposed: h_av; 64 for the other rows, Section 4.1
@@ -69,6 +72,7 @@ class Model:
   shared_encoder: bool = False  # True: h_sel = h_av, the worse one (2.3)
   activation: str = 'relu'  # of the hidden layers; ours
   dropout: float = 0.5  # every layer but the LSTMs, Section 4.1
+  fusion: str = 'validation'  # decision_fusion: who weighs; or 'equal'; ours
   implementation: str | None = None  # of the LSTM; None picks
   alignment: Alignment = dataclasses.field(default_factory=Alignment)
 
@@ -77,6 +81,7 @@ class Model:
     streams = [name for part in self.streams for name in str(part).split(',')]
     object.__setattr__(self, 'streams', tuple(streams))
     _one_of('model.variant', self.variant, VARIANTS)
+    _one_of('model.fusion', self.fusion, FUSIONS)
     _one_of('model.activation', self.activation, ('relu', 'tanh', 'sigmoid'))
     for name in (
       'hidden_size',
@@ -107,10 +112,24 @@ class Model:
         "model.streams names a stream 'visual'; the layer that joins the"
         ' streams has that name: call the stream something else'
       )
-    if not set(self.streams) - {'audio'}:
+    self._check_sound()
+
+  def _check_sound(self):
+    visual = set(self.streams) - {'audio'}
+    if not visual and self.variant != 'linear':
       raise ConfigError(
         f'model.streams {self.streams} has no visual stream; the model needs'
-        ' at least one beside audio'
+        " at least one beside audio, or 'sound' for the audio alone"
+      )
+    if 'sound' in self.streams and len(self.streams) > 1:
+      raise ConfigError(
+        f"model.streams is {self.streams}; 'sound' is the audio as the only"
+        " stream: use it alone, or call the stream 'audio'"
+      )
+    if self.variant == 'decision_fusion' and 'audio' not in self.streams:
+      raise ConfigError(
+        f'model.variant decision_fusion joins a network that hears and one that'
+        f" sees; model.streams {self.streams} lacks 'audio'"
       )
 
 

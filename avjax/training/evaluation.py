@@ -14,7 +14,7 @@ from avjax.data import batching, corpus, splits
 from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError, ConfigError, DataError
 from avjax.settings import Settings, section
-from avjax.training import experiment, records
+from avjax.training import baseline, experiment, fusion, records
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.devices import Devices
 from avjax.training.evaluate import Outcome, evaluate
@@ -39,7 +39,12 @@ class Finished:
     Raises:
       AvjaxError: the clips do not fit the run, or it has no usable state.
     """
+    clips = corpus.as_read(clips, self.config.model.streams)
     self._check_widths(clips)
+    if self.config.model.variant == 'linear':
+      return baseline.load(self.workdir).predict(clips), {'device': 'NumPy'}
+    if self.config.model.variant == 'decision_fusion':
+      return self._fused(clips)
     emotions = tuple(self.about['emotions'])
     devices = Devices(self.config.training.parallelism)
     loader = experiment.make_loader(self.config, emotions, {'': clips}, devices)
@@ -58,6 +63,16 @@ class Finished:
       'parameters': parameter_count(state),
       'device': str(devices),
     }
+
+  def _fused(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+    """Returns what the members of a decision fusion say together."""
+    weights = records.read(self.workdir / records.RESULTS)['weights']
+    outcomes = {}
+    for name, member in fusion.members(self.config).items():
+      about = self.about['members'][name]
+      finished = Finished(self.workdir / name, member, about)
+      outcomes[name], facts = finished.predict(clips)
+    return fusion.join(clips, outcomes, weights), {'device': facts['device']}
 
   def _check_widths(self, clips: Sequence[Clip]) -> None:
     batching.check_streams(clips, self.config.model.streams)
