@@ -292,7 +292,10 @@ def section(kind: type[Section], values: Any, name: str = '') -> Section:
     for key, value in values.items()
     if isinstance(value, dict)
   }
-  return kind(**{**values, **nested})
+  lists = {  # as JSON has them
+    key: tuple(value) for key, value in values.items() if type(value) is list
+  }
+  return kind(**{**values, **lists, **nested})
 
 
 def default(size: str = 'full') -> config_dict.ConfigDict:
