@@ -182,7 +182,9 @@ def _fit_network(
   ) as checkpoints:
     progress = trainer.train(workdir, checkpoints, title)
     _, saved, _ = checkpoints.restore_best(as_saved(trainer.initial))
-  state = devices.one_state(trainer.initial.replace(**saved))
+  # On several devices the first step has taken the memory of the first state.
+  seed = np.asarray(config.seed, np.int32)
+  state = devices.one_state(trainer.initial.replace(seed=seed, **saved))
   outcomes = {
     split: evaluate(devices, state, clips, loader)
     for split, clips in parts.items()
