@@ -15,6 +15,10 @@ AUDIO = 'audio'
 """The one stream with a clock of its own; every other stream is visual."""
 
 
+SOUND = 'sound'
+"""The audio as the only stream of a network, which so needs no alignment."""
+
+
 def centre(frame, video_frames: int, audio_frames: int):
   """Returns p_t, the audio frame at a video frame's centre (Section 2.1).
 

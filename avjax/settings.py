@@ -18,7 +18,10 @@ from avjax.errors import ConfigError
 if TYPE_CHECKING:
   from ml_collections import config_dict
 
-VARIANTS = ('average_pool5', 'last_time', 'average', 'proposed')
+NETWORKS = ('average_pool5', 'last_time', 'average', 'proposed')
+"""The rows of Table 1."""
+VARIANTS = (*NETWORKS, 'linear', 'decision_fusion')
+FUSIONS = ('validation', 'equal')
 DIVIDED = ('store', 'afew/official', 'meld/official')
 """Protocols that are a corpus's own division; the others have folds."""
 PROTOCOLS = (
@@ -76,7 +79,7 @@ class Alignment:
 class Model:
   """The network (Section 2 and 4.1)."""
 
-  variant: str = 'proposed'  # a row of Table 1
+  variant: str = 'proposed'  # a row of Table 1, or a baseline
   streams: tuple[str, ...] = ('audio', 'shape', 'appearance')  # Section 3
   hidden_size: int = 64  # hidden layer of each visual stream, Section 4.1
   lstm_cells: int = 32  # proposed: h_av; 64 for the other rows, Section 4.1
@@ -85,6 +88,7 @@ class Model:
   shared_encoder: bool = False  # True: h_sel = h_av, the worse one (2.3)
   activation: str = 'relu'  # of the hidden layers; ours
   dropout: float = 0.5  # every layer but the LSTMs, Section 4.1
+  fusion: str = 'validation'  # decision_fusion: who weighs; or 'equal'; ours
   implementation: str | None = None  # of the LSTM; None picks
   alignment: Alignment = dataclasses.field(default_factory=Alignment)
 
@@ -93,6 +97,7 @@ class Model:
     streams = [name for part in self.streams for name in str(part).split(',')]
     object.__setattr__(self, 'streams', tuple(streams))
     _one_of('model.variant', self.variant, VARIANTS)
+    _one_of('model.fusion', self.fusion, FUSIONS)
     _one_of('model.activation', self.activation, ('relu', 'tanh', 'sigmoid'))
     for name in (
       'hidden_size',
@@ -123,10 +128,24 @@ class Model:
         "model.streams names a stream 'visual'; the layer that joins the"
         ' streams has that name: call the stream something else'
       )
-    if not set(self.streams) - {'audio'}:
+    self._check_sound()
+
+  def _check_sound(self):
+    visual = set(self.streams) - {'audio'}
+    if not visual and self.variant != 'linear':
       raise ConfigError(
         f'model.streams {self.streams} has no visual stream; the model needs'
-        ' at least one beside audio'
+        " at least one beside audio, or 'sound' for the audio alone"
+      )
+    if 'sound' in self.streams and len(self.streams) > 1:
+      raise ConfigError(
+        f"model.streams is {self.streams}; 'sound' is the audio as the only"
+        " stream: use it alone, or call the stream 'audio'"
+      )
+    if self.variant == 'decision_fusion' and 'audio' not in self.streams:
+      raise ConfigError(
+        f'model.variant decision_fusion joins a network that hears and one that'
+        f" sees; model.streams {self.streams} lacks 'audio'"
       )
 
 
@@ -303,7 +322,10 @@ def section(kind: type[Section], values: Any, name: str = '') -> Section:
     for key, value in values.items()
     if isinstance(value, dict)
   }
-  return kind(**{**values, **nested})
+  lists = {  # as JSON has them
+    key: tuple(value) for key, value in values.items() if type(value) is list
+  }
+  return kind(**{**values, **lists, **nested})
 
 
 def default(size: str = 'full') -> 'config_dict.ConfigDict':

@@ -27,6 +27,9 @@ BELOW = {
   'benchmarks': {
     'training', 'kernels', 'models', 'clips', 'settings', *BASE,
   },
+  'reporting': {
+    'training', 'analysis', 'data', 'clips', 'settings', *BASE,
+  },
   'prediction': {
     'training', 'features', 'analysis', 'data', 'clips', 'settings', *BASE,
   },

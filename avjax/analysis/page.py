@@ -92,22 +92,41 @@ def wrapped(texts: Iterable[str], width: float) -> list[str]:
   ]
 
 
+def png(figure) -> bytes:
+  """Returns a figure as a PNG."""
+  packed = io.BytesIO()
+  # Not Figure.savefig, which obeys the caller's settings, such as cropping.
+  figure.canvas.print_png(packed, metadata={'Software': None})
+  return packed.getvalue()
+
+
+def pdf(figure) -> bytes:
+  """Returns a figure as a PDF, for a paper."""
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+  packed, nothing = io.BytesIO(), ('Creator', 'Producer', 'CreationDate')
+  canvas = FigureCanvasPdf(figure)
+  canvas.print_pdf(packed, metadata=dict.fromkeys(nothing))
+  figure.dpi = DPI  # points while it was printed
+  FigureCanvasAgg(figure)
+  return packed.getvalue()
+
+
 def save(figure, path: str | os.PathLike) -> None:
-  """Writes a figure as a PNG, whole or not at all.
+  """Writes a figure as a PNG or .pdf, whole or not at all.
 
   The bytes follow from the picture: no date, no name of a program.
 
   Raises:
     OSError: the folder is missing, full or closed to us.
   """
-  packed = io.BytesIO()
-  # Not Figure.savefig, which obeys the caller's settings, such as cropping.
-  figure.canvas.print_png(packed, metadata={'Software': None})
   path = pathlib.Path(path)
+  packed = pdf(figure) if path.suffix == '.pdf' else png(figure)
   # The picture's own name with a suffix could be too long for a file.
   part = path.with_name(f'.{os.getpid()}.part')
   try:
-    part.write_bytes(packed.getvalue())
+    part.write_bytes(packed)
     part.replace(path)
   except OSError:
     part.unlink(missing_ok=True)

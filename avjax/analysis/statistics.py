@@ -1,4 +1,4 @@
-"""Statistics of predictions: NumPy and the standard library."""
+"""Statistics of one run's predictions: NumPy and the standard library."""
 
 import math
 import statistics
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from avjax.shapes import Array, Int
+from avjax.shapes import Array, Float, Int
 
 
 def confusion(
@@ -66,6 +66,38 @@ def macro_f1(counts: Int[Array, 'N N']) -> float:
   either = counts.sum(0) + counts.sum(1)
   present = either > 0
   return float(np.mean(2 * np.diag(counts)[present] / either[present]))
+
+
+def row_percentages(counts: Int[Array, 'N N']) -> Float[Array, 'N N']:
+  """Returns the confusion in percent of each true class, as Figure 5 has it.
+
+  Args:
+    counts: confusion, rows true; the row of a class without clips is 0.
+  """
+  counts = np.asarray(counts)
+  return 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+
+
+def calibration_error(
+  probabilities: Float[Array, 'n N'], label: Int[Array, ' n'], bins: int = 15
+) -> float:
+  """Returns the expected calibration error of the predicted class.
+
+  Clips go into bins of equal width by the probability of their predicted
+  class; the error is the mean over clips of the distance between their bin's
+  accuracy and its mean probability (Guo et al., 2017).
+
+  Args:
+    probabilities: of the classes; each row sums to one.
+    label: true classes.
+    bins: of (0, 1]; a bin holds its upper edge.
+  """
+  probabilities = np.asarray(probabilities, np.float64)
+  sure = probabilities.max(1)
+  right = probabilities.argmax(1) == np.asarray(label)
+  place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+  gap = np.bincount(place, sure - right, bins)
+  return float(np.abs(gap).sum() / len(sure))
 
 
 def summary(

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
-from avjax.clips import Clip
+from avjax.clips import AUDIO, SOUND, Clip
 from avjax.data import splits, store, synthetic
 from avjax.errors import DataError
 from avjax.settings import Settings
@@ -28,8 +28,9 @@ def read(config: Settings) -> list[Clip]:
 
 
 def load(config: Settings) -> list[Clip]:
-  """Returns what `read` does, standardised as the config says."""
-  return splits.standardise(read(config), config.data.standardise)
+  """Returns what `read` does, standardised and as the model reads it."""
+  clips = splits.standardise(read(config), config.data.standardise)
+  return as_read(clips, config.model.streams)
 
 
 def _targeted(clips: Sequence[Clip], target: str) -> list[Clip]:
@@ -48,6 +49,23 @@ def _targeted(clips: Sequence[Clip], target: str) -> list[Clip]:
     dataclasses.replace(clip, label=clip.targets.get(target))
     for clip in clips
     if target in clip.targets or clip.label is None
+  ]
+
+
+def as_read(clips: Sequence[Clip], streams: Sequence[str]) -> list[Clip]:
+  """Returns the clips as a model of these streams reads them.
+
+  They are the clips themselves unless the only stream is `SOUND`: then their
+  audio is all that they have, under that name, and its clock is theirs. Without
+  audio they stay, for `batching.check_streams` to say so.
+  """
+  if tuple(streams) != (SOUND,):
+    return list(clips)
+  return [
+    dataclasses.replace(clip, streams={SOUND: clip.streams[AUDIO]}, truth={})
+    if AUDIO in clip.streams
+    else clip
+    for clip in clips
   ]
 
 

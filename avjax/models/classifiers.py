@@ -64,6 +64,11 @@ def build(config: Any, emotions: Sequence[str]) -> nn.Module:
       f'model.implementation is {config.implementation!r}; it must be one of '
       + ', '.join(IMPLEMENTATIONS)
     )
+  if config.variant not in settings.NETWORKS:
+    raise ConfigError(
+      f'model.variant {config.variant} is no network; it must be one of '
+      + ', '.join(settings.NETWORKS)
+    )
   if config.variant == 'proposed':
     return Proposed(config, len(emotions))
   return Pooled(config, len(emotions))

@@ -61,6 +61,14 @@ class Outcome:
     )
 
 
+def without_maps(
+  clips: Sequence[Clip], emotions: tuple[str, ...], probabilities: np.ndarray
+) -> Outcome:
+  """Returns the outcome of a model without attention and alignment."""
+  none: list[np.ndarray | None] = [None] * len(clips)
+  return Outcome(clips, emotions, probabilities, none, none)
+
+
 def evaluate(
   devices: Devices, state: TrainState, clips: Sequence[Clip], loader: Loader
 ) -> Outcome:

@@ -14,7 +14,7 @@ from avjax.data import batching, corpus, protocols, splits
 from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError, ConfigError, DataError
 from avjax.settings import Settings, section
-from avjax.training import experiment, records
+from avjax.training import baseline, experiment, fusion, records
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.devices import Devices
 from avjax.training.evaluate import Outcome, evaluate
@@ -39,7 +39,48 @@ class Finished:
     Raises:
       AvjaxError: the clips do not fit the run, or it has no usable state.
     """
+    clips = corpus.as_read(clips, self.config.model.streams)
     self._check_widths(clips)
+    if self.config.model.variant == 'linear':
+      return baseline.load(self.workdir).predict(clips), {'device': 'NumPy'}
+    if self.config.model.variant == 'decision_fusion':
+      return self._fused(clips)
+    devices, loader, _, state, step = self._restore(clips)
+    return evaluate(devices, state, clips, loader), {
+      'step': step,
+      'parameters': parameter_count(state),
+      'device': str(devices),
+    }
+
+  def embeddings(
+    self, clips: Sequence[Clip]
+  ) -> tuple[np.ndarray, np.ndarray] | None:
+    """Returns the emotion embeddings before and after training, (N, K) each.
+
+    None for a model without.
+
+    Args:
+      clips: some that fit the run, for their widths.
+
+    Raises:
+      AvjaxError: as `predict`.
+    """
+    if self.config.model.variant != 'proposed':
+      return None
+    _, _, initial, state, _ = self._restore(clips)
+    before, after = (s.params['embeddings'] for s in (initial, state))
+    return np.array(before), np.array(after)
+
+  def clips(self, split: str) -> list[Clip]:
+    """Returns the clips of a split of the run's own store.
+
+    Raises:
+      AvjaxError: the store is gone or has changed, or has no such split.
+    """
+    return _clips(self.config, self.about, None, split)
+
+  def _restore(self, clips: Sequence[Clip]):
+    """Returns devices, batches, the first state, the best one and its step."""
     emotions = tuple(self.about['emotions'])
     devices = Devices(self.config.training.parallelism)
     loader = experiment.make_loader(self.config, emotions, {'': clips}, devices)
@@ -53,11 +94,17 @@ class Finished:
     ):
       step, saved, _ = checkpoints.restore_best(as_saved(initial))
     state = devices.one_state(initial.replace(**saved))
-    return evaluate(devices, state, clips, loader), {
-      'step': step,
-      'parameters': parameter_count(state),
-      'device': str(devices),
-    }
+    return devices, loader, initial, state, step
+
+  def _fused(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+    """Returns what the members of a decision fusion say together."""
+    weights = records.read(self.workdir / records.RESULTS)['weights']
+    outcomes = {}
+    for name, member in fusion.members(self.config).items():
+      about = self.about['members'][name]
+      finished = Finished(self.workdir / name, member, about)
+      outcomes[name], facts = finished.predict(clips)
+    return fusion.join(clips, outcomes, weights), {'device': facts['device']}
 
   def _check_widths(self, clips: Sequence[Clip]) -> None:
     batching.check_streams(clips, self.config.model.streams)

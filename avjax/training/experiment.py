@@ -18,10 +18,10 @@ from avjax.data import audit, batching, corpus, protocols, splits, store
 from avjax.data.loader import Loader
 from avjax.models.classifiers import build
 from avjax.settings import Settings, section
-from avjax.training import records
+from avjax.training import baseline, fusion, records
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.devices import Devices
-from avjax.training.evaluate import evaluate
+from avjax.training.evaluate import Outcome, evaluate
 from avjax.training.loop import Trainer, as_saved, parameter_count
 from avjax.training.workdir import lock
 
@@ -46,16 +46,10 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   clips = corpus.read(config)
   held = audit.contents(clips)
   clips = splits.standardise(clips, config.data.standardise)
+  clips = corpus.as_read(clips, config.model.streams)
   batching.check_streams(clips, config.model.streams)
   emotions = splits.emotions(clips)
-  build(config.model, emotions)  # fails here, if it must, with nothing written
-  about = {
-    'emotions': list(emotions),
-    'widths': {
-      name: clips[0].streams[name].shape[1] for name in config.model.streams
-    },
-    'data_fingerprint': store.fingerprint(clips),
-  }
+  about = _about(config, clips, emotions)  # fails with nothing written
   source = corpus.source(config)
   data = config.data
   if not data.several:
@@ -95,6 +89,35 @@ def _audit(
   return audit.settle(findings, config.data.protocol, config.data.allowed)
 
 
+def _about(
+  config: Settings, clips: Sequence[Clip], emotions: Sequence[str]
+) -> dict[str, Any]:
+  """Returns what makes the run what it is, beside its settings.
+
+  Raises:
+    ConfigError: the model cannot be made.
+  """
+  about = {
+    'emotions': list(emotions),
+    'widths': {
+      name: clips[0].streams[name].shape[1] for name in config.model.streams
+    },
+    'data_fingerprint': store.fingerprint(clips),
+  }
+  if config.model.variant == 'linear':
+    baseline.check()
+  elif config.model.variant == 'decision_fusion':
+    about['members'] = {
+      name: _about(
+        member, corpus.as_read(clips, member.model.streams), emotions
+      )
+      for name, member in fusion.members(config).items()
+    }
+  else:
+    build(config.model, emotions)
+  return about
+
+
 @contextlib.contextmanager
 def _opened(workdir, config: Settings, about, source: str) -> Iterator[None]:
   """Holds the folder for this process, once it is known to be this run's."""
@@ -123,6 +146,60 @@ def _run_split(
   if results.exists():
     print(f'{workdir} holds a finished run; nothing to do', file=sys.stderr)
     return records.read(results)
+  outcomes, facts = _fit(config, about, parts, workdir, title)
+  content = {
+    'splits': {name: one.summary() for name, one in outcomes.items()},
+    'protocol': config.data.protocol,
+    'audit': about['audit'],
+  } | facts
+  records.write_predictions(workdir, outcomes)
+  records.write_json(results, content)
+  return content
+
+
+Fitted = tuple[dict[str, Outcome], dict[str, Any]]
+"""What a model says of each split, and the facts that results.json adds."""
+
+
+def _fit(
+  config: Settings,
+  about: Mapping[str, Any],
+  parts: Parts,
+  workdir: pathlib.Path,
+  title: str,
+) -> Fitted:
+  """Returns the outcomes of a model, trained if need be."""
+  if config.model.variant == 'linear':
+    streams = config.model.streams
+    return baseline.fit(streams, about['emotions'], parts, workdir)
+  if config.model.variant != 'decision_fusion':
+    return _fit_network(config, about, parts, workdir, title)
+  fitted = {}
+  for name, member in fusion.members(config).items():
+    folder, its = workdir / name, about['members'][name]
+    records.open_run(folder, member, its)
+    heard = {
+      split: corpus.as_read(clips, member.model.streams)
+      for split, clips in parts.items()
+    }
+    outcomes, facts = _fit_network(
+      member, its, heard, folder, f'{title} {name}'.strip()
+    )
+    scores = {split: one.summary() for split, one in outcomes.items()}
+    records.write_predictions(folder, outcomes)
+    records.write_json(folder / records.RESULTS, {'splits': scores} | facts)
+    fitted[name] = outcomes, facts
+  return fusion.fuse(config.model.fusion, fitted, parts)
+
+
+def _fit_network(
+  config: Settings,
+  about: Mapping[str, Any],
+  parts: Parts,
+  workdir: pathlib.Path,
+  title: str,
+) -> Fitted:
+  """Returns the outcomes of a network's best state, trained if need be."""
   devices = Devices(config.training.parallelism)
   loader = make_loader(config, about['emotions'], parts, devices)
   trainer = Trainer(config, parts, loader, devices)
@@ -131,16 +208,14 @@ def _run_split(
   ) as checkpoints:
     progress = trainer.train(workdir, checkpoints, title)
     _, saved, _ = checkpoints.restore_best(as_saved(trainer.initial))
-  state = devices.one_state(trainer.initial.replace(**saved))
+  # On several devices the first step has taken the memory of the first state.
+  seed = np.asarray(config.seed, np.int32)
+  state = devices.one_state(trainer.initial.replace(seed=seed, **saved))
   outcomes = {
     split: evaluate(devices, state, clips, loader)
     for split, clips in parts.items()
   }
-  records.write_predictions(workdir, outcomes)
-  content = {
-    'splits': {name: one.summary() for name, one in outcomes.items()},
-    'protocol': config.data.protocol,
-    'audit': about['audit'],
+  return outcomes, {
     'best_epoch': progress.selection.epoch,
     'epochs': progress.epoch,
     'seconds': progress.seconds,
@@ -150,8 +225,6 @@ def _run_split(
     'parameters': parameter_count(state),
     'device': str(devices),
   }
-  records.write_json(results, content)
-  return content
 
 
 def make_loader(

@@ -65,3 +65,38 @@ def test_summary():
   assert one['accuracy'] == one['correct'] / 40
   low, high = one['accuracy_interval_95']
   assert low < one['accuracy'] < high
+
+
+def test_row_percentages():
+  """Agreement: percent of each true class with scikit-learn."""
+  true, predicted = labels(1)
+  counts = statistics.confusion(true, predicted, 5)
+  wanted = sklearn.metrics.confusion_matrix(
+    true, predicted, labels=range(4), normalize='true'
+  )
+  got = statistics.row_percentages(counts)
+  # The last class is predicted, so only scikit-learn's rows lack its column.
+  rows = counts[:4, :4].sum(1, keepdims=True) / counts[:4].sum(1, keepdims=True)
+  np.testing.assert_allclose(got[:4, :4], 100 * wanted * rows, rtol=1e-12)
+  assert (got[4] == 0).all()
+
+
+def test_calibration():
+  """Equation: the mean distance of accuracy and confidence, bin by bin."""
+  random = np.random.default_rng(3)
+  shares = random.dirichlet(np.full(4, 0.4), 200)
+  shares[0] = [1, 0, 0, 0]
+  shares[1] = [0.4, 0.2, 0.2, 0.2]  # at the edge of two bins of 15 and of 5
+  label = random.integers(0, 4, 200)
+  for bins in (1, 5, 15):
+    error = 0.0
+    for k in range(bins):
+      inside = [
+        i for i in range(200) if k / bins < max(shares[i]) <= (k + 1) / bins
+      ]
+      if inside:
+        right = np.mean([np.argmax(shares[i]) == label[i] for i in inside])
+        sure = np.mean([max(shares[i]) for i in inside])
+        error += len(inside) / 200 * abs(right - sure)
+    got = statistics.calibration_error(shares, label, bins)
+    assert got == pytest.approx(error, abs=1e-12)

@@ -45,6 +45,29 @@ def test_own_store(trained, compiled):  # noqa: F811
     assert len(lines) == 1 + want['n']
 
 
+@pytest.mark.parametrize('variant', ['linear', 'decision_fusion'])
+def test_baselines(variant, trained, compiled, tmp_path):  # noqa: F811
+  """Program: a baseline is evaluated as a network is, and gives the same."""
+  arguments = *SMALL, f'--config.data.store={trained}/store', '--workdir=w'
+  chosen = f'--config.model.variant={variant}'
+  code, _, error = run(
+    'train', *arguments, chosen, compiled=compiled, cwd=tmp_path
+  )
+  assert code == 0, error
+  folders = ('w', 'w/audio', 'w/vision') if 'fusion' in variant else ('w',)
+  for folder in folders:
+    code, _, error = run(
+      'evaluate', f'--workdir={folder}', compiled=compiled, cwd=tmp_path
+    )
+    assert code == 0, error
+    one = tmp_path / folder / 'evaluation-own-test/results.json'
+    results = json.loads(one.read_text())['splits']['test']
+    wanted = json.loads((tmp_path / folder / 'results.json').read_text())
+    wanted = wanted['splits']['test']
+    assert results['confusion'] == wanted['confusion']
+    assert results['loss'] == pytest.approx(wanted['loss'], rel=1e-5)
+
+
 def test_other_store(trained, compiled, tmp_path):  # noqa: F811
   """Program: other clips, some without a label, by name and all of them."""
   clips = examples.make_clips(9, 'test', seed=1)

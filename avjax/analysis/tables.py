@@ -1,0 +1,110 @@
+"""A table of texts, written as Markdown, LaTeX, CSV and HTML."""
+
+import csv
+import dataclasses
+import html
+import io
+
+_LATEX = {
+  '\\': r'\textbackslash{}', '&': r'\&', '%': r'\%', '#': r'\#', '_': r'\_',
+  '$': r'\$', '{': r'\{', '}': r'\}', '~': r'\textasciitilde{}',
+  '^': r'\textasciicircum{}', '±': r'$\pm$',
+  '\N{MINUS SIGN}': '$-$', '<': '$<$', '>': '$>$',
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+  """What a table says.
+
+  Attributes:
+    name: for files, such as 'table-1'.
+    title: a sentence.
+    head: names of the columns; the first is that of the rows' names.
+    rows: one text a column.
+    notes: sentences below it.
+  """
+
+  name: str
+  title: str
+  head: tuple[str, ...]
+  rows: tuple[tuple[str, ...], ...]
+  notes: tuple[str, ...] = ()
+
+  def __post_init__(self):
+    uneven = [row for row in self.rows if len(row) != len(self.head)]
+    if uneven:
+      raise ValueError(f'{uneven[0]} must have {len(self.head)} columns')
+
+
+def markdown(table: Table) -> str:
+  """Returns the table in Markdown."""
+
+  def line(cells):
+    return '| ' + ' | '.join(c.replace('|', r'\|') for c in cells) + ' |'
+
+  lines = [f'**{table.title}**', '', line(table.head)]
+  lines.append('|---' * len(table.head) + '|')
+  lines += [line(row) for row in table.rows]
+  if table.notes:
+    lines += ['', *(f'- {note}' for note in table.notes)]
+  return '\n'.join(lines) + '\n'
+
+
+def latex(table: Table) -> str:
+  """Returns the table as a LaTeX float that needs no package."""
+
+  def escaped(text):
+    return ''.join(_LATEX.get(letter, letter) for letter in text)
+
+  def line(cells):
+    return ' & '.join(map(escaped, cells)) + r' \\'
+
+  notes = ' '.join(escaped(note) for note in table.notes)
+  return '\n'.join(
+    [
+      r'\begin{table}',
+      rf'\caption{{{escaped(table.title)}}}',
+      rf'\begin{{tabular}}{{l{"r" * (len(table.head) - 1)}}}',
+      r'\hline',
+      line(table.head),
+      r'\hline',
+      *(line(row) for row in table.rows),
+      r'\hline',
+      r'\end{tabular}',
+      *([rf'\par {notes}'] if notes else []),
+      r'\end{table}',
+      '',
+    ]
+  )
+
+
+def comma_separated(table: Table) -> str:
+  """Returns the table as CSV, without title and notes."""
+  file = io.StringIO()
+  csv.writer(file, lineterminator='\n').writerows([table.head, *table.rows])
+  return file.getvalue()
+
+
+def as_html(table: Table) -> str:
+  """Returns the table as HTML that can be scrolled by hand and by keyboard."""
+  text = html.escape
+  label = text(table.title, quote=True)
+  head = ''.join(f'<th scope="col">{text(cell)}</th>' for cell in table.head)
+  rows = ''.join(
+    f'<tr><th scope="row">{text(row[0])}</th>'
+    + ''.join(f'<td>{text(cell)}</td>' for cell in row[1:])
+    + '</tr>\n'
+    for row in table.rows
+  )
+  notes = ''.join(f'<li>{text(note)}</li>' for note in table.notes)
+  return (
+    f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">\n'
+    f'<table><caption>{text(table.title)}</caption>\n'
+    f'<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n'
+    + (f'<ul class="notes">{notes}</ul>\n' if notes else '')
+  )
+
+
+FORMATS = {'.md': markdown, '.tex': latex, '.csv': comma_separated}
+"""Suffix of a file -> what writes it."""

@@ -1,0 +1,125 @@
+"""Finished runs against each other, on the same test clips."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from avjax.analysis import comparison
+from avjax.analysis.tables import Table
+from avjax.reporting.runs import Group
+
+NONE = '-'  # in the cell of what is not known
+
+
+def comparisons(groups: Sequence[Group]) -> Table:
+  """Returns every group against one: `proposed` if it is there."""
+  plain = [g for g in groups if g.first.title == 'proposed']
+  base = (plain or list(groups))[0]
+  rows = [
+    (group.title, *_compared(base, group)) for group in groups if group != base
+  ]
+  return Table(
+    'comparisons',
+    f'Comparisons on the test clips: {base.title} less the others',
+    ('less', 'points', 'by speaker, 95 %', 'McNemar', 'paired t-test'),
+    tuple(rows),
+    (
+      'Points: mean over the seeds of each, with a bootstrap over speakers.'
+      ' McNemar: exact, of the lowest seed that both have, with the clips that'
+      ' only one of them has right. t-test: over common seeds or over folds.',
+    ),
+  )
+
+
+def rightness(group: Group) -> dict[str, float]:
+  """Returns test clip -> share of the group's runs that have it right."""
+  each = [
+    dict(zip(p.clips, p.right.tolist(), strict=True))
+    for run in group.runs
+    if (p := run.predictions.get('test')) is not None
+  ]
+  if not each:
+    return {}
+  return {clip: float(np.mean([one[clip] for one in each])) for clip in each[0]}
+
+
+def by_speaker(group: Group, values: dict[str, float], form: str = '') -> str:
+  """Returns the bootstrap over speakers of a value a clip, in points."""
+  speakers = group.first.speakers
+  if not values or not all(clip in speakers for clip in values):
+    return NONE
+  clusters = [speakers[clip] for clip in values]
+  if len(set(clusters)) < 2:
+    return NONE
+  bounds = comparison.clustered_bootstrap(
+    np.array([*values.values()]), clusters
+  )
+  low, high = (format(100 * bound, f'{form}.1f') for bound in bounds)
+  return f'[{low}, {high}] ({len(set(clusters))})'.replace(
+    '-', '\N{MINUS SIGN}'
+  )
+
+
+def _compared(base: Group, other: Group) -> tuple[str, str, str, str]:
+  """Returns difference, interval, McNemar and t-test; dashes without a base."""
+  first, second = rightness(base), rightness(other)
+  if not first or first.keys() != second.keys():
+    return ('other clips', NONE, NONE, NONE)
+  gaps = {clip: first[clip] - second[clip] for clip in first}
+  points = f'{100 * np.mean([*gaps.values()]):+.1f}'
+  return (
+    points.replace('-', '\N{MINUS SIGN}'),
+    by_speaker(base, gaps, '+'),
+    _mcnemar(base, other),
+    _t_test(base, other),
+  )
+
+
+def _mcnemar(base: Group, other: Group) -> str:
+  common = sorted({*base.seeds} & {*other.seeds})
+  if not common:
+    return NONE
+  pair = [
+    next(run for run in group.runs if run.config.seed == common[0])
+    for group in (base, other)
+  ]
+  right = [
+    dict(zip(p.clips, p.right, strict=True))
+    for p in (run.predictions['test'] for run in pair)
+  ]
+  test = comparison.mcnemar(
+    np.array([*right[0].values()]),
+    np.array([right[1][clip] for clip in right[0]]),
+  )
+  seed = f', seed {common[0]}' if len(common) > 1 else ''
+  return f'{test.first_only} : {test.second_only}, {_p(test.p)}{seed}'
+
+
+def _t_test(base: Group, other: Group) -> str:
+  common = sorted({*base.seeds} & {*other.seeds})
+  folds = [
+    group.first.results.get('folds', {}).get('test', {}).get('each', [])
+    for group in (base, other)
+  ]
+  if len(common) > 1:
+    what = f'{len(common)} seeds'
+    values = [
+      [float(r.predictions['test'].right.mean()) for r in group.runs
+       if r.config.seed in common]
+      for group in (base, other)
+    ]  # fmt: skip
+  elif len(folds[0]) > 1 and len(folds[0]) == len(folds[1]):
+    what, values = f'{len(folds[0])} folds', folds
+  else:
+    return NONE
+  test = comparison.paired_t(*values)
+  if math.isnan(test.p):
+    return f'{what}: no deviation'
+  return f'{what}: t = {test.t:.2f}, {_p(test.p)}'.replace(
+    '-', '\N{MINUS SIGN}'
+  )
+
+
+def _p(value: float) -> str:
+  return 'p < 0.001' if value < 0.001 else f'p = {value:.3f}'

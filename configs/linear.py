@@ -1,0 +1,16 @@
+r"""The linear baseline: means and deviations over time, no network (ours).
+
+  bin/train --config=configs/linear.py --workdir=runs/linear
+  bin/train --config=configs/linear.py:smoke --workdir=runs/smoke  # seconds
+
+It needs scikit-learn: pip install 'avjax[features]'. Ours: README.
+"""
+
+from avjax import settings
+
+
+def get_config(size: str = 'full'):
+  """Returns the settings; `size` is what follows the colon."""
+  config = settings.default(size)
+  config.model.variant = 'linear'
+  return config

@@ -1,0 +1,164 @@
+"""The paper's tables of finished runs."""
+
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+
+from avjax.analysis import comparison, statistics, tables
+from avjax.errors import CheckpointError
+from avjax.reporting import runs
+from avjax.reporting import tables as paper_tables
+from tests.reporting.examples import make_run
+
+
+def groups_of(*folders):
+  return runs.grouped([runs.load(folder) for folder in folders])
+
+
+def cells(table, row):
+  """Returns column -> cell of a row."""
+  found = next(r for r in table.rows if r[0] == row)
+  return dict(zip(table.head, found, strict=True))
+
+
+def known_speakers(monkeypatch):
+  """Speakers of the made clips, as their store would name them."""
+  named = {f'test-{k}': f'speaker {k % 4}' for k in range(24)}
+  monkeypatch.setattr(runs, '_speakers', lambda data, synthetic: named)
+  return named
+
+
+STREAMS = 'streams=audio,face'
+
+
+def test_table_1(tmp_path, monkeypatch):
+  """Law: a row says what its run's files say; the paper's stand beside."""
+  named = known_speakers(monkeypatch)
+  groups = groups_of(make_run(tmp_path / 'a'))
+  table = paper_tables.table_1(groups)
+  row = cells(table, f'proposed, {STREAMS}')
+  assert row['paper, test'] == '44.90 [40.7, 49.1] 242/539'
+  one = groups[0].first.results['splits']['test']
+  low, high = (100 * bound for bound in one['accuracy_interval_95'])
+  share = f'{100 * one["accuracy"]:.1f} [{low:.1f}, {high:.1f}]'
+  assert row['test'] == f'{share} {one["correct"]}/24'
+  assert row['UAR'] == f'{100 * one["uar"]:.1f}'
+  assert row['F1'] == f'{100 * one["macro_f1"]:.1f}'
+  test = groups[0].first.predictions['test']
+  error = statistics.calibration_error(test.probabilities, test.label)
+  assert row['ECE'] == f'{100 * error:.1f}'
+  low, high = comparison.clustered_bootstrap(test.right, [*named.values()])
+  assert row['test, by speaker'] == f'[{100 * low:.1f}, {100 * high:.1f}] (4)'
+  assert cells(table, 'average')['test'] == '-'
+  assert cells(table, 'largest class')['test'] == '33.3 (8)'
+
+
+def test_the_papers_counts():
+  """Golden: every percentage of Table 1 is a share of 711, 371 or 539."""
+  for published in paper_tables.PUBLISHED.values():
+    for share, n in zip(published, paper_tables.CLIPS, strict=True):
+      # 43.14 is 160 of 371, rounded up by the authors.
+      assert abs(100 * round(share * n / 100) / n - share) < 0.0134
+  assert paper_tables.PUBLISHED['proposed'][2] == round(100 * 242 / 539, 2)
+
+
+def test_seeds_are_one_row(tmp_path):
+  """Law: mean and deviation of seeds, a run that is given twice once."""
+  folders = [make_run(tmp_path / f'{k}', seed=k) for k in (2, 0, 1)]
+  groups = groups_of(*folders, folders[0])
+  assert [group.seeds for group in groups] == [[0, 1, 2]]
+  each = [
+    100 * run.results['splits']['test']['accuracy'] for run in groups[0].runs
+  ]
+  row = cells(paper_tables.table_1(groups), f'proposed, {STREAMS}')
+  wanted = f'{np.mean(each):.1f} ± {np.std(each, ddof=1):.1f} (3 seeds)'
+  assert row['test'] == wanted
+
+
+def test_other_rows(tmp_path):
+  """Law: what is no row of Table 1 is in Table 2, with the paper's words."""
+  shared = make_run(tmp_path / 'shared', shared_encoder=True)
+  fused = make_run(tmp_path / 'fused', 'decision_fusion')
+  linear = make_run(tmp_path / 'linear', 'linear')
+  groups = groups_of(shared, fused, linear)
+  table = paper_tables.table_2(groups)
+  assert [row[0].split(',')[0] for row in table.rows] == [
+    'proposed',
+    'decision_fusion',
+  ]
+  assert 'worse' in table.rows[0][1] and 'stronger' in table.rows[1][1]
+  first = [row[0] for row in paper_tables.table_1(groups).rows]
+  assert f'linear, {STREAMS}' in first
+  titles = [table.name for table in paper_tables.of(groups)]
+  assert titles == ['table-1', 'table-2', 'comparisons']
+
+
+def test_comparisons(tmp_path, monkeypatch):
+  """Law: difference, bootstrap by speaker, McNemar and t-test of the files."""
+  named = known_speakers(monkeypatch)
+  ours = [make_run(tmp_path / f'a{k}', seed=k, sharp=2) for k in range(3)]
+  theirs = [make_run(tmp_path / f'b{k}', 'average', seed=k) for k in range(3)]
+  groups = groups_of(*theirs, *ours)
+  table = paper_tables.comparisons(groups)
+  right = [
+    np.array([run.predictions['test'].right for run in group.runs])
+    for group in groups
+  ]
+  (row,) = table.rows
+  gaps = right[0].mean(0) - right[1].mean(0)
+  minus = '\N{MINUS SIGN}'
+  assert row[1] == f'{100 * gaps.mean():+.1f}'.replace('-', minus)
+  low, high = comparison.clustered_bootstrap(gaps, [*named.values()])
+  wanted = f'[{100 * low:+.1f}, {100 * high:+.1f}] (4)'
+  assert row[2] == wanted.replace('-', minus)
+  test = comparison.mcnemar(right[0][0], right[1][0])
+  assert row[3].startswith(f'{test.first_only} : {test.second_only}, p')
+  assert row[3].endswith('seed 0')
+  t = comparison.paired_t(*(r.mean(1).tolist() for r in right))
+  assert f't = {t.t:.2f}'.replace('-', minus) in row[4]
+  assert re.match('3 seeds', row[4])
+
+
+def test_audit_is_said(tmp_path):
+  """Law: what a split's auditor found is in the notes, strings or records."""
+  found = [{'status': 'allowed', 'text': 'Ann speaks in both'}, 'something']
+  groups = groups_of(make_run(tmp_path / 'a', audit=found))
+  notes = ' '.join(paper_tables.table_1(groups).notes)
+  assert 'allowed: Ann speaks in both' in notes and 'something' in notes
+
+
+TABLE = tables.Table(
+  't', 'A & B', ('a|b', 'c_d'), (('50 %', '1 ± 2, <p>'),), ('note #1',)
+)
+
+
+def test_formats():
+  """Golden: what has a meaning in a format is written so that it has none."""
+  assert '| a\\|b | c_d |' in tables.markdown(TABLE)
+  text = tables.latex(TABLE)
+  assert r'\caption{A \& B}' in text
+  assert r'50 \% & 1 $\pm$ 2, $<$p$>$ \\' in text
+  assert r'note \#1' in text
+  rows = list(csv.reader(io.StringIO(tables.comma_separated(TABLE))))
+  assert rows == [['a|b', 'c_d'], ['50 %', '1 ± 2, <p>']]
+  text = tables.as_html(TABLE)
+  assert '<caption>A &amp; B</caption>' in text and '&lt;p&gt;' in text
+  with pytest.raises(ValueError, match='must have 2 columns'):
+    tables.Table('t', '', ('a', 'b'), (('a',),))
+
+
+def test_what_is_no_run(tmp_path):
+  """Law: a folder without a run, or with half of one, is named."""
+  with pytest.raises(CheckpointError, match='bin/train has made'):
+    runs.load(tmp_path)
+  folder = make_run(tmp_path / 'a')
+  text = (folder / 'predictions.csv').read_text()
+  (folder / 'predictions.csv').write_text(text.replace('angry', 'anger', 1))
+  with pytest.raises(CheckpointError, match='does not hold a finished run'):
+    runs.load(folder)
+  (folder / 'predictions.csv').unlink()
+  with pytest.raises(CheckpointError, match=r'predictions.csv does not exist'):
+    runs.load(folder)
