@@ -160,11 +160,13 @@ class Data:
   target: str = ''  # 'voice', ...: which of the clips' labels; '': the store's
   standardise: str = 'none'  # 'speaker': every speaker's own mean, deviation
   buckets: int = 2  # lengths that are compiled for; ours
+  placement: str = 'auto'  # of the clips: 'device', 'host'; ours
 
   def __post_init__(self):
     _one_of('data.protocol', self.protocol, PROTOCOLS)
     for kind in self.allowed:
       _one_of('a kind in data.allow_leaks', kind, LEAKS)
+    _one_of('data.placement', self.placement, ('auto', 'device', 'host'))
     _one_of('data.standardise', self.standardise, ('none', 'speaker'))
     _at_least('data.buckets', self.buckets, 1)
     if self.fold != 'all' and not self.fold.isdecimal():
@@ -200,9 +202,10 @@ class Training:
   epsilon: float = 1e-6  # Zeiler (2012)
   weight_decay: float = 0.0005  # coupled, on every parameter; Section 4.1
   parallelism: str = 'jit'  # over the local devices; or 'pmap'
+  seeds: int = 1  # runs with the seeds from `seed` on, in one program; ours
 
   def __post_init__(self):
-    for name in ('epochs', 'patience', 'batch_size'):
+    for name in ('epochs', 'patience', 'batch_size', 'seeds'):
       _at_least(f'training.{name}', getattr(self, name), 1)
     for name in ('learning_rate', 'epsilon'):
       if not getattr(self, name) > 0:
@@ -295,6 +298,14 @@ class Settings:
 
   def __post_init__(self):
     _seed('seed', self.seed)
+    _seed('the last seed', self.seed + self.training.seeds - 1)
+    on_device = self.data.placement == 'device' or self.training.seeds > 1
+    if self.training.parallelism == 'pmap' and on_device:
+      raise ConfigError(
+        "training.parallelism is 'pmap', which takes every batch from the host"
+        " and trains one seed; set it to 'jit', or data.placement to 'host' and"
+        ' training.seeds to 1'
+      )
 
 
 def section(kind: type[Section], values: Any, name: str = '') -> Section:

@@ -27,6 +27,12 @@ class Loader:
   batch_size: int
   rows: int
 
+  def size(self, clips: Sequence[Clip]) -> int:
+    """Returns the bytes of what the model reads of the clips."""
+    return sum(
+      4 * clip.streams[name].size for clip in clips for name in self.streams
+    )
+
   def order(
     self, clips: Sequence[Clip], seed: int, epoch: int
   ) -> list[np.ndarray]:

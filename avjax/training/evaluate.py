@@ -69,6 +69,31 @@ def without_maps(
   return Outcome(clips, emotions, probabilities, none, none)
 
 
+def from_logits(
+  clips: Sequence[Clip], emotions: tuple[str, ...], logits: np.ndarray
+) -> Outcome:
+  """Returns the outcome without maps, from each clip's (N,) logits.
+
+  Raises:
+    TrainingError: some are not finite; names every such clip.
+  """
+  return without_maps(clips, emotions, _probabilities(clips, logits))
+
+
+def _probabilities(clips: Sequence[Clip], logits: np.ndarray) -> np.ndarray:
+  logits = np.asarray(logits, np.float64)
+  finite = np.isfinite(logits).all(1)
+  bad = [c.name for c, good in zip(clips, finite, strict=True) if not good]
+  if bad:
+    raise TrainingError(
+      'the network gives no finite value for '
+      + ', '.join(bad)
+      + '; look at these clips, or lower training.learning_rate'
+    )
+  shares = np.exp(logits - logits.max(1, keepdims=True))
+  return shares / shares.sum(1, keepdims=True)
+
+
 def evaluate(
   devices: Devices, state: TrainState, clips: Sequence[Clip], loader: Loader
 ) -> Outcome:
@@ -89,16 +114,8 @@ def evaluate(
   weights: list[np.ndarray | None] = [None] * len(clips)
   for indices, batch in loader.evaluation(clips):
     prediction = jax.device_get(devices.eval_step(state, batch))
-    logits = np.asarray(prediction.logits, np.float64)[: len(indices)]
-    bad = indices[~np.isfinite(logits).all(1)]
-    if len(bad):
-      raise TrainingError(
-        'the network gives no finite value for '
-        + ', '.join(clips[k].name for k in bad)
-        + '; look at these clips, or lower training.learning_rate'
-      )
-    shares = np.exp(logits - logits.max(1, keepdims=True))
-    probabilities[indices] = shares / shares.sum(1, keepdims=True)
+    logits = prediction.logits[: len(indices)]
+    probabilities[indices] = _probabilities([clips[k] for k in indices], logits)
     for row, index in enumerate(indices):
       frames = clips[index].visual_length
       if prediction.attention is not None:

@@ -14,7 +14,7 @@ from avjax.data import batching, corpus, protocols, splits
 from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError, ConfigError, DataError
 from avjax.settings import Settings, section
-from avjax.training import baseline, experiment, fusion, records
+from avjax.training import baseline, fusion, networks, records
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.devices import Devices
 from avjax.training.evaluate import Outcome, evaluate
@@ -83,11 +83,11 @@ class Finished:
     """Returns devices, batches, the first state, the best one and its step."""
     emotions = tuple(self.about['emotions'])
     devices = Devices(self.config.training.parallelism)
-    loader = experiment.make_loader(self.config, emotions, {'': clips}, devices)
+    loader = networks.make_loader(self.config, emotions, {'': clips}, devices)
     initial = create_state(
       self.config, loader.batch(clips, np.array([0])), emotions
     )
-    belongs = experiment.checkpoint_fingerprint(self.config, self.about)
+    belongs = networks.checkpoint_fingerprint(self.config, self.about)
     with (
       lock(self.workdir),
       Checkpoints(self.workdir / 'checkpoints', belongs) as checkpoints,

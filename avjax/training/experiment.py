@@ -1,8 +1,7 @@
 """A whole experiment: data, training, evaluation, and what is left behind."""
 
 import contextlib
-import hashlib
-import json
+import dataclasses
 import math
 import pathlib
 import statistics
@@ -15,17 +14,13 @@ import numpy as np
 from avjax.analysis.statistics import summary as summarise
 from avjax.clips import Clip
 from avjax.data import audit, batching, corpus, protocols, splits, store
-from avjax.data.loader import Loader
+from avjax.errors import ConfigError
 from avjax.models.classifiers import build
-from avjax.settings import Settings, section
-from avjax.training import baseline, fusion, records
-from avjax.training.checkpoints import Checkpoints
-from avjax.training.devices import Devices
-from avjax.training.evaluate import Outcome, evaluate
-from avjax.training.loop import Trainer, as_saved, parameter_count
+from avjax.settings import NETWORKS, Settings, section
+from avjax.training import baseline, fusion, networks, records
+from avjax.training.networks import Parts
+from avjax.training.replicas import Run
 from avjax.training.workdir import lock
-
-Parts = Mapping[str, Sequence[Clip]]
 
 
 def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
@@ -51,28 +46,96 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   emotions = splits.emotions(clips)
   about = _about(config, clips, emotions)  # fails with nothing written
   source = corpus.source(config)
+  divisions = _divisions(config, clips)
+  about['audit'] = _audit(config, divisions, held)
+  with _opened(workdir, config, about, source):
+    if config.training.seeds == 1:
+      return _one_seed(config, about, divisions, held, workdir, source)
+    folders = []
+    runs: list[Run] = []
+    for one in _each_seed(config):
+      folder = workdir / f'seed-{one.seed}'
+      records.open_run(folder, one, about, source)
+      folders.append(folder)
+      runs += [
+        dataclasses.replace(run, title=f'seed {one.seed} {run.title}'.strip())
+        for run in _runs(one, about, divisions, held, folder, source)
+      ]
+    networks.fit_together(config, about, runs, workdir)
+    if config.data.several:
+      for folder in folders:
+        _join_folds(config, about, folder, len(divisions))
+    return _join_seeds(config, about, workdir, folders)
+
+
+def _divisions(
+  config: Settings, clips: Sequence[Clip]
+) -> dict[int | None, Parts]:
+  """Returns fold -> split -> clips; the fold of a single division is None."""
   data = config.data
   if not data.several:
     fold = 0 if data.fold == 'all' else int(data.fold)
-    parts = protocols.split(clips, data.protocol, fold)
-    about['audit'] = _audit(config, {None: parts}, held)
-    with _opened(workdir, config, about, source):
-      return _run_split(config, about, parts, workdir)
-  folds = [
-    protocols.split(clips, data.protocol, k)
+    return {None: protocols.split(clips, data.protocol, fold)}
+  return {
+    k: protocols.split(clips, data.protocol, k)
     for k in range(protocols.folds(clips, data.protocol))
+  }
+
+
+def _one_seed(
+  config: Settings,
+  about: Mapping[str, Any],
+  divisions: Mapping[int | None, Parts],
+  held: Mapping[str, Sequence[str]],
+  workdir: pathlib.Path,
+  source: str,
+) -> dict[str, Any]:
+  """Returns the results of one run, or of its folds one after another."""
+  if not config.data.several:
+    return _run_split(config, about, divisions[None], workdir)
+  for run in _runs(config, about, divisions, held, workdir, source):
+    with lock(run.folder):
+      _run_split(run.config, run.about, run.parts, run.folder, run.title)
+  return _join_folds(config, about, workdir, len(divisions))
+
+
+def _runs(
+  config: Settings,
+  about: Mapping[str, Any],
+  divisions: Mapping[int | None, Parts],
+  held: Mapping[str, Sequence[str]],
+  folder: pathlib.Path,
+  source: str,
+) -> list[Run]:
+  """Returns the run of every fold, once its folder has its config."""
+  if not config.data.several:
+    return [Run('', config, divisions[None], about, folder)]
+  runs = []
+  for k, parts in divisions.items():
+    one = _one_fold(config, k)
+    # As the run of this fold alone says it.
+    own = dict(about) | {'audit': _audit(one, {None: parts}, held)}
+    records.open_run(folder / f'fold-{k}', one, own, source)
+    runs.append(Run(f'fold {k}', one, parts, own, folder / f'fold-{k}'))
+  return runs
+
+
+def _each_seed(config: Settings) -> list[Settings]:
+  """Returns the settings that train each seed alone.
+
+  Raises:
+    ConfigError: the model is not one network.
+  """
+  if config.model.variant not in NETWORKS:
+    raise ConfigError(
+      f'training.seeds is {config.training.seeds}, which is for'
+      f' {", ".join(NETWORKS)}; train {config.model.variant} once a seed'
+    )
+  training = dataclasses.replace(config.training, seeds=1)
+  return [
+    dataclasses.replace(config, seed=config.seed + k, training=training)
+    for k in range(config.training.seeds)
   ]
-  about['audit'] = _audit(config, dict(enumerate(folds)), held)
-  with _opened(workdir, config, about, source):
-    for k, parts in enumerate(folds):
-      folder = workdir / f'fold-{k}'
-      one = _one_fold(config, k)
-      # As the run of this fold alone says it.
-      own = about | {'audit': _audit(one, {None: parts}, held)}
-      with lock(folder):
-        records.open_run(folder, one, own, source)
-        _run_split(one, own, parts, folder, f'fold {k}')
-    return _join_folds(config, about, workdir, len(folds))
 
 
 def _audit(
@@ -127,7 +190,7 @@ def _opened(workdir, config: Settings, about, source: str) -> Iterator[None]:
     yield
 
 
-def _one_fold(config: Settings, fold: int) -> Settings:
+def _one_fold(config: Settings, fold: int | None) -> Settings:
   """Returns the settings that train this fold alone."""
   values = records.settings_as_json(config)
   values['data']['fold'] = str(fold)
@@ -147,18 +210,7 @@ def _run_split(
     print(f'{workdir} holds a finished run; nothing to do', file=sys.stderr)
     return records.read(results)
   outcomes, facts = _fit(config, about, parts, workdir, title)
-  content = {
-    'splits': {name: one.summary() for name, one in outcomes.items()},
-    'protocol': config.data.protocol,
-    'audit': about['audit'],
-  } | facts
-  records.write_predictions(workdir, outcomes)
-  records.write_json(results, content)
-  return content
-
-
-Fitted = tuple[dict[str, Outcome], dict[str, Any]]
-"""What a model says of each split, and the facts that results.json adds."""
+  return networks.write(workdir, config, about, outcomes, facts)
 
 
 def _fit(
@@ -167,13 +219,13 @@ def _fit(
   parts: Parts,
   workdir: pathlib.Path,
   title: str,
-) -> Fitted:
+) -> networks.Fitted:
   """Returns the outcomes of a model, trained if need be."""
   if config.model.variant == 'linear':
     streams = config.model.streams
     return baseline.fit(streams, about['emotions'], parts, workdir)
   if config.model.variant != 'decision_fusion':
-    return _fit_network(config, about, parts, workdir, title)
+    return networks.fit(config, about, parts, workdir, title)
   fitted = {}
   for name, member in fusion.members(config).items():
     folder, its = workdir / name, about['members'][name]
@@ -182,7 +234,7 @@ def _fit(
       split: corpus.as_read(clips, member.model.streams)
       for split, clips in parts.items()
     }
-    outcomes, facts = _fit_network(
+    outcomes, facts = networks.fit(
       member, its, heard, folder, f'{title} {name}'.strip()
     )
     scores = {split: one.summary() for split, one in outcomes.items()}
@@ -190,66 +242,6 @@ def _fit(
     records.write_json(folder / records.RESULTS, {'splits': scores} | facts)
     fitted[name] = outcomes, facts
   return fusion.fuse(config.model.fusion, fitted, parts)
-
-
-def _fit_network(
-  config: Settings,
-  about: Mapping[str, Any],
-  parts: Parts,
-  workdir: pathlib.Path,
-  title: str,
-) -> Fitted:
-  """Returns the outcomes of a network's best state, trained if need be."""
-  devices = Devices(config.training.parallelism)
-  loader = make_loader(config, about['emotions'], parts, devices)
-  trainer = Trainer(config, parts, loader, devices)
-  with Checkpoints(
-    workdir / 'checkpoints', checkpoint_fingerprint(config, about)
-  ) as checkpoints:
-    progress = trainer.train(workdir, checkpoints, title)
-    _, saved, _ = checkpoints.restore_best(as_saved(trainer.initial))
-  # On several devices the first step has taken the memory of the first state.
-  seed = np.asarray(config.seed, np.int32)
-  state = devices.one_state(trainer.initial.replace(seed=seed, **saved))
-  outcomes = {
-    split: evaluate(devices, state, clips, loader)
-    for split, clips in parts.items()
-  }
-  return outcomes, {
-    'best_epoch': progress.selection.epoch,
-    'epochs': progress.epoch,
-    'seconds': progress.seconds,
-    'clips_per_second': (
-      progress.epoch * len(parts['training']) / max(progress.seconds, 1e-9)
-    ),
-    'parameters': parameter_count(state),
-    'device': str(devices),
-  }
-
-
-def make_loader(
-  config: Settings, emotions: Sequence[str], parts: Parts, devices: Devices
-) -> Loader:
-  """Returns the batches of a run; one set of lengths serves every split."""
-  clips = [clip for part in parts.values() for clip in part]
-  return Loader(
-    buckets=batching.buckets(clips, config.data.buckets),
-    emotions=tuple(emotions),
-    streams=config.model.streams,
-    batch_size=config.training.batch_size,
-    rows=devices.rows(config.training.batch_size),
-  )
-
-
-def checkpoint_fingerprint(
-  config: Settings, about: Mapping[str, Any]
-) -> dict[str, str]:
-  """Returns what ties a run's checkpoints to its config and data."""
-  text = json.dumps(records.settings_as_json(config), sort_keys=True)
-  return {
-    'config': hashlib.sha256(text.encode()).hexdigest(),
-    'data': about['data_fingerprint'],
-  }
 
 
 def _join_folds(
@@ -277,6 +269,34 @@ def _join_folds(
     'clips_per_second': statistics.fmean(
       one['clips_per_second'] for one in each
     ),
+    'parameters': each[0]['parameters'],
+    'device': each[0]['device'],
+  }
+  records.write_json(workdir / records.RESULTS, content)
+  return content
+
+
+def _join_seeds(
+  config: Settings,
+  about: Mapping[str, Any],
+  workdir: pathlib.Path,
+  folders: Sequence[pathlib.Path],
+) -> dict[str, Any]:
+  """Writes and returns the results over all seeds: mean, deviation, each."""
+  each = [records.read(folder / records.RESULTS) for folder in folders]
+  content = {
+    'protocol': config.data.protocol,
+    'audit': about['audit'],
+    'seeds': {
+      split: _spread([one['splits'][split]['accuracy'] for one in each])
+      for split, scores in each[0]['splits'].items()
+      if scores['n']
+    },
+    'runs': {
+      folder.name: one['splits']
+      for folder, one in zip(folders, each, strict=True)
+    },
+    'seconds': math.fsum(one['seconds'] for one in each),
     'parameters': each[0]['parameters'],
     'device': each[0]['device'],
   }

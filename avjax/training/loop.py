@@ -1,13 +1,10 @@
 """Trains one network on one split of clips, from wherever it stopped."""
 
-import contextlib
 import dataclasses
 import pathlib
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,79 +12,15 @@ import numpy as np
 
 from avjax.clips import Clip
 from avjax.data.loader import Loader
-from avjax.errors import TrainingError
 from avjax.settings import Settings
 from avjax.training import records, steps
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.devices import Devices
-from avjax.training.evaluate import evaluate
-from avjax.training.progress import Display
-from avjax.training.selection import Selection
-
-
-@dataclasses.dataclass
-class Progress:
-  """Where a run stands, beside its state; kept in every checkpoint.
-
-  Attributes:
-    epoch: the epoch under way, from 0.
-    batch: batches of it that are done.
-    loss: sum over the clips of these batches.
-    correct: clips of these batches that were classified right.
-    seconds: of training, all epochs and restarts together.
-    epoch_seconds: of the epoch under way.
-    selection: the best epoch so far.
-    history: the lines of metrics.jsonl.
-  """
-
-  epoch: int = 0
-  batch: int = 0
-  loss: float = 0.0
-  correct: int = 0
-  seconds: float = 0.0
-  epoch_seconds: float = 0.0
-  selection: Selection = dataclasses.field(default_factory=Selection)
-  history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-  @classmethod
-  def from_json(cls, values: Mapping[str, Any]) -> 'Progress':
-    """Returns the progress that `dataclasses.asdict` gave."""
-    selection = Selection(**values['selection'])
-    return cls(**{**values, 'selection': selection})
-
-  def finished(self, config: Settings) -> bool:
-    """Says whether the last epoch is done, or nothing got better for long."""
-    training = config.training
-    return (
-      self.epoch >= training.epochs
-      or self.selection.waited >= training.patience
-    )
-
-
-class Stop:
-  """The signal that asks the process to end, if one has come."""
-
-  number: int | None = None
-
-
-@contextlib.contextmanager
-def stop_signals() -> Iterator[Stop]:
-  """Gives a `Stop` that SIGTERM and SIGINT set, instead of ending at once."""
-  stop = Stop()
-  if threading.current_thread() is not threading.main_thread():
-    yield stop  # only the main thread may handle signals
-    return
-
-  def note(number, frame):
-    del frame
-    stop.number = number
-
-  before = {n: signal.signal(n, note) for n in (signal.SIGTERM, signal.SIGINT)}
-  try:
-    yield stop
-  finally:
-    for number, handler in before.items():
-      signal.signal(number, handler)
+from avjax.training.display import Display
+from avjax.training.evaluate import evaluate, from_logits
+from avjax.training.progress import Progress
+from avjax.training.resident import STEPS, Resident
+from avjax.training.signals import Stop, stop_signals
 
 
 class Trainer:
@@ -114,6 +47,10 @@ class Trainer:
     self._devices = devices
     example = loader.batch(self._training, np.array([0]))
     self.initial = steps.create_state(config, example, loader.emotions)
+    self._resident: Resident | None = None
+    both = [*self._training, *self._validation]
+    if devices.hold(config.data.placement, loader.size(both)):
+      self._resident = Resident(both, loader, devices.whole, devices.split)
 
   def train(
     self, workdir: pathlib.Path, checkpoints: Checkpoints, title: str = ''
@@ -121,7 +58,7 @@ class Trainer:
     """Returns the progress of the finished run.
 
     Starts at the newest checkpoint if there is one; each epoch's end is
-    saved. After SIGTERM or SIGINT the step under way is finished and saved.
+    saved. After SIGTERM or SIGINT the steps under way are finished and saved.
 
     Args:
       workdir: gets metrics.jsonl.
@@ -147,7 +84,9 @@ class Trainer:
         state = self._epoch(state, progress, display, stop)
         best = False
         if stop.number is None:
-          best = self._close_epoch(state, progress)
+          best = progress.close_epoch(
+            len(self._training), self._validate(state)
+          )
           display.epoch(progress.history[-1])
           records.write_metrics(workdir, progress.history)
         saved = as_saved(self._devices.first(state))
@@ -171,6 +110,13 @@ class Trainer:
       self._training, self._config.seed, progress.epoch
     )
     before = time.perf_counter()
+    run = self._from_host if self._resident is None else self._on_device
+    state = run(state, order, progress, display, stop)
+    progress.epoch_seconds += time.perf_counter() - before
+    return state
+
+  def _from_host(self, state, order, progress, display, stop: Stop):
+    """Returns `_epoch`, each batch put on the device for its step."""
     pending = None  # the step that the device may still be busy with
     for indices in order[progress.batch :]:
       if stop.number is not None:
@@ -178,65 +124,46 @@ class Trainer:
       batch = self._loader.batch(self._training, indices)
       state, metrics = self._devices.train_step(state, batch)
       if pending is not None:
-        self._count(progress, *pending)
-      pending = indices, metrics
-      display.step(
-        progress.epoch,
-        progress.batch + 1,
-        len(order),
-        progress.loss / max(1, progress.batch * self._loader.batch_size),
-      )
+        self._count(order, pending, progress, display)
+      pending = metrics
     if pending is not None:
-      self._count(progress, *pending)
-    progress.epoch_seconds += time.perf_counter() - before
+      self._count(order, pending, progress, display)
     return state
 
-  def _count(self, progress: Progress, indices, metrics) -> None:
-    """Adds one finished step to the progress, or stops the run."""
-    if not metrics['finite']:
-      losses = np.asarray(metrics['losses'])[: len(indices)]
-      bad = indices[~np.isfinite(losses)]
-      named = [self._training[k].name for k in (bad if len(bad) else indices)]
-      raise TrainingError(
-        f'the loss or a gradient is not finite in epoch {progress.epoch + 1},'
-        f' batch {progress.batch + 1}, clips {", ".join(named)}; nothing was'
-        ' updated; look at these clips, or lower training.learning_rate'
-      )
-    progress.batch += 1
-    progress.loss += float(metrics['loss']) * int(metrics['count'])
-    progress.correct += int(metrics['correct'])
+  def _on_device(self, state, order, progress, display, stop: Stop):
+    """Returns `_epoch`, all clips being on the device."""
+    assert self._resident is not None
+    plan = self._resident.plan(self._training, order)
+    while progress.batch < len(order) and stop.number is None:
+      first = progress.batch
+      last = min(first + STEPS, len(order))
+      state, metrics = self._resident.train(state, plan, first, last)
+      for k in range(first, last):
+        one = {name: values[k] for name, values in metrics.items()}
+        self._count(order, one, progress, display)
+    return state
 
-  def _close_epoch(self, state, progress: Progress) -> bool:
-    """Validates; returns whether this was the best epoch so far."""
-    result = evaluate(
-      self._devices,
-      self._devices.first(state),
-      self._validation,
-      self._loader,
-    ).scores()
-    clips = len(self._training)
-    selection, best = progress.selection.update(
-      progress.epoch, result['accuracy'], result['loss']
+  def _count(self, order, metrics, progress: Progress, display: Display):
+    """Adds the next step of the epoch to the progress."""
+    progress.count(self._training, order[progress.batch], metrics)
+    display.step(
+      progress.epoch,
+      progress.batch,
+      len(order),
+      progress.loss / (progress.batch * self._loader.batch_size),
     )
-    progress.history.append(
-      {
-        'epoch': progress.epoch,
-        'training_loss': progress.loss / clips,
-        'training_accuracy': progress.correct / clips,
-        'validation_loss': result['loss'],
-        'validation_accuracy': result['accuracy'],
-        'validation_uar': result['uar'],
-        'best': best,
-        'seconds': progress.epoch_seconds,
-        'clips_per_second': clips / max(progress.epoch_seconds, 1e-9),
-      }
-    )
-    progress.selection = selection
-    progress.seconds += progress.epoch_seconds
-    progress.epoch += 1
-    progress.batch = progress.correct = 0
-    progress.loss = progress.epoch_seconds = 0.0
-    return best
+
+  def _validate(self, state) -> dict[str, Any]:
+    """Returns the scores of the validation clips."""
+    if self._resident is None:
+      return evaluate(
+        self._devices,
+        self._devices.first(state),
+        self._validation,
+        self._loader,
+      ).scores()
+    logits = self._resident.logits(state, self._validation)
+    return from_logits(self._validation, self._loader.emotions, logits).scores()
 
 
 def as_saved(state: steps.TrainState) -> dict[str, Any]:

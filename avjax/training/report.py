@@ -10,6 +10,12 @@ def table(results: Mapping[str, Any]) -> str:
   Args:
     results: the content of results.json.
   """
+  if 'seeds' in results:
+    return '\n'.join(
+      f'{split} over {len(one["each"])} seeds:'
+      f' {100 * one["mean"]:.1f} +- {100 * one["deviation"]:.1f} %'
+      for split, one in results['seeds'].items()
+    )
   lines = [f'{"split":<12}{"clips":>6}{"accuracy %":>20}{"UAR":>7}{"F1":>7}']
   for split, one in results['splits'].items():
     if not one['n']:

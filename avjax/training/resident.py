@@ -14,6 +14,9 @@ from avjax.data.loader import Loader
 from avjax.shapes import Array, Float, Int
 from avjax.training import steps
 
+STEPS = 64
+"""Steps in one call: a signal waits no longer than for these."""
+
 
 @struct.dataclass
 class Store:
@@ -52,11 +55,6 @@ def pack(clips: Sequence[Clip], loader: Loader) -> Store:
   return Store(streams, start, length, batching.labels(clips, loader.emotions))
 
 
-def size(clips: Sequence[Clip], streams: Sequence[str]) -> int:
-  """Returns the bytes of the clips' streams in float32."""
-  return sum(4 * clip.streams[name].size for clip in clips for name in streams)
-
-
 def gather(
   store: Store, indices: Int[Array, ' B'], lengths: tuple[int, int]
 ) -> Batch:
@@ -93,14 +91,115 @@ def gather(
   )
 
 
+@struct.dataclass
+class Plan:
+  """The batches of an epoch.
+
+  Attributes:
+    indices: of each step's clips within the store; UNKNOWN is filler.
+    bucket: number of each step's padded length.
+  """
+
+  indices: Int[Array, '*runs S B']
+  bucket: Int[Array, '*runs S']
+
+
+class Resident:
+  """Clips on the devices, and what is computed with them there.
+
+  Args:
+    clips: all that will be asked for.
+    loader: how to batch them.
+    whole: where they are put.
+    split: how a batch is spread over several devices.
+  """
+
+  def __init__(
+    self,
+    clips: Sequence[Clip],
+    loader: Loader,
+    whole: jax.sharding.Sharding,
+    split: jax.sharding.Sharding | None = None,
+  ):
+    self._loader = loader
+    self._split = split
+    self._place = {id(clip): k for k, clip in enumerate(clips)}
+    self._clips = clips  # so that no other gets one of these ids
+    self.store = jax.device_put(pack(clips, loader), whole)
+
+  def plan(
+    self, clips: Sequence[Clip], order: Sequence[Int[np.ndarray, ' _']]
+  ) -> Plan:
+    """Returns the plan of batches that are given as numbers of `clips`."""
+    place = np.array([self._place[id(clip)] for clip in clips], np.int32)
+    bucket_of = self._loader.buckets.of(clips)
+    indices = np.full(
+      (len(order), self._loader.rows), batching.UNKNOWN, np.int32
+    )
+    for row, batch in zip(indices, order, strict=True):
+      row[: len(batch)] = place[batch]
+    bucket = [bucket_of[batch].max() for batch in order]
+    return Plan(indices, np.array(bucket, np.int32))
+
+  def train(
+    self, state: steps.TrainState, plan: Plan, first: int, last: int
+  ) -> tuple[steps.TrainState, dict[str, np.ndarray]]:
+    """Returns what `train_steps` does, its metrics on the host."""
+    state, metrics = train_steps(
+      state,
+      self.store,
+      plan,
+      first,
+      last,
+      buckets=self._loader.buckets,
+      sharding=self._split,
+    )
+    return state, jax.device_get(metrics)
+
+  def logits(
+    self, state: steps.TrainState, clips: Sequence[Clip]
+  ) -> Float[np.ndarray, 'clips N']:
+    """Returns the logits of every clip."""
+    order = batching.evaluation_order(
+      self._loader.buckets.of(clips), self._loader.batch_size
+    )
+    rows = predict(
+      state,
+      self.store,
+      self.plan(clips, order),
+      buckets=self._loader.buckets,
+      sharding=self._split,
+    )
+    return in_order(np.asarray(rows), order)
+
+
+def in_order(
+  rows: Float[np.ndarray, 'S B N'], order: Sequence[Int[np.ndarray, ' _']]
+) -> Float[np.ndarray, 'clips N']:
+  """Returns the rows of batches in the order of their clips."""
+  taken = [row[: len(batch)] for row, batch in zip(rows, order, strict=True)]
+  return np.concatenate(taken)[np.argsort(np.concatenate(order))]
+
+
+def _branches(compute, store, buckets, sharding):
+  """Returns a function of (state, indices) for every padded length."""
+
+  def at(lengths, state, indices):
+    batch = gather(store, indices, lengths)
+    if sharding is not None:
+      batch = jax.lax.with_sharding_constraint(batch, sharding)
+    return compute(state, batch)
+
+  return [functools.partial(at, lengths) for lengths in buckets.lengths]
+
+
 @functools.partial(
   jax.jit, static_argnames=('buckets', 'sharding'), donate_argnums=0
 )
 def train_steps(
   state: steps.TrainState,
   store: Store,
-  order: Int[Array, 'S B'],
-  bucket: Int[Array, ' S'],
+  plan: Plan,
   first: Int[Array, ''] | int,
   last: Int[Array, ''] | int,
   *,
@@ -114,33 +213,108 @@ def train_steps(
   Args:
     state: before them.
     store: of the training clips.
-    order: the clips of every step of the epoch; UNKNOWN is filler.
-    bucket: the padded length of every step.
+    plan: of the epoch.
     first: step to begin with.
     last: step to end before.
-    buckets: the lengths that `bucket` counts.
+    buckets: the padded lengths that the plan counts.
     sharding: of a batch over several devices.
 
   Returns:
-    The state, and what `steps.train_step` says of every step, zero for the
-    others.
+    The state, and what `steps.train_step` says of every step, stacked; zero
+    for the others.
   """
-
-  def take(lengths, state, indices):
-    batch = gather(store, indices, lengths)
-    if sharding is not None:
-      batch = jax.lax.with_sharding_constraint(batch, sharding)
-    return steps.step(state, batch)
-
-  branches = [functools.partial(take, pair) for pair in buckets.lengths]
+  branches = _branches(steps.step, store, buckets, sharding)
 
   def body(k, carry):
     state, seen = carry
-    state, metrics = jax.lax.switch(bucket[k], branches, state, order[k])
+    state, metrics = jax.lax.switch(
+      plan.bucket[k], branches, state, plan.indices[k]
+    )
     return state, jax.tree.map(lambda s, m: s.at[k].set(m), seen, metrics)
 
-  shapes = jax.eval_shape(branches[0], state, order[0])[1]
+  shapes = jax.eval_shape(branches[0], state, plan.indices[0])[1]
   seen = jax.tree.map(
-    lambda s: jnp.zeros((len(order), *s.shape), s.dtype), shapes
+    lambda s: jnp.zeros((len(plan.bucket), *s.shape), s.dtype), shapes
   )
   return jax.lax.fori_loop(first, last, body, (state, seen))
+
+
+@functools.partial(jax.jit, static_argnames=('buckets', 'sharding'))
+def predict(
+  state: steps.TrainState,
+  store: Store,
+  plan: Plan,
+  *,
+  buckets: batching.Buckets,
+  sharding: jax.sharding.Sharding | None = None,
+) -> Float[Array, 'S B N']:
+  """Returns the logits of every batch of a plan, without dropout."""
+
+  def logits(state, batch):
+    return state.apply_fn({'params': state.params}, batch).logits
+
+  branches = _branches(logits, store, buckets, sharding)
+  return jax.lax.map(
+    lambda step: jax.lax.switch(step.bucket, branches, state, step.indices),
+    plan,
+  )
+
+
+@functools.partial(
+  jax.jit, static_argnames=('buckets', 'together'), donate_argnums=0
+)
+def train_replicas(
+  states: steps.TrainState,
+  store: Store,
+  plans: Plan,
+  first: Int[Array, ''] | int,
+  last: Int[Array, ' R'],
+  *,
+  buckets: batching.Buckets,
+  together: bool,
+) -> tuple[steps.TrainState, dict[str, Array]]:
+  """Returns what `train_steps` does for each of several runs.
+
+  Args:
+    states: stacked.
+    store: of all training clips.
+    plans: stacked; a step of filler alone changes nothing.
+    first: step to begin with.
+    last: step of each run to end before.
+    buckets: the padded lengths that the plans count.
+    together: every step of all runs at once, by vmap, each at the longest
+      padding that one of them needs; otherwise one run after another, which
+      is faster on a CPU: XLA multiplies stacked matrices slowly there.
+  """
+
+  def train(state, plan, last):
+    return train_steps(state, store, plan, first, last, buckets=buckets)
+
+  if together:
+    bucket, end = plans.bucket.max(0), last.max()
+    return jax.vmap(lambda s, indices: train(s, Plan(indices, bucket), end))(
+      states, plans.indices
+    )
+  return jax.lax.map(lambda run: train(*run), (states, plans, last))
+
+
+@functools.partial(jax.jit, static_argnames=('buckets', 'together'))
+def predict_replicas(
+  states: steps.TrainState,
+  store: Store,
+  plans: Plan,
+  *,
+  buckets: batching.Buckets,
+  together: bool,
+) -> Float[Array, 'R S B N']:
+  """Returns what `predict` does for each of several runs, all stacked."""
+
+  def run(state, plan):
+    return predict(state, store, plan, buckets=buckets)
+
+  if together:
+    bucket = plans.bucket.max(0)
+    return jax.vmap(lambda s, indices: run(s, Plan(indices, bucket)))(
+      states, plans.indices
+    )
+  return jax.lax.map(lambda one: run(*one), (states, plans))

@@ -1,0 +1,73 @@
+"""What a run shows while it works: a bar on a terminal, lines elsewhere."""
+
+import sys
+
+from rich.console import Console
+from rich.progress import (
+  BarColumn,
+  MofNCompleteColumn,
+  Progress,
+  TextColumn,
+  TimeRemainingColumn,
+)
+
+
+class Display:
+  """A progress bar with loss, validation accuracy and clips a second.
+
+  Args:
+    epochs: at most this many.
+    title: printed before every line, '' for none.
+  """
+
+  def __init__(self, epochs: int, title: str = ''):
+    self._epochs = epochs
+    self._title = f'{title} ' if title else ''
+    self._validated = ''
+    self._bar: Progress | None = None
+    if sys.stderr.isatty():
+      self._bar = Progress(
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn('{task.fields[status]}'),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+      )
+
+  def __enter__(self):
+    if self._bar is not None:
+      self._bar.start()
+      self._task = self._bar.add_task('', status='')
+    return self
+
+  def __exit__(self, *error):
+    if self._bar is not None:
+      self._bar.stop()
+
+  def step(self, epoch: int, done: int, steps: int, loss: float) -> None:
+    """Shows one step of an epoch."""
+    if self._bar is not None:
+      self._bar.update(
+        self._task,
+        description=f'{self._title}epoch {epoch + 1}/{self._epochs}',
+        completed=epoch * steps + done,
+        total=self._epochs * steps,
+        status=f'loss {loss:.3f}{self._validated}',
+      )
+
+  def epoch(self, line: dict) -> None:
+    """Shows one finished epoch, from its line in metrics.jsonl."""
+    self._validated = (
+      f'  validation {100 * line["validation_accuracy"]:.1f} %'
+      f'  {line["clips_per_second"]:.0f} clips/s'
+    )
+    text = (
+      f'{self._title}epoch {line["epoch"] + 1}/{self._epochs}'
+      f'  loss {line["training_loss"]:.3f}{self._validated}'
+      + ('  best' if line['best'] else '')
+    )
+    if self._bar is not None:
+      self._bar.console.print(text, highlight=False)
+    else:
+      print(text, file=sys.stderr, flush=True)

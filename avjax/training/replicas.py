@@ -1,0 +1,256 @@
+"""Many runs in one program: seeds and folds as an axis of the state.
+
+Every run has its own initial parameters, data order, dropout, early stopping
+and best epoch, and ends as it would alone. A run that has ended keeps its
+place, and takes no more steps.
+"""
+
+import dataclasses
+import pathlib
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from avjax.clips import Clip
+from avjax.data import batching
+from avjax.data.loader import Loader
+from avjax.settings import Settings
+from avjax.training import records, resident, steps
+from avjax.training.checkpoints import Checkpoints
+from avjax.training.devices import Devices
+from avjax.training.display import Display
+from avjax.training.evaluate import from_logits
+from avjax.training.loop import as_saved
+from avjax.training.progress import Progress
+from avjax.training.signals import Stop, stop_signals
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """One of the runs.
+
+  Attributes:
+    title: to name it by.
+    config: its settings, as if it were alone.
+    parts: split -> clips.
+    about: what else its config.json says.
+    folder: where its records go.
+  """
+
+  title: str
+  config: Settings
+  parts: Mapping[str, Sequence[Clip]]
+  about: Mapping[str, Any]
+  folder: pathlib.Path
+
+
+class Replicas:
+  """Trains several runs that differ in seed or clips, not in shape.
+
+  Args:
+    runs: with one network, one batch size and one number of epochs.
+    loader: for the clips of all.
+    devices: where to compute; the runs are spread over as many of them as
+      divide their number.
+  """
+
+  def __init__(self, runs: Sequence[Run], loader: Loader, devices: Devices):
+    self._runs = runs
+    self._loader = loader
+    self._together = not devices.is_cpu
+    clips = {id(c): c for r in runs for part in r.parts.values() for c in part}
+    self._spread, whole = devices.over_runs(len(runs))
+    self._resident = resident.Resident(list(clips.values()), loader, whole)
+    example = loader.batch(runs[0].parts['training'], np.array([0]))
+    self.initial = [
+      steps.create_state(run.config, example, loader.emotions) for run in runs
+    ]
+
+  def train(
+    self, workdir: pathlib.Path, checkpoints: Checkpoints
+  ) -> list[tuple[dict[str, Any], Progress]]:
+    """Returns the best state, as it is saved, and the progress of every run.
+
+    All runs are saved together at each epoch's end, and after SIGTERM or
+    SIGINT once the steps under way are finished.
+
+    Args:
+      workdir: named in messages.
+      checkpoints: where the states of all are kept.
+
+    Raises:
+      TrainingError: a loss or gradient of one is not finite; names it.
+      SystemExit: with 128 plus the signal's number.
+    """
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *self.initial)
+    saved = {'now': as_saved(stacked), 'best': as_saved(stacked)}
+    progress = [Progress() for _ in self._runs]
+    done, count = 0, 0
+    if (found := checkpoints.restore_latest(saved)) is not None:
+      count, saved, story = found
+      done = story['done']
+      progress = [Progress.from_json(one) for one in story['runs']]
+      print(
+        f'{workdir}: resumed at epoch {self._epoch(progress)}', file=sys.stderr
+      )
+    self._write(progress)
+    states = self._put(stacked.replace(**saved['now']))
+    best = self._put(saved['best'])
+    epochs = self._runs[0].config.training.epochs
+    title = f'{len(self._runs)} runs'
+    with stop_signals() as stop, Display(epochs, title) as display:
+      while any(self._unfinished(progress)):
+        states, done = self._train_epoch(states, progress, done, display, stop)
+        if stop.number is None:
+          better = self._close_epoch(states, progress, display)
+          best = _where(better, as_saved(states), best)
+          done = 0
+          self._write(progress)
+        count += 1
+        checkpoints.save(
+          count,
+          {'now': as_saved(states), 'best': best},
+          {'done': done, 'runs': [dataclasses.asdict(p) for p in progress]},
+          best=False,
+        )
+        if stop.number is not None:
+          checkpoints.wait()
+          print(f'{workdir}: saved; run again to resume', file=sys.stderr)
+          raise SystemExit(128 + stop.number)
+    checkpoints.wait()
+    host = jax.device_get(best)
+    return [
+      (jax.tree.map(lambda x, k=k: x[k], host), one)
+      for k, one in enumerate(progress)
+    ]
+
+  def _put(self, tree):
+    return jax.device_put(tree, self._spread, may_alias=False)
+
+  def _unfinished(self, progress: Sequence[Progress]) -> list[bool]:
+    return [
+      not one.finished(run.config)
+      for run, one in zip(self._runs, progress, strict=True)
+    ]
+
+  def _epoch(self, progress: Sequence[Progress]) -> int:
+    return max(one.epoch for one in progress)
+
+  def _write(self, progress: Sequence[Progress]) -> None:
+    for run, one in zip(self._runs, progress, strict=True):
+      records.write_metrics(run.folder, one.history)
+
+  def _plans(self, orders, part: str) -> resident.Plan:
+    """Returns the runs' plans stacked, the shorter ones filled up."""
+    plans = [
+      self._resident.plan(run.parts[part], order)
+      for run, order in zip(self._runs, orders, strict=True)
+    ]
+    longest = max(len(order) for order in orders)
+
+    def filled(array, value):
+      more = [(0, longest - len(array))] + [(0, 0)] * (array.ndim - 1)
+      return np.pad(array, more, constant_values=value)
+
+    return resident.Plan(
+      np.stack([filled(plan.indices, batching.UNKNOWN) for plan in plans]),
+      np.stack([filled(plan.bucket, 0) for plan in plans]),
+    )
+
+  def _train_epoch(
+    self, states, progress, done: int, display: Display, stop: Stop
+  ):
+    """Returns the states, and how many steps of the epoch are done."""
+    orders = [
+      self._loader.order(run.parts['training'], run.config.seed, one.epoch)
+      if unfinished
+      else []
+      for run, one, unfinished in zip(
+        self._runs, progress, self._unfinished(progress), strict=True
+      )
+    ]
+    plans = self._plans(orders, 'training')
+    lengths = np.array([len(order) for order in orders], np.int32)
+    total = lengths.max()
+    while done < total and stop.number is None:
+      before = time.perf_counter()
+      last = min(done + resident.STEPS, total)
+      states, metrics = resident.train_replicas(
+        states,
+        self._resident.store,
+        plans,
+        done,
+        np.minimum(lengths, last),
+        buckets=self._loader.buckets,
+        together=self._together,
+      )
+      metrics = jax.device_get(metrics)
+      seconds = (time.perf_counter() - before) / sum(lengths > 0)
+      for k, (run, one) in enumerate(zip(self._runs, progress, strict=True)):
+        for step in range(done, min(last, lengths[k])):
+          values = {name: array[k, step] for name, array in metrics.items()}
+          one.count(run.parts['training'], orders[k][step], values, run.title)
+        one.epoch_seconds += seconds if lengths[k] else 0
+      done = last
+      running = [one for one, n in zip(progress, lengths, strict=True) if n]
+      batches = sum(one.batch for one in running) * self._loader.batch_size
+      loss = sum(one.loss for one in running) / batches
+      display.step(self._epoch(progress), int(done), int(total), loss)
+    return states, int(done)
+
+  def _close_epoch(self, states, progress, display: Display) -> np.ndarray:
+    """Validates; returns for which runs this was the best epoch so far."""
+    orders = [
+      batching.evaluation_order(
+        self._loader.buckets.of(run.parts['validation']),
+        self._loader.batch_size,
+      )
+      for run in self._runs
+    ]
+    logits = np.asarray(
+      resident.predict_replicas(
+        states,
+        self._resident.store,
+        self._plans(orders, 'validation'),
+        buckets=self._loader.buckets,
+        together=self._together,
+      )
+    )
+    better = np.zeros(len(self._runs), bool)
+    unfinished = self._unfinished(progress)
+    for k, (run, one) in enumerate(zip(self._runs, progress, strict=True)):
+      if unfinished[k]:
+        rows = resident.in_order(logits[k, : len(orders[k])], orders[k])
+        clips = run.parts['validation']
+        scores = from_logits(clips, self._loader.emotions, rows).scores()
+        better[k] = one.close_epoch(len(run.parts['training']), scores)
+    lines = [
+      one.history[-1] for one, u in zip(progress, unfinished, strict=True) if u
+    ]
+    display.epoch(_mean(lines) | {'best': bool(better.any())})
+    return better
+
+
+@jax.jit
+def _where(choose, yes, no):
+  """Returns `yes` for the runs that are chosen, `no` for the others."""
+
+  def select(a, b):
+    return jnp.where(choose.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+  return jax.tree.map(select, yes, no)
+
+
+def _mean(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+  """Returns the lines of several runs as one to show."""
+  names = 'training_loss', 'validation_accuracy'
+  return {
+    'epoch': lines[0]['epoch'],
+    # Each run's seconds are its share of the time of all.
+    'clips_per_second': float(np.mean([x['clips_per_second'] for x in lines])),
+  } | {name: float(np.mean([x[name] for x in lines])) for name in names}
