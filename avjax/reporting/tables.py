@@ -42,8 +42,8 @@ def table_1(groups: Sequence[Group]) -> Table:
     if not ours and variant != 'linear':
       rows.append((variant, *published, *[NONE] * 7))
     rows += [(group.title, *published, *_row(group)) for group in ours]
-  for share in _majority(groups):
-    paper = (NONE, NONE, LARGEST)
+  for number, share in enumerate(_majority(groups)):
+    paper = (NONE, NONE, NONE if number else LARGEST)
     rows.append(('largest class', *paper, NONE, NONE, share, *[NONE] * 4))
   return Table(
     'table-1',

@@ -310,6 +310,9 @@ def test_what_is_wrong(name, tmp_path, compiled):  # noqa: F811
     ('evaluate', '--split'),
     ('ingest', '--stream'),
     ('benchmark', '--case'),
+    ('tables', '--output'),
+    ('figures', '--clips'),
+    ('report', '--clips'),
   ],
 )
 def test_help_does_not_load_jax(name, flag, tmp_path):

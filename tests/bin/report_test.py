@@ -1,0 +1,107 @@
+"""bin/tables, bin/figures and bin/report as a user meets them."""
+
+import json
+
+import pytest
+
+from tests.bin.programs import compiled, fails, run  # noqa: F401
+from tests.bin.train_test import SMALL, make_store
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory, compiled):  # noqa: F811
+  """A folder with two finished runs, `proposed` and `linear`."""
+  folder = tmp_path_factory.mktemp('trained')
+  made = make_store(folder / 'store')
+  for variant in ('proposed', 'linear'):
+    arguments = (
+      *SMALL,
+      f'--config.model.variant={variant}',
+      f'--config.data.store={made}',
+      f'--workdir={variant}',
+    )
+    code, _, error = run('train', *arguments, compiled=compiled, cwd=folder)
+    assert code == 0, error
+  return folder
+
+
+def test_tables(trained, compiled):  # noqa: F811
+  """Program: Markdown on the terminal, and each table in three formats."""
+  code, out, error = run(
+    'tables',
+    'proposed',
+    'linear',
+    '--output=tables',
+    compiled=compiled,
+    cwd=trained,
+  )
+  assert (code, error) == (0, '')
+  assert '| proposed, streams=audio,face | 58.23 [54.6, 61.8]' in out
+  assert '| linear, streams=audio,face |' in out
+  files = sorted(path.name for path in (trained / 'tables').iterdir())
+  assert files == [
+    f'{name}{suffix}'
+    for name in ('comparisons', 'table-1')
+    for suffix in ('.csv', '.md', '.tex')
+  ]
+  assert (trained / 'tables/table-1.md').read_text() in out
+
+
+def test_figures(trained, compiled):  # noqa: F811
+  """Program: every figure as PNG and PDF, and its numbers."""
+  code, out, error = run(
+    'figures',
+    'proposed',
+    '--output=figures',
+    '--clips=test-3',
+    compiled=compiled,
+    cwd=trained,
+  )
+  assert code == 0, error
+  numbers = json.loads((trained / 'figures/figures.json').read_text())
+  assert list(numbers) == [f'figure-{k}' for k in (2, 3, 4, 5)]
+  for name in numbers:
+    for suffix, head in (('.png', b'\x89PNG'), ('.pdf', b'%PDF')):
+      path = trained / 'figures' / f'{name}{suffix}'
+      assert path.read_bytes().startswith(head)
+  assert 'Alignment weights. All 7 test clips' in out
+
+
+def test_report(trained, compiled):  # noqa: F811
+  """Program: one file, with a section for each run."""
+  code, _, error = run(
+    'report',
+    'proposed',
+    'linear',
+    '--output=page.html',
+    '--clips=3',
+    compiled=compiled,
+    cwd=trained,
+  )
+  assert (code, error) == (0, 'output: page.html\n')
+  text = (trained / 'page.html').read_text()
+  assert text.count('<section') == 4 and text.count('<details') == 6
+  assert 'bin/report proposed linear --output=page.html --clips=3' in text
+
+
+BAD = [
+  ('tables', [], 'no run is given'),
+  ('tables', ['nowhere'], 'bin/train has made'),
+  ('figures', ['--output=f'], '0 runs are given'),
+  ('figures', ['{}/proposed'], '--output is missing'),
+  (
+    'figures',
+    ['{}/proposed', '--output=f', '--clips=x'],
+    "'x' is no test clip",
+  ),
+  ('report', [], 'no run is given'),
+  ('report', ['{}/proposed', '--clips=0'], 'clips'),
+]
+
+
+@pytest.mark.parametrize('number', range(len(BAD)))
+def test_what_is_wrong(number, trained, compiled, tmp_path):  # noqa: F811
+  """Program: one line that names it, exit code 2, nothing written."""
+  name, arguments, wanted = BAD[number]
+  arguments = [text.format(trained) for text in arguments]
+  assert wanted in fails(name, *arguments, compiled=compiled, cwd=tmp_path)
