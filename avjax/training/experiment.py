@@ -53,7 +53,7 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
       return _one_seed(config, about, divisions, held, workdir, source)
     folders = []
     runs: list[Run] = []
-    for one in _each_seed(config):
+    for one in each_seed(config):
       folder = workdir / f'seed-{one.seed}'
       records.open_run(folder, one, about, source)
       folders.append(folder)
@@ -120,7 +120,7 @@ def _runs(
   return runs
 
 
-def _each_seed(config: Settings) -> list[Settings]:
+def each_seed(config: Settings) -> list[Settings]:
   """Returns the settings that train each seed alone.
 
   Raises:

@@ -125,7 +125,7 @@ class Replicas:
     checkpoints.wait()
     host = jax.device_get(best)
     return [
-      (jax.tree.map(lambda x, k=k: x[k], host), one)
+      (jax.tree.map(lambda x, k=k: np.asarray(x[k]), host), one)
       for k, one in enumerate(progress)
     ]
 

@@ -232,7 +232,7 @@ def train_steps(
     )
     return state, jax.tree.map(lambda s, m: s.at[k].set(m), seen, metrics)
 
-  shapes = jax.eval_shape(branches[0], state, plan.indices[0])[1]
+  shapes = jax.eval_shape(lambda: branches[0](state, plan.indices[0])[1])
   seen = jax.tree.map(
     lambda s: jnp.zeros((len(plan.bucket), *s.shape), s.dtype), shapes
   )
@@ -255,8 +255,8 @@ def predict(
 
   branches = _branches(logits, store, buckets, sharding)
   return jax.lax.map(
-    lambda step: jax.lax.switch(step.bucket, branches, state, step.indices),
-    plan,
+    lambda step: jax.lax.switch(step[0], branches, state, step[1]),
+    (plan.bucket, plan.indices),
   )
 
 
@@ -295,7 +295,10 @@ def train_replicas(
     return jax.vmap(lambda s, indices: train(s, Plan(indices, bucket), end))(
       states, plans.indices
     )
-  return jax.lax.map(lambda run: train(*run), (states, plans, last))
+  return jax.lax.map(
+    lambda one: train(one[0], Plan(*one[1]), one[2]),
+    (states, (plans.indices, plans.bucket), last),
+  )
 
 
 @functools.partial(jax.jit, static_argnames=('buckets', 'together'))
@@ -317,4 +320,7 @@ def predict_replicas(
     return jax.vmap(lambda s, indices: run(s, Plan(indices, bucket)))(
       states, plans.indices
     )
-  return jax.lax.map(lambda one: run(*one), (states, plans))
+  return jax.lax.map(
+    lambda one: run(one[0], Plan(*one[1])),
+    (states, (plans.indices, plans.bucket)),
+  )
