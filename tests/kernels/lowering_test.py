@@ -120,7 +120,7 @@ def test_backward_loop(platform):
 @pytest.mark.parametrize('name', PALLAS)
 def test_elsewhere(name):
   """Law: without its device a kernel is refused in one line, by name."""
-  assert available() == ('reference', 'fused', 'fused_hc')
+  assert available() == ('reference', 'fused', 'fused_hc', 'chunked')
   platform = name.split('_')[1]
   message = f"'pallas_{platform}' needs a {platform.upper()}, but .* a CPU; .*"
   with pytest.raises(ConfigError, match=message):

@@ -2,11 +2,12 @@
 
   reference   the equations as printed, one step at a time, autodiff
   fused       input projection outside the loop, hand-written backward pass
-  pallas_gpu  the same, its loops one Triton kernel each
-  pallas_tpu  the same, its loops one TPU kernel each
+  chunked     recomputed chunk by chunk, for very long sequences
+  pallas_gpu  as fused, its loops one Triton kernel each
+  pallas_tpu  as fused, its loops one TPU kernel each
 
-All but the first keep the gates for the backward pass, and as `fused_hc` and
-so on only h and c.
+`fused` and the Pallas ones keep the gates for the backward pass, and as
+`fused_hc` and so on only h and c.
 
 An implementation is a function `scan(inputs, w_input, w_recurrent, bias)` of
 dense time-major arrays that returns h and c of every step; `api.lstm` gives

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from avjax.kernels.lstm import fused, pallas_scan, reference
+from avjax.kernels.lstm import chunked, fused, pallas_scan, reference
 from avjax.shapes import Array, Float, Int
 
 IMPLEMENTATIONS: dict[str, Callable] = {
   'reference': reference.scan,
   'fused': functools.partial(fused.scan, residuals='gates'),
   'fused_hc': functools.partial(fused.scan, residuals='hc'),
+  'chunked': chunked.scan,
   'pallas_gpu': functools.partial(pallas_scan.scan, 'gpu', residuals='gates'),
   'pallas_gpu_hc': functools.partial(pallas_scan.scan, 'gpu', residuals='hc'),
   'pallas_tpu': functools.partial(pallas_scan.scan, 'tpu', residuals='gates'),
@@ -58,8 +59,10 @@ def lstm(
     lengths: true steps of each row, 0 to T; all of T where None.
     implementation: 'reference', 'fused' (keeps the gates for the backward
       pass) or 'fused_hc' (keeps h and c, a third of the memory, and computes
-      the gates again). 'pallas_gpu' and 'pallas_tpu', each also with '_hc', are
-      these two with Pallas kernels for their loops; no device has run them yet.
+      the gates again). 'chunked' keeps the states of every 256th step, for
+      very long sequences. 'pallas_gpu' and 'pallas_tpu', each also with
+      '_hc', are the first two with Pallas kernels for their loops; no device
+      has run them yet.
       None picks 'fused' on every platform, since no other was measured on one.
       Rows spread over several devices want `pmap`, or `shard_map` with
       `check_vma=False`: a compiler that shards by itself gathers what a kernel
