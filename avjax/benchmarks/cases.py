@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 
-from avjax.benchmarks import layer_case, network_cases
+from avjax.benchmarks import epoch_cases, layer_case, network_cases
 from avjax.benchmarks.case import Case
 from avjax.benchmarks.inputs import Shape
 from avjax.errors import AvjaxError
@@ -21,6 +21,8 @@ OTHERS = ('flax', 'torch', 'cudnn')
 CASES: dict[str, Callable[[Shape, Sequence[str]], Case]] = {
   'train_step': network_cases.train_step,
   'inference': network_cases.inference,
+  'epoch': epoch_cases.epoch,
+  'seeds': epoch_cases.seeds,
   'lstm': layer_case.lstm,
   'lstm_forward': functools.partial(layer_case.lstm, gradients=False),
 }

@@ -25,6 +25,8 @@ _MARKS = (
 _SHORT = {
   'train_step': 'training step',
   'inference': 'inference',
+  'epoch': 'ten steps',
+  'seeds': 'ten seeds',
   'lstm': 'LSTM',
   'lstm_forward': 'LSTM, forward',
 }

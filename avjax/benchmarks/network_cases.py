@@ -33,17 +33,17 @@ def inference(shape: Shape, peers: Sequence[str]) -> Case:
     )
 
   def ours(implementation):
-    state = steps.create_state(_settings(implementation), batch)
+    state = steps.create_state(settings_of(implementation), batch)
     return jitted(steps.eval_step, state)
 
   def flax():
-    network = flax_peers.Proposed(_settings().model, len(EMOTIONS))
+    network = flax_peers.Proposed(settings_of().model, len(EMOTIONS))
     variables = {'params': flax_peers.from_ours(params)}
     return jitted(jax.jit(network.apply), variables)
 
   makers = case.ours(ours, peers) | ({'flax': flax} if 'flax' in peers else {})
   if 'torch' in peers:
-    makers |= case.torch('inference', shape, params, batch, _settings().model)
+    makers |= case.torch('inference', shape, params, batch, settings_of().model)
   return Case(_wanted(agreement.values, params, batch), makers)
 
 
@@ -72,12 +72,12 @@ def train_step(shape: Shape, peers: Sequence[str]) -> Case:
     )
 
   def ours(implementation):
-    config = _settings(implementation)
+    config = settings_of(implementation)
     state = steps.create_state(config, batch)
     return stepping(steps.train_step, _logits(implementation), state, batch)
 
   def flax():
-    state = flax_peers.create_state(_settings(), params, len(EMOTIONS))
+    state = flax_peers.create_state(settings_of(), params, len(EMOTIONS))
 
     def logits(params, batch):
       return state.apply_fn({'params': flax_peers.from_ours(params)}, batch)
@@ -87,11 +87,12 @@ def train_step(shape: Shape, peers: Sequence[str]) -> Case:
 
   makers = case.ours(ours, peers) | ({'flax': flax} if 'flax' in peers else {})
   if 'torch' in peers:
-    makers |= case.torch('train_step', shape, params, batch, _settings())
+    makers |= case.torch('train_step', shape, params, batch, settings_of())
   return Case(_wanted(agreement.values_and_gradients, params, batch), makers)
 
 
-def _settings(implementation: str | None = None) -> settings.Settings:
+def settings_of(implementation: str | None = None) -> settings.Settings:
+  """Returns the paper's settings, with this LSTM."""
   model = settings.Model(implementation=implementation)
   return settings.Settings(model=model)
 
@@ -103,11 +104,11 @@ def _proposed(shape: Shape) -> tuple[Batch, Mapping[str, Any]]:
       'precision is bfloat16, which is for a layer alone; take float32 or tf32'
     )
   batch = inputs.clips(shape)
-  return batch, steps.create_state(_settings(), batch).params
+  return batch, steps.create_state(settings_of(), batch).params
 
 
 def _logits(implementation: str | None) -> Callable:
-  network = build(_settings(implementation).model, EMOTIONS)
+  network = build(settings_of(implementation).model, EMOTIONS)
 
   def logits(params, batch):
     prediction: Any = network.apply({'params': params}, batch)

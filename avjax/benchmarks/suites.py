@@ -115,6 +115,8 @@ SUITES = {
   'cpu': [
     *_networks('train_step', 'float32', (32, 60)),
     *_networks('inference', 'float32', (32, 60), (1, 60)),
+    *_networks('epoch', 'float32', (32, 60)),
+    *_networks('seeds', 'float32', (32, 60)),
     *_layers(
       'lstm',
       'float32',
@@ -141,6 +143,8 @@ SUITES = {
     *_layers('lstm', 'tf32', (64, 150, 64, RAGGED), (64, 150, 64, FULL)),
     *_layers('lstm_forward', 'tf32', (64, 150, 64, RAGGED)),
     *_networks('inference', 'tf32', (32, 60)),
+    *_networks('epoch', 'tf32', (32, 60)),
+    *_networks('seeds', 'tf32', (32, 60)),
     *_layers('lstm', 'float32', (64, 150, 64, RAGGED)),
     *_layers(
       'lstm',

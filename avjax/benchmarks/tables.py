@@ -17,6 +17,8 @@ OURS = 'avjax'
 CASES = {
   'train_step': 'One training step of the proposed network',
   'inference': 'Inference of the proposed network',
+  'epoch': 'Ten training steps on clips of their own',
+  'seeds': 'Two training steps of each of ten seeds',
   'lstm': 'One LSTM layer, forward and backward',
   'lstm_forward': 'One LSTM layer, forward',
 }

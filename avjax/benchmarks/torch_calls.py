@@ -118,7 +118,7 @@ def train_step(
     return _array(logits), _back(peers.from_ours, params, named)
 
   module = network(params, batch, config.model, packed)
-  call = train_call(module, clips, config.training, capturable=graph)
+  call = train_call(module, [clips], config.training, capturable=graph)
   return _implementation(call, unpacked, graph)
 
 
@@ -139,15 +139,15 @@ def network(
 
 def train_call(
   module: peers.Proposed,
-  clips: peers.Clips,
+  batches: Sequence[peers.Clips],
   training: settings.Training,
   capturable: bool = False,
 ) -> Callable[[], torch.Tensor]:
-  """Returns a function that takes a step and returns the loss.
+  """Returns a function that takes steps and returns the last one's loss.
 
   Args:
     module: the network, which changes.
-    clips: the batch of every step.
+    batches: one a step.
     training: rates and decay.
     capturable: the optimiser counts on the device, as a CUDA graph needs.
   """
@@ -161,10 +161,11 @@ def train_call(
   )
 
   def call():
-    optimiser.zero_grad()
-    loss = functional.cross_entropy(module(clips), clips.label)
-    loss.backward()
-    optimiser.step()
+    for clips in batches:
+      optimiser.zero_grad()
+      loss = functional.cross_entropy(module(clips), clips.label)
+      loss.backward()
+      optimiser.step()
     return loss.detach()
 
   return call

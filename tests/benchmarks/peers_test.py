@@ -93,7 +93,7 @@ def test_torch_steps(network):
   state = steps.create_state(config, batch, EMOTIONS)
   state = state.replace(params=jax.tree.map(jnp.asarray, params))
   module = torch_calls.network(params, batch, model)
-  call = torch_calls.train_call(module, torch_peers.clips(batch), training)
+  call = torch_calls.train_call(module, [torch_peers.clips(batch)], training)
   for _ in range(3):
     state, metrics = steps.train_step(state, batch)
     np.testing.assert_allclose(call(), metrics['loss'], rtol=1e-5)
