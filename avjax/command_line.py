@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from avjax.errors import AvjaxError, TrainingError
+from avjax.errors import AvjaxError, ConfigError, TrainingError
 
 if TYPE_CHECKING:
   from ml_collections import config_dict
@@ -105,3 +105,23 @@ def _fail(program: str, error: object, code: int = 2) -> None:
   text = ' '.join(str(error).split())
   print(f'{program}: error: {text}', file=sys.stderr)
   sys.exit(code)
+
+
+def keep_compiled(folder: str) -> None:
+  """Makes JAX keep compiled programs in a folder, and take them from there.
+
+  Raises:
+    ConfigError: the folder cannot be made.
+  """
+  import jax
+
+  path = pathlib.Path(folder).expanduser().absolute()
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise ConfigError(
+      f'--compilation_cache={folder} cannot be made: {error.strerror}'
+    ) from None
+  jax.config.update('jax_compilation_cache_dir', str(path))
+  # The programs that are worth it; most others take milliseconds.
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)

@@ -115,8 +115,6 @@ SUITES = {
   'cpu': [
     *_networks('train_step', 'float32', (32, 60)),
     *_networks('inference', 'float32', (32, 60), (1, 60)),
-    *_networks('epoch', 'float32', (32, 60)),
-    *_networks('seeds', 'float32', (32, 60)),
     *_layers(
       'lstm',
       'float32',
@@ -137,6 +135,8 @@ SUITES = {
       (1, 150, 64, FULL),
     ),
     *_networks('train_step', 'float32', (32, 150), (8, 60)),
+    *_networks('epoch', 'float32', (32, 60)),
+    *_networks('seeds', 'float32', (32, 60)),
   ],
   'gpu': [
     *_networks('train_step', 'tf32', (32, 60)),

@@ -147,8 +147,8 @@ def encode(
   audio-visual LSTM. Without audio the LSTM reads vision alone.
 
   The encoders share no parameter, but what they share in work is done once:
-  one product for each input, one scan for their audio LSTMs, and one for
-  their audio-visual LSTMs.
+  one product for each input and, on accelerators, one scan for their audio
+  LSTMs and one for their audio-visual LSTMs.
 
   Args:
     encoders: name -> what `Encoder` returned.

@@ -134,6 +134,11 @@ def open_run(workdir: str | pathlib.Path) -> Finished:
       f'{workdir / records.CONFIG} is not the config of a run ({error});'
       ' restore it, or train into another folder'
     ) from None
+  if config.training.seeds > 1:
+    raise CheckpointError(
+      f'{workdir} holds a run of several seeds; give one of its folders, such'
+      f' as {workdir / f"seed-{config.seed}"}'
+    )
   if config.data.several:
     raise CheckpointError(
       f'{workdir} holds a run of several folds; give one of its folders,'

@@ -326,3 +326,43 @@ def test_help_does_not_load_jax(name, flag, tmp_path):
   )
   assert (done.returncode, done.stderr) == (0, '')
   assert flag in done.stdout
+
+
+def test_several_seeds(tmp_path, compiled):  # noqa: F811
+  """Program: two seeds in one run; each folder is that of the seed alone."""
+  store_folder = make_store(tmp_path / 'store')
+  arguments = (*SMALL, f'--config.data.store={store_folder}')
+  code, out, error = run(
+    'train',
+    *arguments,
+    '--config.training.seeds=2',
+    '--workdir=both',
+    '--compilation_cache=kept',
+    compiled=compiled,
+    cwd=tmp_path,
+  )
+  assert code == 0, error
+  assert 'test over 2 seeds: ' in out
+  assert any((tmp_path / 'kept').iterdir())
+  results = json.loads((tmp_path / 'both/results.json').read_text())
+  code, _, error = run(
+    'train',
+    *arguments,
+    '--config.seed=1',
+    '--workdir=alone',
+    compiled=compiled,
+    cwd=tmp_path,
+  )
+  assert code == 0, error
+  alone = json.loads((tmp_path / 'alone/results.json').read_text())
+  accuracy = alone['splits']['test']['accuracy']
+  assert results['seeds']['test']['each'][1] == accuracy
+  assert (tmp_path / 'both/seed-1/predictions.csv').read_text() == (
+    tmp_path / 'alone/predictions.csv'
+  ).read_text()
+  code, out, error = run(
+    'evaluate', '--workdir=both/seed-1', compiled=compiled, cwd=tmp_path
+  )
+  assert code == 0, error
+  line = fails('evaluate', '--workdir=both', compiled=compiled, cwd=tmp_path)
+  assert 'several seeds' in line and 'seed-0' in line

@@ -242,7 +242,7 @@ def test_together_is_each_alone(lengths):
 
   def together(networks):
     inputs, parameters = [n[0] for n in networks], [n[1:] for n in networks]
-    return lstm_together(inputs, parameters, lengths)
+    return lstm_together(inputs, parameters, lengths, one_scan=True)
 
   def apart(networks):
     return [avjax.lstm(*n, lengths) for n in networks]

@@ -253,16 +253,20 @@ def test_too_few_emotions(emotions):
     avjax.build(SMALL, emotions)
 
 
-def test_encoders_share_their_work():
-  """Law: two encoders need two scans, and one product for each input."""
+@pytest.mark.parametrize(('backend', 'scans'), [('gpu', 2), ('cpu', 4)])
+def test_encoders_share_their_work(monkeypatch, backend, scans):
+  """Law: two encoders need one product an input, and two scans on a GPU."""
   _, module = network('proposed')
   batch = example()
   parameters = random_parameters(module, batch)
-  jaxpr = str(
-    jax.make_jaxpr(lambda p: module.apply({'params': p}, batch).logits)(
-      parameters
-    )
-  )
-  assert jaxpr.count(' scan[') == 2
+
+  def logits(parameters):
+    return module.apply({'params': parameters}, batch).logits
+
+  wanted = logits(parameters)
+  monkeypatch.setattr(jax, 'default_backend', lambda: backend)
+  jaxpr = str(jax.make_jaxpr(logits)(parameters))
+  assert jaxpr.count(' scan[') == scans
   # Two encoders, each with six hidden units.
   assert jaxpr.count('f32[12,8] = optimization_barrier') == 1
+  np.testing.assert_allclose(logits(parameters), wanted, rtol=1e-5, atol=1e-6)

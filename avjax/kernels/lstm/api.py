@@ -104,6 +104,7 @@ def lstm_together(
   lengths: Int[Array, ' B'] | None = None,
   *,
   implementation: str | None = None,
+  one_scan: bool | None = None,
 ) -> list[tuple[Array, tuple[Array, Array]]]:
   """Returns what `lstm` does for each of several networks, from one scan.
 
@@ -116,12 +117,17 @@ def lstm_together(
       in width.
     lengths: as of `lstm`, the same for all.
     implementation: as of `lstm`.
+    one_scan: False gives each network a scan of its own. None does so on a
+      CPU, which has little to gain from fewer steps and loses by the zeros
+      between the blocks (a training step of `proposed`: 3 to 5 %).
   """
-  if len(inputs) == 1:
-    alone = lstm(
-      inputs[0], *parameters[0], lengths, implementation=implementation
-    )
-    return [alone]
+  if one_scan is None:
+    one_scan = jax.default_backend() != 'cpu'
+  if not one_scan or len(inputs) == 1:
+    return [
+      lstm(x, *its, lengths, implementation=implementation)
+      for x, its in zip(inputs, parameters, strict=True)
+    ]
   w_input, w_recurrent, bias = zip(*parameters, strict=True)
   h, (h_last, c_last) = lstm(
     jnp.concatenate(inputs, axis=-1),
