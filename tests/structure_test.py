@@ -30,6 +30,9 @@ BELOW = {
   'reporting': {
     'training', 'analysis', 'data', 'clips', 'settings', *BASE,
   },
+  'reproduction': {
+    'reporting', 'training', 'features', 'analysis', 'settings', *BASE,
+  },
   'prediction': {
     'training', 'features', 'analysis', 'data', 'clips', 'settings', *BASE,
   },

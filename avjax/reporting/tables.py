@@ -1,12 +1,14 @@
 """Tables 1 and 2 of finished runs beside the paper's."""
 
+import pathlib
 from collections.abc import Sequence
 
 from avjax.analysis import comparison, statistics
-from avjax.analysis.tables import Table
+from avjax.analysis.tables import FORMATS, Table
 from avjax.reporting.comparisons import NONE, by_speaker, comparisons, rightness
 from avjax.reporting.runs import Group
 from avjax.settings import NETWORKS
+from avjax.training import records
 
 SPLITS = ('training', 'validation', 'test')
 PUBLISHED = {
@@ -31,6 +33,13 @@ def of(groups: Sequence[Group]) -> list[Table]:
   """Returns the tables that have rows; Table 1 always has."""
   made = [table_1(groups), table_2(groups), comparisons(groups)]
   return [table for table in made if table.rows]
+
+
+def write(made: Sequence[Table], folder: pathlib.Path) -> None:
+  """Writes each table as .md, .tex and .csv."""
+  for table in made:
+    for suffix, written in FORMATS.items():
+      records.write(folder / f'{table.name}{suffix}', written(table))
 
 
 def table_1(groups: Sequence[Group]) -> Table:
