@@ -94,6 +94,6 @@ class Request:
     ]
     if different:
       raise ConfigError(
-        f'{self.out} was begun otherwise: {"; ".join(different)}; choose another'
-        ' folder, or the flags it was begun with'
+        f'{self.out} was begun otherwise: {"; ".join(different)}; choose'
+        ' another folder, or the flags it was begun with'
       )

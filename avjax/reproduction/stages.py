@@ -5,6 +5,7 @@ that was cut off is continued by asking for it again.
 """
 
 import contextlib
+import functools
 import pathlib
 import sys
 import time
@@ -42,11 +43,11 @@ def run(
   with lock(request.out):
     request.begin()
     stages: dict[str, Callable[[], Any]] = {
-      FEATURES: lambda: _extract(request, progress)
+      FEATURES: functools.partial(_extract, request, progress)
     }
     for folder, settings in trained.items():
-      stages[folder.name] = lambda f=folder, s=settings: experiment.run(s, f)
-    stages[LAST] = lambda: _show(request, command)
+      stages[folder.name] = functools.partial(experiment.run, settings, folder)
+    stages[LAST] = functools.partial(_show, request, command)
     done = _done(request)
     left = [name for name in stages if name not in done]
     _say(f'{request.out}: ' + (f'finished: {_listed(done)}' if done else 'new'))
