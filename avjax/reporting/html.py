@@ -51,6 +51,8 @@ pre { overflow-x: auto; background: #f4f4f4; padding: 0.6rem;
 .wrong { color: #a33e00; }
 """
 
+DIFFERENCES = 'What is not as in the paper'
+
 # So that nothing on the page can ask for anything elsewhere.
 POLICY = (
   "default-src 'none'; img-src data:; style-src 'unsafe-inline';"
@@ -100,15 +102,25 @@ def report(
   parts = []
   if differences:
     lines = ''.join(f'<li>{html.escape(text)}</li>' for text in differences)
-    title = 'What is not as in the paper'
-    parts.append(_section('differences', title, f'<ul>{lines}</ul>\n'))
+    parts.append(_section('differences', DIFFERENCES, f'<ul>{lines}</ul>\n'))
   parts.append(_section('tables', 'Tables', _tables(groups)))
   for number, group in enumerate(groups):
     body = _run(group.first, clips, number)
     parts.append(_section(f'run-{number}', group.title, body))
   parts.append(_section('stamps', 'How it was made', _stamps(groups, command)))
-  links = ['tables', *(f'run-{k}' for k in range(len(groups))), 'stamps']
-  names = ['Tables', *(group.title for group in groups), 'How it was made']
+  first = {'differences': DIFFERENCES} if differences else {}
+  links = [
+    *first,
+    'tables',
+    *(f'run-{k}' for k in range(len(groups))),
+    'stamps',
+  ]
+  names = [
+    *first.values(),
+    'Tables',
+    *(group.title for group in groups),
+    'How it was made',
+  ]
   menu = ''.join(
     f'<li><a href="#{link}">{html.escape(name)}</a></li>'
     for link, name in zip(links, names, strict=True)

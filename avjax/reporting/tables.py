@@ -180,7 +180,7 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
     ' deviation over the seeds. By speaker: 95 % bootstrap (speakers). ECE:'
     ' calibration error, 15 bins. UAR, F1 and ECE in %, on test.',
     f"The paper's counts are decoded from its percentages of {CLIPS[0]},"
-    f' {CLIPS[1]} and {CLIPS[2]} clips; its corpus is not here, so that its'
-    ' columns and ours are of different clips.',
+    f' {CLIPS[1]} and {CLIPS[2]} clips of AFEW; where these runs are on other'
+    ' clips, its columns and ours cannot be compared.',
   ]
   return tuple(notes)

@@ -26,8 +26,8 @@ def of(request: Request) -> list[str]:
 def _trial(request: Request) -> Iterator[str]:
   if request.size != 'full':
     yield (
-      f'The size is {request.size}: the networks were trained for a moment, to'
-      ' see that everything works. No accuracy here means anything.'
+      f'A trial (--size={request.size}): the networks were trained for a'
+      ' moment, to see that everything works. No accuracy here means anything.'
     )
 
 

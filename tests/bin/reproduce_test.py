@@ -1,0 +1,129 @@
+"""bin/reproduce as a holder of AFEW meets it, on made clips in its folders."""
+
+import csv
+import json
+import os
+import pathlib
+import shutil
+import signal
+import time
+
+import pytest
+
+from tests.bin.programs import compiled, fails, run, start  # noqa: F401
+
+FOLDERS = {'training': 'Train_AFEW', 'validation': 'Val_AFEW', 'test': 'Test'}
+FLAGS = '--size=smoke', '--seeds=2', '--workers=2'
+LEFT = ('angry', 'disgust')  # emotions of the clips; more would take longer
+
+
+@pytest.fixture(scope='module')
+def holder(tmp_path_factory, compiled):  # noqa: F811
+  """A folder with a tree `afew`, and `out`, killed once and made whole."""
+  folder = tmp_path_factory.mktemp('holder')
+  code, _, error = run(
+    'synthesise', 'made', '--clips=35', '--speakers=5', '--measure=false',
+    compiled=compiled, cwd=folder,
+  )  # fmt: skip
+  assert code == 0, error
+  place(folder / 'made', folder / 'afew')
+  process = start(
+    'reproduce', 'afew', 'out', *FLAGS, compiled=compiled, cwd=folder
+  )
+  kill_when(process, lambda: any((folder / 'out').rglob('store.work/**/*.npz')))
+  assert not (folder / 'out/store').exists()
+  code, out, error = run(
+    'reproduce', 'afew', 'out', *FLAGS, compiled=compiled, cwd=folder
+  )
+  assert code == 0, error
+  assert f'{folder}/out/report.html' in out
+  return folder
+
+
+def place(made: pathlib.Path, tree: pathlib.Path) -> None:
+  """Leaves clips of two emotions in the folders of AFEW, five of each."""
+  with open(made / 'clips.csv', newline='') as file:
+    rows = [row for row in csv.DictReader(file) if row['label'] in LEFT]
+  for number, row in enumerate(rows):
+    source = made / row['clip']
+    target = tree / FOLDERS[row['split']] / row['label'].capitalize()
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target / f'{number:09d}{source.suffix}')
+
+
+def kill_when(process, there) -> None:
+  """Kills a program as soon as `there()`, which it must live to see."""
+  while not there():
+    time.sleep(0.02)
+    assert process.poll() is None, process.communicate()[1]
+  os.kill(process.pid, signal.SIGKILL)
+  process.communicate()
+
+
+def contents(folder):
+  """Returns path -> bytes of what is in a folder, but for the lock."""
+  return {
+    path.relative_to(folder): path.read_bytes()
+    for path in sorted(folder.rglob('*'))
+    if path.is_file() and path.name != 'lock'
+  }
+
+
+def test_everything_is_there(holder):
+  """Program: tables with both seeds, figures, page and what is lacking."""
+  out = holder / 'out'
+  table = (out / 'tables/table-1.csv').read_text()
+  for row in ('average_pool5', 'last_time', 'average', 'proposed'):
+    (line,) = [x for x in table.splitlines() if x.startswith(f'{row},')]
+    assert line.count('(2 seeds)') == 3
+  assert '\nlinear,' in table
+  second = (out / 'tables/table-2.csv').read_text()
+  assert 'decision_fusion,' in second and '(2 seeds)' in second
+  numbers = json.loads((out / 'figures/figures.json').read_text())
+  assert list(numbers) == [f'figure-{k}' for k in (2, 3, 4, 5)]
+  for name in numbers:
+    assert (out / f'figures/{name}.png').read_bytes().startswith(b'\x89PNG')
+  told = (out / 'README.md').read_text()
+  page = (out / 'report.html').read_text()
+  for text in ('random weights', 'not from SFEW', '(paper 711)', 'A trial'):
+    assert text in told and text in page
+  assert 'No label of' not in told  # all test clips have one here
+  stages = json.loads((out / 'seconds.json').read_text())
+  assert len(stages) == 9 and all(value > 0 for value in stages.values())
+
+
+def test_again(holder, compiled):  # noqa: F811
+  """Program: a finished folder is left as it is; other flags are refused."""
+  before = contents(holder / 'out')
+  code, _, error = run(
+    'reproduce', 'afew', 'out', *FLAGS, compiled=compiled, cwd=holder
+  )
+  assert code == 0 and 'to do: nothing' in error
+  assert contents(holder / 'out') == before
+  error = fails(
+    'reproduce', 'afew', 'out', *FLAGS, '--seeds=3', compiled=compiled,
+    cwd=holder,
+  )  # fmt: skip
+  assert 'seeds was 2 and is 3' in error
+
+
+def test_killed_in_training(holder, compiled):  # noqa: F811
+  """Program: after kill -9 the rest gives the same tables."""
+  other = holder / 'killed/out'
+  shutil.copytree(holder / 'out/store', other / 'store')
+  arguments = 'reproduce', '../afew', 'out', *FLAGS
+  process = start(*arguments, compiled=compiled, cwd=other.parent)
+  kill_when(process, (other / 'runs/proposed/seed-0/metrics.jsonl').exists)
+  assert not (other / 'tables').exists()
+  code, _, error = run(*arguments, compiled=compiled, cwd=other.parent)
+  assert code == 0, error
+  assert 'finished: features; average_pool5; last_time; average' in error
+  for name in ('table-1.csv', 'table-2.csv', 'comparisons.csv'):
+    parts = [out / 'tables' / name for out in (holder / 'out', other)]
+    assert parts[0].read_text() == parts[1].read_text()
+
+
+def test_no_corpus(compiled, tmp_path):  # noqa: F811
+  """Program: a folder without AFEW is refused, with nothing written."""
+  error = fails('reproduce', 'x', 'out', compiled=compiled, cwd=tmp_path)
+  assert 'ask for it at the organisers' in error
