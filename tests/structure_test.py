@@ -31,7 +31,8 @@ BELOW = {
     'training', 'analysis', 'data', 'clips', 'settings', *BASE,
   },
   'reproduction': {
-    'reporting', 'training', 'features', 'analysis', 'settings', *BASE,
+    'reporting', 'training', 'features', 'analysis', 'data', 'settings',
+    *BASE,
   },
   'prediction': {
     'training', 'features', 'analysis', 'data', 'clips', 'settings', *BASE,

@@ -125,7 +125,7 @@ def readme(
     ' .pdf, and figures.json with their numbers',
     '- runs/: the runs, for bin/evaluate, bin/predict and bin/report',
     '- store/: the features; store/report.txt says what became of every clip',
-    '- seconds.json: how long each stage took',
+    '- seconds.json: how long each stage took, less what kill -9 cut off',
     '',
     '## What is not as in the paper',
     '',

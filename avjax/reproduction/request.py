@@ -77,10 +77,9 @@ class Request:
       'sfew': self.sfew,
       'seeds': self.seeds,
       'size': self.size,
-      'features': {
-        k: list(v) if isinstance(v, tuple) else v
-        for k, v in dataclasses.asdict(self.features).items()
-      },
+    } | {  # as JSON gives them back
+      key: list(value) if isinstance(value, tuple) else value
+      for key, value in dataclasses.asdict(self.features).items()
     }
     path = self.out / RECORD
     if not path.exists():

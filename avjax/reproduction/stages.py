@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from avjax.features import extraction
+from avjax.data.corpora import afew, catalogue
+from avjax.features import extraction, selection, workers
 from avjax.reporting import figures, html, runs, tables
 from avjax.reproduction import differences
 from avjax.reproduction.request import Request
@@ -40,6 +41,8 @@ def run(
     AvjaxError: a stage cannot be done; what is finished stays.
   """
   trained = request.runs()
+  if not request.store.exists():
+    _check(request)  # fails here, with nothing written
   with lock(request.out):
     request.begin()
     stages: dict[str, Callable[[], Any]] = {
@@ -58,6 +61,14 @@ def run(
         stages[name]()
     seconds = _seconds(request.out / SECONDS)
   return {name: seconds[name] for name in stages if name in seconds}
+
+
+def _check(request: Request) -> None:
+  """Raises AvjaxError where the corpus or a given file cannot be used."""
+  catalogue.read('afew', request.afew)
+  workers.measure(request.features)
+  if request.sfew:
+    selection.read_images(afew.faces(request.sfew))
 
 
 def _done(request: Request) -> list[str]:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.bin.programs import compiled, fails, run, start  # noqa: F401
+from tests.bin.programs import ROOT, compiled, fails, run, start  # noqa: F401
 
 FOLDERS = {'training': 'Train_AFEW', 'validation': 'Val_AFEW', 'test': 'Test'}
 FLAGS = '--size=smoke', '--seeds=2', '--workers=2'
@@ -27,16 +27,15 @@ def holder(tmp_path_factory, compiled):  # noqa: F811
   )  # fmt: skip
   assert code == 0, error
   place(folder / 'made', folder / 'afew')
-  process = start(
-    'reproduce', 'afew', 'out', *FLAGS, compiled=compiled, cwd=folder
-  )
-  kill_when(process, lambda: any((folder / 'out').rglob('store.work/**/*.npz')))
-  assert not (folder / 'out/store').exists()
-  code, out, error = run(
-    'reproduce', 'afew', 'out', *FLAGS, compiled=compiled, cwd=folder
-  )
+  arguments = 'reproduce', 'afew', 'out', *FLAGS
+  process = start(*arguments, compiled=compiled, cwd=folder)
+  out = folder / 'out'
+  kill_when(process, (out / 'runs/proposed/seed-0/metrics.jsonl').exists)
+  assert not (out / 'tables').exists()
+  code, said, error = run(*arguments, compiled=compiled, cwd=folder)
   assert code == 0, error
-  assert f'{folder}/out/report.html' in out
+  assert 'finished: features; average_pool5; last_time; average\n' in error
+  assert f'{out}/report.html' in said
   return folder
 
 
@@ -108,22 +107,41 @@ def test_again(holder, compiled):  # noqa: F811
 
 
 def test_killed_in_training(holder, compiled):  # noqa: F811
-  """Program: after kill -9 the rest gives the same tables."""
-  other = holder / 'killed/out'
-  shutil.copytree(holder / 'out/store', other / 'store')
-  arguments = 'reproduce', '../afew', 'out', *FLAGS
-  process = start(*arguments, compiled=compiled, cwd=other.parent)
-  kill_when(process, (other / 'runs/proposed/seed-0/metrics.jsonl').exists)
-  assert not (other / 'tables').exists()
-  code, _, error = run(*arguments, compiled=compiled, cwd=other.parent)
-  assert code == 0, error
-  assert 'finished: features; average_pool5; last_time; average' in error
-  for name in ('table-1.csv', 'table-2.csv', 'comparisons.csv'):
-    parts = [out / 'tables' / name for out in (holder / 'out', other)]
-    assert parts[0].read_text() == parts[1].read_text()
+  """Program: the row that was killed is that of bin/train without a break."""
+  for name, *arguments in (
+    (
+      'train', f'--config={ROOT}/configs/proposed.py:smoke',
+      f'--config.data.store={holder}/out/store', '--config.training.seeds=2',
+      '--config.data.protocol=afew/official', '--workdir=alone',
+    ),
+    ('tables', 'alone', '--output=tables'),
+  ):  # fmt: skip
+    code, _, error = run(name, *arguments, compiled=compiled, cwd=holder)
+    assert code == 0, error
+  for seed in ('seed-0', 'seed-1'):
+    path = f'{seed}/predictions.csv'
+    alone = (holder / 'alone' / path).read_bytes()
+    assert (holder / 'out/runs/proposed' / path).read_bytes() == alone
+  rows = [
+    [line for line in (folder / 'tables/table-1.csv').read_text().splitlines()
+     if line.startswith('proposed,')]
+    for folder in (holder, holder / 'out')
+  ]  # fmt: skip
+  assert rows[0] == rows[1] and len(rows[0]) == 1
 
 
-def test_no_corpus(compiled, tmp_path):  # noqa: F811
-  """Program: a folder without AFEW is refused, with nothing written."""
-  error = fails('reproduce', 'x', 'out', compiled=compiled, cwd=tmp_path)
-  assert 'ask for it at the organisers' in error
+BAD = [
+  (['x', 'out'], 'ask for it at the organisers'),
+  (['{}/afew', 'out', '--alexnet=none.npz'], 'none.npz'),
+  (['{}/afew', 'out', '--sfew=none'], 'none'),
+  (['{}/afew'], 'wanted: AFEW OUT'),
+]
+
+
+@pytest.mark.parametrize('number', range(len(BAD)))
+def test_what_is_wrong(number, holder, compiled, tmp_path):  # noqa: F811
+  """Program: one line that names it, and nothing is written."""
+  given, wanted = BAD[number]
+  arguments = [text.format(holder) for text in given]
+  error = fails('reproduce', *arguments, compiled=compiled, cwd=tmp_path)
+  assert wanted in error
