@@ -30,6 +30,10 @@ BELOW = {
   'reporting': {
     'training', 'analysis', 'data', 'clips', 'settings', *BASE,
   },
+  'reproduction': {
+    'reporting', 'training', 'features', 'analysis', 'data', 'settings',
+    *BASE,
+  },
   'prediction': {
     'training', 'features', 'analysis', 'data', 'clips', 'settings', *BASE,
   },

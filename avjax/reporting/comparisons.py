@@ -64,7 +64,9 @@ def by_speaker(group: Group, values: dict[str, float], form: str = '') -> str:
 def _compared(base: Group, other: Group) -> tuple[str, str, str, str]:
   """Returns difference, interval, McNemar and t-test; dashes without a base."""
   first, second = rightness(base), rightness(other)
-  if not first or first.keys() != second.keys():
+  if not first or not second:
+    return ('no test labels', NONE, NONE, NONE)
+  if first.keys() != second.keys():
     return ('other clips', NONE, NONE, NONE)
   gaps = {clip: first[clip] - second[clip] for clip in first}
   points = f'{100 * np.mean([*gaps.values()]):+.1f}'

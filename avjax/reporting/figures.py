@@ -1,6 +1,7 @@
 """Figures 2 to 5 of a finished run, each with its numbers and in words."""
 
 import dataclasses
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from avjax.analysis.page import Page
 from avjax.clips import Clip
 from avjax.errors import DataError
 from avjax.reporting.runs import Run
-from avjax.training import evaluation
+from avjax.training import evaluation, records
 from avjax.training.evaluate import Outcome
 
 WIDTH = 3.35  # inches: a column of a paper
@@ -20,11 +21,11 @@ _LEFT, _RIGHT, _TOP, _TITLE, _AXIS, _LINE = 0.78, 0.12, 0.08, 0.26, 0.42, 0.14
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-  """A finished run, and what its best state does with the test clips.
+  """A finished run, and what its best state does with test clips.
 
   Attributes:
     run: the run.
-    clips: the test clips.
+    clips: the test clips; those of validation where none has a label.
     outcome: of these clips.
     embeddings: before and after training, or None for a model without.
   """
@@ -46,8 +47,8 @@ class Study:
     known = {clip.name: k for k, clip in enumerate(self.clips)}
     if strange := [name for name in names if name not in known]:
       raise DataError(
-        f'{strange[0]!r} is no test clip of {self.run.folder}; some are'
-        f' {", ".join(list(known)[:3])}'
+        f'{strange[0]!r} is no {self.run.shown} clip of {self.run.folder}; some'
+        f' are {", ".join(list(known)[:3])}'
       )
     if names:
       return [known[name] for name in names]
@@ -94,7 +95,7 @@ def study(run: Run) -> Study:
     AvjaxError: its store or its best state is not there.
   """
   finished = evaluation.open_run(run.folder)
-  clips = [clip for clip in finished.clips('test') if clip.label is not None]
+  clips = [c for c in finished.clips(run.shown) if c.label is not None]
   outcome, _ = finished.predict(clips)
   return Study(run, clips, outcome, finished.embeddings(clips))
 
@@ -132,7 +133,7 @@ def figure_2(one: Study, chosen: Sequence[int]) -> Figure:
     'its deviation within a clip': float(offsets[:, 1].mean()),
   }
   said = (
-    f'All {len(clips)} test clips: entropy'
+    f'All {len(clips)} {one.run.shown} clips: entropy'
     f' {numbers["entropy over uniform"]:.3f} of uniform weights; slope'
     f' {numbers["slope over Ta/T"]:.3f} of Ta/T (uniform: 1); expected place'
     f' {numbers["expected place less p_t"]:+.2f} ±'
@@ -161,8 +162,8 @@ def figure_3(one: Study, chosen: Sequence[int]) -> Figure:
     'each': mean.tolist(),
   }
   said = (
-    f'All {len(one.clips)} test clips: the maps of two emotions correlate by'
-    f' {numbers["correlation between emotions"]:.2f} in the mean'
+    f'All {len(one.clips)} {one.run.shown} clips: the maps of two emotions'
+    f' correlate by {numbers["correlation between emotions"]:.2f} in the mean'
     f' ({numbers["least"]:.2f} to {numbers["greatest"]:.2f}).'
   )
   height = max(0.7, 0.15 * len(names))
@@ -202,13 +203,13 @@ def figure_4(run: Run, before: np.ndarray, after: np.ndarray) -> Figure:
 
 
 def figure_5(run: Run) -> Figure:
-  """Returns the confusion of the test clips."""
-  counts = run.predictions['test'].counts
+  """Returns the confusion of the clips that are shown."""
+  counts = run.predictions[run.shown].counts
   recall = statistics.row_percentages(counts).diagonal()
   uar = 100 * statistics.unweighted_recall(counts)
   accuracy = 100 * counts.trace() / counts.sum()
   said = (
-    f'{counts.sum()} test clips, percent of each true emotion; accuracy'
+    f'{counts.sum()} {run.shown} clips, percent of each true emotion; accuracy'
     f' {accuracy:.1f} %, mean of the diagonal (UAR) {uar:.1f} %.'
   )
   size = WIDTH - _LEFT - _RIGHT - 0.1
@@ -225,6 +226,15 @@ def figure_5(run: Run) -> Figure:
     'figure-5', sheet.figure, numbers,
     f'Confusion matrix. {said} Right of each: {each}.',
   )  # fmt: skip
+
+
+def write(made: Sequence[Figure], folder: pathlib.Path) -> None:
+  """Writes each figure as .png and .pdf, and figures.json."""
+  numbers = {figure.name: figure.numbers for figure in made}
+  records.write_json(folder / 'figures.json', numbers)
+  for figure in made:
+    for suffix in ('.png', '.pdf'):
+      page.save(figure.figure, folder / f'{figure.name}{suffix}')
 
 
 def _there(arrays: Sequence[np.ndarray | None]) -> list[np.ndarray]:

@@ -51,6 +51,8 @@ pre { overflow-x: auto; background: #f4f4f4; padding: 0.6rem;
 .wrong { color: #a33e00; }
 """
 
+DIFFERENCES = 'What is not as in the paper'
+
 # So that nothing on the page can ask for anything elsewhere.
 POLICY = (
   "default-src 'none'; img-src data:; style-src 'unsafe-inline';"
@@ -80,24 +82,45 @@ for (const browser of document.querySelectorAll('.browser')) {
 """
 
 
-def report(groups: Sequence[Group], clips: int, command: Sequence[str]) -> str:
+def report(
+  groups: Sequence[Group],
+  clips: int,
+  command: Sequence[str],
+  differences: Sequence[str] = (),
+) -> str:
   """Returns the page.
 
   Args:
     groups: runs; each group's first one has its figures and clips.
     clips: test clips to show of each, at most.
     command: how the page was asked for.
+    differences: sentences that stand above all, of what is not the paper's.
 
   Raises:
     AvjaxError: matplotlib is missing.
   """
-  parts = [_section('tables', 'Tables', _tables(groups))]
+  parts = []
+  if differences:
+    lines = ''.join(f'<li>{html.escape(text)}</li>' for text in differences)
+    parts.append(_section('differences', DIFFERENCES, f'<ul>{lines}</ul>\n'))
+  parts.append(_section('tables', 'Tables', _tables(groups)))
   for number, group in enumerate(groups):
     body = _run(group.first, clips, number)
     parts.append(_section(f'run-{number}', group.title, body))
   parts.append(_section('stamps', 'How it was made', _stamps(groups, command)))
-  links = ['tables', *(f'run-{k}' for k in range(len(groups))), 'stamps']
-  names = ['Tables', *(group.title for group in groups), 'How it was made']
+  first = {'differences': DIFFERENCES} if differences else {}
+  links = [
+    *first,
+    'tables',
+    *(f'run-{k}' for k in range(len(groups))),
+    'stamps',
+  ]
+  names = [
+    *first.values(),
+    'Tables',
+    *(group.title for group in groups),
+    'How it was made',
+  ]
   menu = ''.join(
     f'<li><a href="#{link}">{html.escape(name)}</a></li>'
     for link, name in zip(links, names, strict=True)
@@ -138,7 +161,7 @@ def _run(run: Run, clips: int, number: int) -> str:
     why = html.escape(str(error))
     parts.append(f'<p>Only what its files say can be shown: {why}.</p>\n')
   if study is None:
-    made = [figures.figure_5(run)] if 'test' in run.predictions else []
+    made = [figures.figure_5(run)] if run.shown in run.predictions else []
   else:
     made = figures.of(study)
   for figure in made:
@@ -195,7 +218,7 @@ def _browser(study: figures.Study, limit: int, number: int) -> str:
     f'<option>{html.escape(name)}</option>' for name in study.run.emotions
   )
   return (
-    f'<h3>{len(shown)} of {len(study.clips)} test clips</h3>\n'
+    f'<h3>{len(shown)} of {len(study.clips)} {study.run.shown} clips</h3>\n'
     '<div class="browser"><p class="filters" hidden>'
     f'<label>True emotion <select id="e-{number}"><option value="">all</option>'
     f'{emotions}</select></label>'

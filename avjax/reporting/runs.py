@@ -89,6 +89,11 @@ class Run:
     return ', '.join(parts)
 
   @property
+  def shown(self) -> str:
+    """The split of the figures: validation where no test clip has a label."""
+    return 'test' if 'test' in self.predictions else 'validation'
+
+  @property
   def audit(self) -> list[str]:
     """What was found on two sides of a split, if that was looked at."""
     found = self.results.get('audit', [])
@@ -161,6 +166,20 @@ def load(folder: str | pathlib.Path) -> Run:
     ) from None
   predictions = {k: v for k, v in predictions.items() if v.clips}
   return Run(folder, config, about, results, predictions)
+
+
+def load_all(folders: Sequence[str | pathlib.Path]) -> list[Run]:
+  """Returns the runs of some folders; of several seeds it is one each.
+
+  Raises:
+    CheckpointError: as `load`.
+  """
+  found: list[Run] = []
+  for folder in map(pathlib.Path, folders):
+    results = records.read(folder.expanduser() / records.RESULTS)
+    seeds = results['runs'] if 'seeds' in results else ['']
+    found += [load(folder / seed) for seed in seeds]
+  return found
 
 
 def _split(

@@ -1,12 +1,14 @@
 """Tables 1 and 2 of finished runs beside the paper's."""
 
+import pathlib
 from collections.abc import Sequence
 
 from avjax.analysis import comparison, statistics
-from avjax.analysis.tables import Table
+from avjax.analysis.tables import FORMATS, Table
 from avjax.reporting.comparisons import NONE, by_speaker, comparisons, rightness
 from avjax.reporting.runs import Group
 from avjax.settings import NETWORKS
+from avjax.training import records
 
 SPLITS = ('training', 'validation', 'test')
 PUBLISHED = {
@@ -31,6 +33,13 @@ def of(groups: Sequence[Group]) -> list[Table]:
   """Returns the tables that have rows; Table 1 always has."""
   made = [table_1(groups), table_2(groups), comparisons(groups)]
   return [table for table in made if table.rows]
+
+
+def write(made: Sequence[Table], folder: pathlib.Path) -> None:
+  """Writes each table as .md, .tex and .csv."""
+  for table in made:
+    for suffix, written in FORMATS.items():
+      records.write(folder / f'{table.name}{suffix}', written(table))
 
 
 def table_1(groups: Sequence[Group]) -> Table:
@@ -171,7 +180,7 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
     ' deviation over the seeds. By speaker: 95 % bootstrap (speakers). ECE:'
     ' calibration error, 15 bins. UAR, F1 and ECE in %, on test.',
     f"The paper's counts are decoded from its percentages of {CLIPS[0]},"
-    f' {CLIPS[1]} and {CLIPS[2]} clips; its corpus is not here, so that its'
-    ' columns and ours are of different clips.',
+    f' {CLIPS[1]} and {CLIPS[2]} clips of AFEW; where these runs are on other'
+    ' clips, its columns and ours cannot be compared.',
   ]
   return tuple(notes)

@@ -9,8 +9,10 @@ import pytest
 
 from avjax.analysis import comparison, statistics, tables
 from avjax.errors import CheckpointError
-from avjax.reporting import runs
+from avjax.reporting import figures, runs
 from avjax.reporting import tables as paper_tables
+from avjax.reporting.comparisons import comparisons
+from avjax.training import records
 from tests.reporting.examples import make_run
 
 
@@ -76,6 +78,36 @@ def test_seeds_are_one_row(tmp_path):
   row = cells(paper_tables.table_1(groups), f'proposed, {STREAMS}')
   wanted = f'{np.mean(each):.1f} ± {np.std(each, ddof=1):.1f} (3 seeds)'
   assert row['test'] == wanted
+
+
+def test_a_folder_of_several_seeds(tmp_path):
+  """Law: it counts as its runs, and only as those that it names."""
+  folders = [make_run(tmp_path / f'w/seed-{k}', seed=k) for k in range(3)]
+  results = {'seeds': {}, 'runs': {'seed-0': {}, 'seed-1': {}}}
+  records.write_json(tmp_path / 'w/results.json', results)
+  other = make_run(tmp_path / 'a', 'average')
+  found = runs.load_all([tmp_path / 'w', other])
+  assert [run.folder for run in found] == [*folders[:2], other]
+  assert [group.seeds for group in runs.grouped(found)] == [[0, 1], [0]]
+
+
+def test_no_test_labels(tmp_path):
+  """Law: without a label on a test clip, figures show those of validation."""
+  folder = make_run(tmp_path / 'a')
+  assert runs.load(folder).shown == 'test'
+  lines = (folder / 'predictions.csv').read_text().splitlines()
+  rows = [line.split(',') for line in lines]
+  for row in rows:
+    if row[1] == 'test':
+      row[2] = ''
+  text = ''.join(','.join(row) + '\n' for row in rows)
+  (folder / 'predictions.csv').write_text(text)
+  run = runs.load(folder)
+  assert run.shown == 'validation'
+  assert '12 validation clips' in figures.figure_5(run).text
+  other = runs.load(make_run(tmp_path / 'b', 'average'))
+  (row,) = comparisons(runs.grouped([run, other])).rows
+  assert row[1] == 'no test labels'
 
 
 def test_other_rows(tmp_path):

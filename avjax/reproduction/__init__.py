@@ -1,0 +1,1 @@
+"""AFEW's raw clips -> the paper's tables and figures, in one go."""

@@ -1,0 +1,147 @@
+"""bin/reproduce as a holder of AFEW meets it, on made clips in its folders."""
+
+import csv
+import json
+import os
+import pathlib
+import shutil
+import signal
+import time
+
+import pytest
+
+from tests.bin.programs import ROOT, compiled, fails, run, start  # noqa: F401
+
+FOLDERS = {'training': 'Train_AFEW', 'validation': 'Val_AFEW', 'test': 'Test'}
+FLAGS = '--size=smoke', '--seeds=2', '--workers=2'
+LEFT = ('angry', 'disgust')  # emotions of the clips; more would take longer
+
+
+@pytest.fixture(scope='module')
+def holder(tmp_path_factory, compiled):  # noqa: F811
+  """A folder with a tree `afew`, and `out`, killed once and made whole."""
+  folder = tmp_path_factory.mktemp('holder')
+  code, _, error = run(
+    'synthesise', 'made', '--clips=35', '--speakers=5', '--measure=false',
+    compiled=compiled, cwd=folder,
+  )  # fmt: skip
+  assert code == 0, error
+  place(folder / 'made', folder / 'afew')
+  arguments = 'reproduce', 'afew', 'out', *FLAGS
+  process = start(*arguments, compiled=compiled, cwd=folder)
+  out = folder / 'out'
+  kill_when(process, (out / 'runs/proposed/seed-0/metrics.jsonl').exists)
+  assert not (out / 'tables').exists()
+  code, said, error = run(*arguments, compiled=compiled, cwd=folder)
+  assert code == 0, error
+  assert 'finished: features; average_pool5; last_time; average\n' in error
+  assert f'{out}/report.html' in said
+  return folder
+
+
+def place(made: pathlib.Path, tree: pathlib.Path) -> None:
+  """Leaves clips of two emotions in the folders of AFEW, five of each."""
+  with open(made / 'clips.csv', newline='') as file:
+    rows = [row for row in csv.DictReader(file) if row['label'] in LEFT]
+  for number, row in enumerate(rows):
+    source = made / row['clip']
+    target = tree / FOLDERS[row['split']] / row['label'].capitalize()
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target / f'{number:09d}{source.suffix}')
+
+
+def kill_when(process, there) -> None:
+  """Kills a program as soon as `there()`, which it must live to see."""
+  while not there():
+    time.sleep(0.02)
+    assert process.poll() is None, process.communicate()[1]
+  os.kill(process.pid, signal.SIGKILL)
+  process.communicate()
+
+
+def contents(folder):
+  """Returns path -> bytes of what is in a folder, but for the lock."""
+  return {
+    path.relative_to(folder): path.read_bytes()
+    for path in sorted(folder.rglob('*'))
+    if path.is_file() and path.name != 'lock'
+  }
+
+
+def test_everything_is_there(holder):
+  """Program: tables with both seeds, figures, page and what is lacking."""
+  out = holder / 'out'
+  table = (out / 'tables/table-1.csv').read_text()
+  for row in ('average_pool5', 'last_time', 'average', 'proposed'):
+    (line,) = [x for x in table.splitlines() if x.startswith(f'{row},')]
+    assert line.count('(2 seeds)') == 3
+  assert '\nlinear,' in table
+  second = (out / 'tables/table-2.csv').read_text()
+  assert 'decision_fusion,' in second and '(2 seeds)' in second
+  numbers = json.loads((out / 'figures/figures.json').read_text())
+  assert list(numbers) == [f'figure-{k}' for k in (2, 3, 4, 5)]
+  for name in numbers:
+    assert (out / f'figures/{name}.png').read_bytes().startswith(b'\x89PNG')
+  told = (out / 'README.md').read_text()
+  page = (out / 'report.html').read_text()
+  for text in ('random weights', 'not from SFEW', '(paper 711)', 'A trial'):
+    assert text in told and text in page
+  assert 'No label of' not in told  # all test clips have one here
+  stages = json.loads((out / 'seconds.json').read_text())
+  assert len(stages) == 9 and all(value > 0 for value in stages.values())
+
+
+def test_again(holder, compiled):  # noqa: F811
+  """Program: a finished folder is left as it is; other flags are refused."""
+  before = contents(holder / 'out')
+  code, _, error = run(
+    'reproduce', 'afew', 'out', *FLAGS, compiled=compiled, cwd=holder
+  )
+  assert code == 0 and 'to do: nothing' in error
+  assert contents(holder / 'out') == before
+  error = fails(
+    'reproduce', 'afew', 'out', *FLAGS, '--seeds=3', compiled=compiled,
+    cwd=holder,
+  )  # fmt: skip
+  assert 'seeds was 2 and is 3' in error
+
+
+def test_killed_in_training(holder, compiled):  # noqa: F811
+  """Program: the row that was killed is that of bin/train without a break."""
+  for name, *arguments in (
+    (
+      'train', f'--config={ROOT}/configs/proposed.py:smoke',
+      f'--config.data.store={holder}/out/store', '--config.training.seeds=2',
+      '--config.data.protocol=afew/official', '--workdir=alone',
+    ),
+    ('tables', 'alone', '--output=tables'),
+  ):  # fmt: skip
+    code, _, error = run(name, *arguments, compiled=compiled, cwd=holder)
+    assert code == 0, error
+  for seed in ('seed-0', 'seed-1'):
+    path = f'{seed}/predictions.csv'
+    alone = (holder / 'alone' / path).read_bytes()
+    assert (holder / 'out/runs/proposed' / path).read_bytes() == alone
+  rows = [
+    [line for line in (folder / 'tables/table-1.csv').read_text().splitlines()
+     if line.startswith('proposed,')]
+    for folder in (holder, holder / 'out')
+  ]  # fmt: skip
+  assert rows[0] == rows[1] and len(rows[0]) == 1
+
+
+BAD = [
+  (['x', 'out'], 'ask for it at the organisers'),
+  (['{}/afew', 'out', '--alexnet=none.npz'], 'none.npz'),
+  (['{}/afew', 'out', '--sfew=none'], 'none'),
+  (['{}/afew'], 'wanted: AFEW OUT'),
+]
+
+
+@pytest.mark.parametrize('number', range(len(BAD)))
+def test_what_is_wrong(number, holder, compiled, tmp_path):  # noqa: F811
+  """Program: one line that names it, and nothing is written."""
+  given, wanted = BAD[number]
+  arguments = [text.format(holder) for text in given]
+  error = fails('reproduce', *arguments, compiled=compiled, cwd=tmp_path)
+  assert wanted in error
