@@ -25,7 +25,7 @@ BELOW = {
   'analysis': {'clips', *BASE},
   'training': {'analysis', 'data', 'models', 'clips', 'settings', *BASE},
   'benchmarks': {
-    'training', 'kernels', 'models', 'clips', 'settings', *BASE,
+    'training', 'data', 'kernels', 'models', 'clips', 'settings', *BASE,
   },
   'reporting': {
     'training', 'analysis', 'data', 'clips', 'settings', *BASE,
