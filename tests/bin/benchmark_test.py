@@ -107,7 +107,7 @@ def test_no_time(compiled, tmp_path):  # noqa: F811
 @pytest.mark.parametrize(
   'flags, message',
   [
-    (['--case=epoch'], 'there is train_step, inference, epoch, seeds, lstm'),
+    (['--case=layer'], 'there is train_step, inference, epoch, seeds, lstm'),
     (['--peers=keras'], "no peer 'keras'; there is flax, torch, cudnn"),
     (['--peers=cudnn'], 'cudnn needs a GPU, and this is cpu; leave it out'),
     (['--precision=half'], 'must be one of float32, tf32, bfloat16'),
