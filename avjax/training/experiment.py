@@ -48,12 +48,13 @@ def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   source = corpus.source(config)
   divisions = _divisions(config, clips)
   about['audit'] = _audit(config, divisions, held)
+  seeds = each_seed(config)  # the last that can fail with nothing written
   with _opened(workdir, config, about, source):
-    if config.training.seeds == 1:
+    if len(seeds) == 1:
       return _one_seed(config, about, divisions, held, workdir, source)
     folders = []
     runs: list[Run] = []
-    for one in each_seed(config):
+    for one in seeds:
       folder = workdir / f'seed-{one.seed}'
       records.open_run(folder, one, about, source)
       folders.append(folder)
@@ -126,7 +127,7 @@ def each_seed(config: Settings) -> list[Settings]:
   Raises:
     ConfigError: the model is not one network.
   """
-  if config.model.variant not in NETWORKS:
+  if config.training.seeds > 1 and config.model.variant not in NETWORKS:
     raise ConfigError(
       f'training.seeds is {config.training.seeds}, which is for'
       f' {", ".join(NETWORKS)}; train {config.model.variant} once a seed'

@@ -182,11 +182,14 @@ def test_seeds_and_folds_of_a_corpus(tmp_path):
     )
 
 
-def test_seeds_are_for_networks():
-  """Law: what has no seed is refused, in a line."""
+def test_seeds_are_for_networks(tmp_path):
+  """Law: what has no seed is refused in a line, with nothing written."""
   linear = dataclasses.replace(
     examples.with_training(seeds=2),
-    model=dataclasses.replace(examples.SETTINGS.model, variant='linear'),
+    model=dataclasses.replace(
+      examples.SETTINGS.model, variant='linear', streams=('audio', 'shape')
+    ),
   )
   with pytest.raises(ConfigError, match=r'training.seeds is 2, which is for'):
-    experiment.each_seed(linear)
+    experiment.run(linear, tmp_path / 'run')
+  assert not (tmp_path / 'run').exists()
