@@ -12,9 +12,9 @@
   K   width of an emotion embedding                         Eq. 9
   N   emotions
 
-Signatures read `Float[Array, 'B T D']`. The tests have jaxtyping check each of
-them; elsewhere they cost nothing, and jaxtyping need not be there. The public
-functions also check themselves, for everybody: they are `checked`.
+Signatures read `Float[Array, 'B T D']`. In the tests jaxtyping checks all of
+them; elsewhere they cost nothing, and jaxtyping need not be installed. Those of
+the public functions are checked everywhere, by `checked`.
 """
 
 import functools
@@ -124,34 +124,30 @@ def _problem(table: Mapping[str, _Wanted], given: Mapping[str, Any]) -> str:
   sizes: dict[str, int] = {}
   sources: dict[str, str] = {}  # letter -> the array that its size is of
   for name, (letters, dtype, others) in table.items():
-    array = given.get(name)
+    array: Any = given.get(name)
     if name not in given or isinstance(array, others):
       continue
+    wanted = _tuple(letters)
     if not hasattr(array, 'shape') or not hasattr(array, 'dtype'):
-      kind = ' or '.join(['an array', *(['int'] if int in others else [])])
-      return (
-        f'{name} is of type {type(array).__name__}, wanted {kind}'
-        f' {_tuple(letters)}'
-      )
-    found = tuple(array.shape)
-    if len(found) != len(letters):
-      batched = '; jax.vmap maps over a batch' * (len(found) > len(letters))
-      return f'{name} is {_tuple(found)}, wanted {_tuple(letters)}{batched}'
-    for letter, size in zip(letters, found, strict=True):
+      kind = type(array).__name__
+      return f'{name} is of type {kind}, wanted an array {wanted}'
+    found = _tuple(array.shape)
+    if len(array.shape) != len(letters):
+      batch = '; jax.vmap maps over a batch'
+      more = len(array.shape) > len(letters)
+      return f'{name} is {found}, wanted {wanted}' + batch * more
+    for letter, size in zip(letters, array.shape, strict=True):
       sizes.setdefault(letter, int(letter) if letter.isdigit() else size)
-      sources.setdefault(letter, f'{name} {_tuple(found)}')
-    wanted = tuple(sizes[letter] for letter in letters)
-    if found != wanted:
+      sources.setdefault(letter, f'{name} {found}')
+    fitting = _tuple([sizes[letter] for letter in letters])
+    if found != fitting:
       reasons = {
-        f'{letter} = {sizes[letter]} from {sources[letter]}': None
-        for letter, size in zip(letters, found, strict=True)
+        letter: f'{letter} = {sizes[letter]} from {sources[letter]}'
+        for letter, size in zip(letters, array.shape, strict=True)
         if size != sizes[letter] and not letter.isdigit()
       }
-      return (
-        f'{name} is {_tuple(found)}, wanted {_tuple(wanted)}: {_tuple(letters)}'
-        + ' with ' * bool(reasons)
-        + ', '.join(reasons)
-      )
+      why = ' with ' * bool(reasons) + ', '.join(reasons.values())
+      return f'{name} is {found}, wanted {fitting}: {wanted}{why}'
     if not jnp.issubdtype(array.dtype, _TYPES[dtype]):
       return f'{name} is {array.dtype}, wanted {_TYPES[dtype].__name__}'
   return ''

@@ -57,9 +57,8 @@ class Pooled(nn.Module):
     """Returns the prediction; `first_row`: see `_open`."""
     config = self.config
     inputs = _open(self, batch, train, first_row)
-    states, alignment = Encoder(config.lstm_cells, config, name='encoder')(
-      *inputs
-    )
+    encoder = Encoder(config.lstm_cells, config, name='encoder')
+    states, alignment = encoder(*inputs)
     pooled = self.pool(states, batch.visual_length)
     pooled = dropout(pooled, config.dropout, inputs.keys, self.path)
     w_class = self.param('w_class', glorot, (pooled.shape[1], self.classes))
@@ -82,14 +81,12 @@ class Proposed(nn.Module):
     """Returns the prediction; `first_row`: see `_open`."""
     config = self.config
     inputs = _open(self, batch, train, first_row)
-    states, alignment = Encoder(config.lstm_cells, config, name='encoder')(
-      *inputs
-    )
+    encoder = Encoder(config.lstm_cells, config, name='encoder')
+    states, alignment = encoder(*inputs)
     selector, selector_alignment = states, None
     if not config.shared_encoder:
-      selector, selector_alignment = Encoder(
-        config.selector_cells, config, name='selector'
-      )(*inputs)
+      encoder = Encoder(config.selector_cells, config, name='selector')
+      selector, selector_alignment = encoder(*inputs)
 
     w_state = self.param(
       'w_state', glorot, (selector.shape[-1], config.embedding_size)
@@ -108,8 +105,8 @@ class Proposed(nn.Module):
     )
     # Before the output layer: one mask over the cells for all the frames of a
     # clip is the same as one over the attended state.
-    kept = jnp.ones_like(states[:, 0])
-    kept = dropout(kept, config.dropout, inputs.keys, self.path)
+    ones = jnp.ones_like(states[:, 0])
+    kept = dropout(ones, config.dropout, inputs.keys, self.path)
     logits = jax.vmap(heads.classify, (0, 0, None, None))(
       states * kept[:, None], attention, w_class, b_class
     )
