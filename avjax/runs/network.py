@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from avjax.clips import EMOTIONS, Clip
-from avjax.models.classifiers import build
+from avjax.clips import Clip
+from avjax.models import classifiers
 from avjax.runs.folder import RunFolder, RunInfo, as_json
 from avjax.runs.model import Fitted, Job, Model
 from avjax.settings import Settings
@@ -35,7 +35,7 @@ class Network(Model):
     self.reference = reference
 
   def check(self, config: Settings) -> None:
-    build(config.model, EMOTIONS)
+    classifiers.check(config.model)
 
   def fit(self, job: Job) -> Fitted:
     setup = Setup(job.config, job.info.emotions, job.splits)
