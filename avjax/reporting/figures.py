@@ -49,7 +49,7 @@ class Study:
     known = {clip.name: k for k, clip in enumerate(self.clips)}
     if strange := [name for name in names if name not in known]:
       raise DataError(
-        f'{strange[0]!r} is no {self.run.shown} clip of {self.run.folder}; some'
+        f'{strange[0]!r} is no {self.run.shown_split} clip of {self.run.folder}; some'
         f' are {", ".join(list(known)[:3])}'
       )
     if names:
@@ -97,7 +97,7 @@ def study(run: FinishedRun) -> Study:
     AvjaxError: its store or its best state is not there.
   """
   trained = evaluation.open_run(run.folder)
-  clips = [c for c in trained.clips(run.shown) if c.label is not None]
+  clips = [c for c in trained.clips(run.shown_split) if c.label is not None]
   outcome, _ = trained.predict(clips)
   return Study(run, clips, outcome, trained.embeddings(clips))
 
@@ -135,7 +135,7 @@ def figure_2(one: Study, chosen: Sequence[int]) -> Figure:
     'its deviation within a clip': float(offsets[:, 1].mean()),
   }
   said = (
-    f'All {len(clips)} {one.run.shown} clips: entropy'
+    f'All {len(clips)} {one.run.shown_split} clips: entropy'
     f' {numbers["entropy over uniform"]:.3f} of uniform weights; slope'
     f' {numbers["slope over Ta/T"]:.3f} of Ta/T (uniform: 1); expected place'
     f' {numbers["expected place less p_t"]:+.2f} ±'
@@ -164,7 +164,7 @@ def figure_3(one: Study, chosen: Sequence[int]) -> Figure:
     'each': mean.tolist(),
   }
   said = (
-    f'All {len(one.clips)} {one.run.shown} clips: the maps of two emotions'
+    f'All {len(one.clips)} {one.run.shown_split} clips: the maps of two emotions'
     f' correlate by {numbers["correlation between emotions"]:.2f} in the mean'
     f' ({numbers["least"]:.2f} to {numbers["greatest"]:.2f}).'
   )
@@ -206,12 +206,12 @@ def figure_4(run: FinishedRun, before: np.ndarray, after: np.ndarray) -> Figure:
 
 def figure_5(run: FinishedRun) -> Figure:
   """Returns the confusion of the clips that are shown."""
-  counts = run.predictions[run.shown].counts
+  counts = run.predictions[run.shown_split].counts
   recall = classification.row_percentages(counts).diagonal()
   uar = 100 * classification.unweighted_recall(counts)
   accuracy = 100 * counts.trace() / counts.sum()
   said = (
-    f'{counts.sum()} {run.shown} clips, percent of each true emotion; accuracy'
+    f'{counts.sum()} {run.shown_split} clips, percent of each true emotion; accuracy'
     f' {accuracy:.1f} %, mean of the diagonal (UAR) {uar:.1f} %.'
   )
   size = WIDTH - _LEFT - _RIGHT - 0.1

@@ -159,7 +159,7 @@ def _run(run: FinishedRun, clips: int, number: int) -> str:
     why = html.escape(str(error))
     parts.append(f'<p>Only what its files say can be shown: {why}.</p>\n')
   if study is None:
-    made = [figures.figure_5(run)] if run.shown in run.predictions else []
+    made = [figures.figure_5(run)] if run.shown_split in run.predictions else []
   else:
     made = figures.of(study)
   for figure in made:
@@ -216,7 +216,7 @@ def _browser(study: figures.Study, limit: int, number: int) -> str:
     f'<option>{html.escape(name)}</option>' for name in study.run.emotions
   )
   return (
-    f'<h3>{len(shown)} of {len(study.clips)} {study.run.shown} clips</h3>\n'
+    f'<h3>{len(shown)} of {len(study.clips)} {study.run.shown_split} clips</h3>\n'
     '<div class="browser"><p class="filters" hidden>'
     f'<label>True emotion <select id="e-{number}"><option value="">all</option>'
     f'{emotions}</select></label>'

@@ -25,7 +25,7 @@ def write(made: Sequence[Table], folder: pathlib.Path) -> None:
   """Writes each table as .md, .tex and .csv."""
   for table in made:
     for suffix, written in FORMATS.items():
-      files.write(folder / f'{table.name}{suffix}', written(table))
+      files.write_text(folder / f'{table.name}{suffix}', written(table))
 
 
 def table_1(groups: Sequence[Group]) -> Table:

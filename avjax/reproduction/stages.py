@@ -116,9 +116,9 @@ def _show(request: ReproductionRequest, command: Sequence[str]) -> None:
   figures.write(pictures, request.out / 'figures')
   told = differences.of(request)
   text = differences.readme(request, made, pictures, told)
-  files.write(request.out / README, text)
+  files.write_text(request.out / README, text)
   page = html.report(groups, CLIPS, command, told)
-  files.write(request.out / PAGE, page)
+  files.write_text(request.out / PAGE, page)
 
 
 @contextlib.contextmanager
