@@ -133,7 +133,7 @@ def _interval(share: str, correct: int, total: int) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
-  mean, deviation = significance.spread(values)
+  mean, deviation = significance.mean_and_std(values)
   return f'{mean:.1f}' + ('' if deviation is None else f' ± {deviation:.1f}')
 
 
