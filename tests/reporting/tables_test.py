@@ -125,7 +125,7 @@ def test_other_rows(tmp_path):
   assert 'worse' in table.rows[0][1] and 'stronger' in table.rows[1][1]
   first = [row[0] for row in paper_tables.table_1(groups).rows]
   assert f'linear, {STREAMS}' in first
-  titles = [table.name for table in paper_tables.of(groups)]
+  titles = [table.name for table in paper_tables.make_tables(groups)]
   assert titles == ['table-1', 'table-2', 'comparisons']
 
 
