@@ -1,4 +1,4 @@
-r"""The appearance alone, averaged: first row of Table 1.
+r"""Average encoding of the appearance only, first row of Table 1.
 
   bin/train --config=configs/average_pool5.py --workdir=runs/average_pool5
   bin/train --config=configs/average_pool5.py:smoke --workdir=runs/smoke

@@ -1,10 +1,10 @@
-r"""Two networks trained apart, of the voice and of the face, then joined.
+r"""Decision fusion of an audio network and a visual network.
 
   bin/train --config=configs/decision_fusion.py --workdir=runs/fusion
   bin/train --config=configs/decision_fusion.py:smoke --workdir=runs/smoke
 
-Section 4.3 names decision fusion as the stronger alternative, in words. Each
-network is that of configs/average.py on its own streams. Ours: README.
+Section 4.3 names decision fusion as the stronger alternative, without a number.
+Each network is that of configs/average.py on its own streams. Ours: README.
 """
 
 from avjax import settings

@@ -1,4 +1,4 @@
-r"""The linear baseline: means and deviations over time, no network (ours).
+r"""The linear baseline: regression on means and standard deviations (ours).
 
   bin/train --config=configs/linear.py --workdir=runs/linear
   bin/train --config=configs/linear.py:smoke --workdir=runs/smoke  # seconds
