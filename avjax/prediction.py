@@ -87,8 +87,7 @@ def predict(
     transfer: whether another extractor than the run's is allowed.
 
   Returns:
-    One prediction for each clip that can be used, and path -> reason for the
-    others.
+    A prediction for each usable clip, and path -> reason for the others.
 
   Raises:
     AvjaxError: the run or its extractor cannot be used.

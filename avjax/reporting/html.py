@@ -97,34 +97,20 @@ def report(
   Raises:
     AvjaxError: matplotlib is missing.
   """
-  sections = []
+  sections = []  # id, title, body
   if differences:
     lines = ''.join(f'<li>{html.escape(text)}</li>' for text in differences)
-    body = f'<ul>{lines}</ul>\n'
-    sections.append(_section('differences', DIFFERENCES, body))
-  sections.append(_section('tables', 'Tables', _tables(groups)))
+    sections.append(('differences', DIFFERENCES, f'<ul>{lines}</ul>\n'))
+  sections.append(('tables', 'Tables', _tables(groups)))
   for number, group in enumerate(groups):
     body = _run(group.first, clips, number)
-    sections.append(_section(f'run-{number}', group.title, body))
-  body = _stamps(groups, command)
-  sections.append(_section('stamps', 'How it was made', body))
-  first = {'differences': DIFFERENCES} if differences else {}
-  links = [
-    *first,
-    'tables',
-    *(f'run-{k}' for k in range(len(groups))),
-    'stamps',
-  ]
-  names = [
-    *first.values(),
-    'Tables',
-    *(group.title for group in groups),
-    'How it was made',
-  ]
+    sections.append((f'run-{number}', group.title, body))
+  sections.append(('stamps', 'How it was made', _stamps(groups, command)))
   menu = ''.join(
-    f'<li><a href="#{link}">{html.escape(name)}</a></li>'
-    for link, name in zip(links, names, strict=True)
+    f'<li><a href="#{name}">{html.escape(title)}</a></li>'
+    for name, title, _ in sections
   )
+  content = ''.join(_section(*section) for section in sections)
   return (
     '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -135,7 +121,7 @@ def report(
     '<a class="skip" href="#main">Skip to the tables</a>\n'
     '<header><h1>Emotion recognition from audio and video</h1>\n'
     f'<nav aria-label="Sections"><ul>{menu}</ul></nav></header>\n'
-    f'<main id="main">\n{"".join(sections)}</main>\n'
+    f'<main id="main">\n{content}</main>\n'
     f'<script>{SCRIPT}</script>\n</body></html>\n'
   )
 
@@ -198,7 +184,7 @@ def image(figure, text: str) -> str:
 
 
 def _curve_caption(name: str, metric: str) -> str:
-  """Returns what the curves of a training show, and what to see in them."""
+  """Returns the caption of the curves of a training."""
   title = f'{name} {metric}'.strip().capitalize()
   return (
     f'{title} of training (dashed) and validation (solid) over the epochs. A'

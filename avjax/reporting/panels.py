@@ -141,7 +141,7 @@ def sound(axes, waveform: Float[Array, ' n']) -> None:
 
 
 def attention(
-  axes, maps: Float[Array, 'N T'], names: Sequence[str], winner: int
+  axes, maps: Float[Array, 'N T'], names: Sequence[str], predicted: int
 ):
   """Draws attention over uniform attention, and returns the image.
 
@@ -149,12 +149,12 @@ def attention(
     axes: of the panel.
     maps: f^n (Eq. 10); 1 / T at every frame is shown as 1.
     names: of the emotions.
-    winner: index of the most probable emotion.
+    predicted: index of the most probable emotion.
   """
   title(axes, 'Perception attention over uniform')
   over = pooled(maps * maps.shape[1], int(axes.bbox.width))
   image = _map(axes, over, maps.shape[1], max(2.0, float(over.max())))
-  _name_rows(axes, names, winner)
+  _name_rows(axes, names, predicted)
   return image
 
 
@@ -197,11 +197,11 @@ def _map(axes, values: Float[Array, 'R M'], frames: int, high: float):
   return image
 
 
-def _name_rows(axes, names: Sequence[str], winner: int) -> None:
+def _name_rows(axes, names: Sequence[str], predicted: int) -> None:
   """Labels the rows with the emotions, the most probable one in bold."""
   axes.set_yticks(range(len(names)), names, parse_math=False)
   axes.tick_params('y', labelsize=NORMAL, length=0)
-  axes.get_yticklabels()[winner].set_fontweight('bold')
+  axes.get_yticklabels()[predicted].set_fontweight('bold')
 
 
 def colour_bar(image, axes) -> None:
@@ -227,12 +227,12 @@ def bars(
     names: of the emotions; None beside the attention, which has the names.
   """
   title(axes, 'Probability')
-  winner = int(np.argmax(probabilities))
+  predicted = int(np.argmax(probabilities))
   rows = np.arange(len(probabilities))
-  colours = [STRONG if k == winner else _PALE for k in rows]
+  colours = [STRONG if k == predicted else _PALE for k in rows]
   axes.barh(rows, probabilities, 0.7, color=colours)
   for k, share in enumerate(probabilities):
-    weight = 'bold' if k == winner else 'normal'
+    weight = 'bold' if k == predicted else 'normal'
     font = {'fontsize': NORMAL, 'fontweight': weight, 'va': 'center'}
     axes.text(share + 0.03, k, f'{100 * share:.0f} %', **font)
   axes.spines[['right', 'top', 'bottom']].set_visible(False)
@@ -241,4 +241,4 @@ def bars(
   axes.set_xticks([])
   axes.set_yticks([])
   if names:
-    _name_rows(axes, names, winner)
+    _name_rows(axes, names, predicted)

@@ -94,7 +94,7 @@ def _in_table_1(group: Group) -> bool:
 
 
 def _statement(group: Group) -> str:
-  """Returns what the paper states about a network of Table 2."""
+  """Returns the statement of the paper about a network of Table 2."""
   if group.first.config.model.shared_encoder:
     return published.SHARED_ENCODER
   return published.IN_WORDS.get(group.first.variant, NONE)

@@ -68,7 +68,7 @@ class Timeline:
     return max(lengths, default=0.0)
 
   @property
-  def winner(self) -> int:
+  def predicted(self) -> int:
     """Index of the most probable emotion."""
     return int(np.argmax(self.probabilities))
 
@@ -120,8 +120,8 @@ def _head(page: Page, timeline: Timeline, left: float) -> None:
   """Writes the name of the clip, the prediction and, if known, the label."""
   bold = {'fontsize': pages.LARGE, 'fontweight': 'bold'}
   edge = _WIDTH - _MARGIN
-  predicted = timeline.emotions[timeline.winner]
-  share = 100 * timeline.probabilities[timeline.winner]
+  predicted = timeline.emotions[timeline.predicted]
+  share = 100 * timeline.probabilities[timeline.predicted]
   name, width = page.fit(predicted, 4.0, **bold)
   text = f'{name} {share:.0f} %'
   page.text(edge, 0.4, text, ha='right', color=panels.STRONG, **bold)
@@ -159,7 +159,7 @@ def _rows(timeline: Timeline, names: list[str], width: float) -> list[_Row]:
       panels.attention,
       maps=timeline.attention,
       names=names,
-      winner=timeline.winner,
+      predicted=timeline.predicted,
     )
     rows.append(_Row('attention', _map_height(len(names)), paint))
   if timeline.alignment is not None:

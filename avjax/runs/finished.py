@@ -129,7 +129,7 @@ class FinishedRun:
 
   @property
   def speakers(self) -> dict[str, str]:
-    """Clip -> speaker; empty if the run's store is missing."""
+    """Clip -> speaker, where it is known; empty if the store is missing."""
     return _speakers(self.config.data, self.config.synthetic)
 
   @property
