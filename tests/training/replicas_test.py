@@ -76,7 +76,7 @@ def how(request, monkeypatch):
   """Runs as on a CPU, or by vmap over the devices as on accelerators."""
   if request.param == 'stacked':
     monkeypatch.setattr(Devices, 'is_cpu', False)
-    place, _ = Devices('jit').over_runs(len(SEEDS))
+    place, _ = Devices('jit').run_shardings(len(SEEDS))
     assert len(place.device_set) == 2
 
 
