@@ -37,12 +37,14 @@ _HOME = {
   'lstm': 'avjax.kernels.lstm',
 }
 _SUBMODULES = (
-  'analysis',
   'data',
   'features',
   'kernels',
+  'metrics',
   'models',
   'prediction',
+  'reporting',
+  'runs',
   'settings',
   'training',
 )

@@ -1,7 +1,8 @@
 """A clip's features on the host, and a padded batch of them on the device."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from flax import struct
@@ -35,6 +36,19 @@ SAMPLE_RATE = 16000
 """Audio samples a second (Section 3.3); 640 of them a video frame."""
 
 
+class Note(NamedTuple):
+  """What a user should know of a clip.
+
+  Attributes:
+    kind: 'partial', 'damaged', 'no picture', 'no sound', 'silent', 'face',
+      'sound', 'features': what the note is about.
+    text: for people, such as 'partial: 1.2 of 2.4 s decoded'.
+  """
+
+  kind: str
+  text: str
+
+
 @dataclasses.dataclass(frozen=True)
 class RawClip:
   """One decoded clip: picture and sound on one time line, which begins at 0.
@@ -47,7 +61,7 @@ class RawClip:
       the file has no sound at that time.
     audible: (n,) bool, where the file has sound; all False without any.
     length: video frames T; from the sound where there is no picture.
-    notes: what a user should know, such as 'partial: 1.2 of 2.4 s'.
+    notes: what a user should know.
   """
 
   name: str
@@ -55,7 +69,7 @@ class RawClip:
   waveform: np.ndarray
   audible: np.ndarray
   length: int
-  notes: tuple[str, ...] = ()
+  notes: tuple[Note, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +115,10 @@ class Clip:
   def visual_length(self) -> int:
     """Video frames T; 0 without a visual stream."""
     return next((len(v) for k, v in self.streams.items() if k != AUDIO), 0)
+
+
+Splits = Mapping[str, Sequence[Clip]]
+"""Split ('training', 'validation', 'test') -> its clips."""
 
 
 @struct.dataclass

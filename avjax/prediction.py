@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from avjax.analysis.timeline import Timeline
-from avjax.clips import AUDIO, Clip, RawClip
+from avjax.clips import AUDIO, Clip, Note, RawClip
 from avjax.data import splits
 from avjax.errors import AvjaxError, DataError
 from avjax.features import extractor as extractors
 from avjax.features import workers
 from avjax.features.columns import Columns
-from avjax.training import evaluation
-from avjax.training.evaluate import Outcome
+from avjax.reporting.timeline import Timeline
+from avjax.runs import evaluation
+from avjax.training.outcome import Outcome
 
 ABLATED = {'audio off': (AUDIO,), 'vision off': ()}
 """Name of an ablated prediction -> its silent streams; (): all visual ones."""
@@ -42,7 +42,7 @@ class Predicted:
   path: str
   probabilities: dict[str, float]
   ablated: dict[str, dict[str, float]]
-  notes: tuple[str, ...]
+  notes: tuple[Note, ...]
   timeline: Timeline
 
   @property
@@ -57,7 +57,7 @@ class Predicted:
       'predicted': self.emotion,
       'probabilities': self.probabilities,
       'ablated': self.ablated,
-      'notes': list(self.notes),
+      'notes': [note.text for note in self.notes],
     }
 
   def __str__(self) -> str:
@@ -67,11 +67,11 @@ class Predicted:
     for name, shares in self.ablated.items():
       best = max(shares, key=lambda k: shares[k])
       lines.append(f'  {name}: {best} {100 * shares[best]:.1f} %')
-    lines += [f'  note: {note}' for note in self.notes]
+    lines += [f'  note: {note.text}' for note in self.notes]
     return '\n'.join(lines)
 
 
-def run(
+def predict(
   paths: Sequence[str],
   workdir: str | pathlib.Path,
   extractor: str = '',
@@ -88,8 +88,8 @@ def run(
   Raises:
     AvjaxError: the run or its extractor cannot be used.
   """
-  finished = evaluation.open_run(workdir)
-  fitted = _extractor(finished, extractor, transfer)
+  run = evaluation.open_run(workdir)
+  fitted = _extractor(run, extractor, transfer)
   failed: dict[str, str] = {}
   raws: dict[str, RawClip] = {}
   measured: dict[str, Columns] = {}
@@ -102,8 +102,8 @@ def run(
         failed[path] = ' '.join(str(error).split())
   if not measured:
     return [], failed
-  clips = _variants(finished, fitted, measured)
-  outcome, _ = finished.predict(clips)
+  clips = _variants(run, fitted, measured)
+  outcome, _ = run.predict(clips)
   each = len(clips) // len(measured)
   predicted = [
     _predicted(
@@ -112,8 +112,7 @@ def run(
       columns,
       outcome,
       range(k * each, (k + 1) * each),
-      finished.config.data.standardise,
-      fitted.about if 'appearance' in finished.config.model.streams else (),
+      _features_notes(run, fitted),
     )
     for k, (path, columns) in enumerate(measured.items())
   ]
@@ -121,40 +120,39 @@ def run(
 
 
 def _extractor(
-  finished: evaluation.Finished, folder: str, transfer: bool
+  run: evaluation.TrainedRun, folder: str, transfer: bool
 ) -> extractors.Extractor:
   """Returns the extractor of the run's features, or another if asked to."""
-  source = str(finished.about.get('data_source', ''))
-  store = pathlib.Path(finished.config.data.store).expanduser()
+  store = pathlib.Path(run.config.data.store).expanduser()
   try:
     fitted = extractors.load(folder or store / extractors.FOLDER)
   except DataError as error:
     if folder:
       raise
     raise DataError(
-      f'{finished.workdir} was trained on {store}, which has no extractor'
+      f'{run.folder} was trained on {store}, which has no extractor'
       f' ({error}); train on a store of bin/extract, or give --extractor'
     ) from error
-  if fitted.fingerprint not in source and not transfer:
+  if fitted.fingerprint != run.info.extractor and not transfer:
     raise DataError(
       f'{folder or store / extractors.FOLDER} is not the extractor that the'
-      f' features of {finished.workdir} came from; give that one, or --transfer'
+      f' features of {run.folder} came from; give that one, or --transfer'
       ' to use this one all the same'
     )
   return fitted
 
 
 def _variants(
-  finished: evaluation.Finished,
+  run: evaluation.TrainedRun,
   fitted: extractors.Extractor,
   measured: dict[str, Columns],
 ) -> list[Clip]:
   """Returns every clip whole and, where the model hears, ablated."""
   clips = []
-  streams = finished.config.model.streams
+  streams = run.config.model.streams
   for path, columns in measured.items():
     whole = Clip(path, fitted(columns), speaker=path)
-    whole = splits.standardise([whole], finished.config.data.standardise)[0]
+    whole = splits.standardise([whole], run.config.data.standardise)[0]
     clips.append(whole)
     if AUDIO not in streams:
       continue
@@ -169,14 +167,25 @@ def _variants(
   return clips
 
 
+def _features_notes(
+  run: evaluation.TrainedRun, fitted: extractors.Extractor
+) -> tuple[Note, ...]:
+  """Returns what holds for the features of every clip."""
+  texts = []
+  if 'appearance' in run.config.model.streams and fitted.untrained:
+    texts.append(fitted.untrained)
+  if run.config.data.standardise == 'speaker':
+    texts.append('standardised by its own frames, for want of the speaker')
+  return tuple(Note('features', text) for text in texts)
+
+
 def _predicted(
   path: str,
   raw: RawClip,
   columns: Columns,
   outcome: Outcome,
   rows: range,
-  standardise: str,
-  about: Sequence[str],
+  more: tuple[Note, ...],
 ) -> Predicted:
   """Returns what the outcome's rows of one clip say."""
   shares = [
@@ -185,10 +194,7 @@ def _predicted(
     )
     for k in rows
   ]
-  notes = columns.notes
-  notes += tuple(line for line in about if 'untrained' in line)
-  if standardise == 'speaker':
-    notes += ('standardised by its own frames, for want of the speaker',)
+  notes = columns.notes + more
   timeline = Timeline(
     name=raw.name,
     emotions=outcome.emotions,
@@ -199,7 +205,7 @@ def _predicted(
     attention=outcome.attention[rows[0]],
     alignment=outcome.alignment[rows[0]],
     label=None,
-    notes=notes,
+    notes=tuple(note.text for note in notes),
   )
   ablated = dict(zip(ABLATED, shares[1:], strict=False))
   return Predicted(path, shares[0], ablated, notes, timeline)
@@ -218,7 +224,7 @@ def picture(
   Raises:
     AvjaxError: matplotlib is missing, or the folder cannot be written to.
   """
-  from avjax.analysis import timeline
+  from avjax.reporting import timeline
 
   stem = pathlib.Path(predicted.path).stem
   name, number = f'{stem}.png', 2

@@ -18,9 +18,6 @@ from avjax.errors import ConfigError
 if TYPE_CHECKING:
   from ml_collections import config_dict
 
-NETWORKS = ('average_pool5', 'last_time', 'average', 'proposed')
-"""The rows of Table 1."""
-VARIANTS = (*NETWORKS, 'linear', 'decision_fusion')
 FUSIONS = ('validation', 'equal')
 DIVIDED = ('store', 'afew/official', 'meld/official')
 """Protocols that are a corpus's own division; the others have folds."""
@@ -62,7 +59,7 @@ def _fraction(name: str, value: int | float) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Alignment:
+class AlignmentConfig:
   """How audio is aligned to the video frames (Section 2.1)."""
 
   mode: str = 'soft'  # Eqs. 4-6; 'centre' switches alignment off: x_t = h_{p_t}
@@ -76,10 +73,10 @@ class Alignment:
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
+class ModelConfig:
   """The network (Section 2 and 4.1)."""
 
-  variant: str = 'proposed'  # a row of Table 1, or a baseline
+  variant: str = 'proposed'  # a key of runs.registry.MODELS
   streams: tuple[str, ...] = ('audio', 'shape', 'appearance')  # Section 3
   hidden_size: int = 64  # hidden layer of each visual stream, Section 4.1
   lstm_cells: int = 32  # proposed: h_av; 64 for the other rows, Section 4.1
@@ -90,13 +87,14 @@ class Model:
   dropout: float = 0.5  # every layer but the LSTMs, Section 4.1
   fusion: str = 'validation'  # decision_fusion: who weighs; or 'equal'; ours
   implementation: str | None = None  # of the LSTM; None picks
-  alignment: Alignment = dataclasses.field(default_factory=Alignment)
+  alignment: AlignmentConfig = dataclasses.field(
+    default_factory=AlignmentConfig
+  )
 
   def __post_init__(self):
     # 'audio,shape' on a command line is one string.
     streams = [name for part in self.streams for name in str(part).split(',')]
     object.__setattr__(self, 'streams', tuple(streams))
-    _one_of('model.variant', self.variant, VARIANTS)
     _one_of('model.fusion', self.fusion, FUSIONS)
     _one_of('model.activation', self.activation, ('relu', 'tanh', 'sigmoid'))
     for name in (
@@ -110,17 +108,6 @@ class Model:
       raise ConfigError(
         f'model.dropout is {self.dropout!r}; it must be in [0, 0.99]'
       )
-    if self.variant == 'average_pool5' and (
-      len(self.streams) != 1 or 'audio' in self.streams
-    ):
-      raise ConfigError(
-        f'model.variant average_pool5 reads one visual stream and no audio;'
-        f' model.streams is {self.streams}: use configs/average_pool5.py'
-      )
-    if self.shared_encoder and self.variant != 'proposed':
-      raise ConfigError(
-        f'model.shared_encoder is for the variant proposed, not {self.variant}'
-      )
     if len(set(self.streams)) < len(self.streams):
       raise ConfigError(f'model.streams {self.streams} names a stream twice')
     if 'visual' in self.streams:
@@ -128,29 +115,15 @@ class Model:
         "model.streams names a stream 'visual'; the layer that joins the"
         ' streams has that name: call the stream something else'
       )
-    self._check_sound()
-
-  def _check_sound(self):
-    visual = set(self.streams) - {'audio'}
-    if not visual and self.variant != 'linear':
-      raise ConfigError(
-        f'model.streams {self.streams} has no visual stream; the model needs'
-        " at least one beside audio, or 'sound' for the audio alone"
-      )
     if 'sound' in self.streams and len(self.streams) > 1:
       raise ConfigError(
         f"model.streams is {self.streams}; 'sound' is the audio as the only"
         " stream: use it alone, or call the stream 'audio'"
       )
-    if self.variant == 'decision_fusion' and 'audio' not in self.streams:
-      raise ConfigError(
-        f'model.variant decision_fusion joins a network that hears and one that'
-        f" sees; model.streams {self.streams} lacks 'audio'"
-      )
 
 
 @dataclasses.dataclass(frozen=True)
-class Data:
+class DataConfig:
   """Which clips, how they are split and batched."""
 
   store: str = 'synthetic'  # or the folder of a store
@@ -185,13 +158,18 @@ class Data:
     return tuple(kind for kind in self.allow_leaks.split(',') if kind)
 
   @property
+  def first_fold(self) -> int:
+    """The fold that is asked for; the first of all of them."""
+    return 0 if self.fold == 'all' else int(self.fold)
+
+  @property
   def several(self) -> bool:
     """Whether the protocol has folds and all of them are asked for."""
     return self.fold == 'all' and self.protocol not in DIVIDED
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
+class TrainingConfig:
   """Section 4.1."""
 
   epochs: int = 50  # at most; Section 4.1
@@ -218,7 +196,7 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True)
-class Synthetic:
+class SyntheticConfig:
   """The embedded corpus (`data.store = 'synthetic'`); all of it ours.
 
   Strengths are in deviations of the noise, per frame.
@@ -259,7 +237,7 @@ class Synthetic:
 
 
 @dataclasses.dataclass(frozen=True)
-class Features:
+class FeaturesConfig:
   """Section 3, for bin/extract; not a part of a run's settings."""
 
   streams: tuple[str, ...] = ('audio', 'shape', 'appearance')
@@ -291,10 +269,12 @@ class Settings:
   """All sections of one run."""
 
   seed: int = 0  # parameters, data order and dropout; ours
-  data: Data = dataclasses.field(default_factory=Data)
-  synthetic: Synthetic = dataclasses.field(default_factory=Synthetic)
-  model: Model = dataclasses.field(default_factory=Model)
-  training: Training = dataclasses.field(default_factory=Training)
+  data: DataConfig = dataclasses.field(default_factory=DataConfig)
+  synthetic: SyntheticConfig = dataclasses.field(
+    default_factory=SyntheticConfig
+  )
+  model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+  training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
 
   def __post_init__(self):
     _seed('seed', self.seed)
@@ -306,6 +286,15 @@ class Settings:
         " and trains one seed; set it to 'jit', or data.placement to 'host' and"
         ' training.seeds to 1'
       )
+
+
+def whole(config: Any) -> Settings:
+  """Returns the settings of a whole config, which may be made already.
+
+  Raises:
+    ConfigError: as `section`.
+  """
+  return config if isinstance(config, Settings) else section(Settings, config)
 
 
 def section(kind: type[Section], values: Any, name: str = '') -> Section:

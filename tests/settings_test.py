@@ -32,7 +32,6 @@ def test_override():
     ('model', 'hiden_size', 3, 'did you mean hidden_size'),
     ('model', 'activation', 'gelu', 'relu, tanh, sigmoid'),
     ('model', 'streams', ('a', 'a'), 'twice'),
-    ('model', 'streams', ('audio',), "or 'sound' for the audio alone"),
     ('model', 'streams', ('sound', 'face'), 'use it alone'),
     ('model', 'fusion', 'vote', 'validation, equal'),
     ('data', 'fold', '-1', "number from 0, or 'all'"),
@@ -51,9 +50,3 @@ def test_what_is_refused(section, key, value, message):
   with pytest.raises(ConfigError, match=message) as error:
     settings.section(settings.Settings, config)
   assert section in str(error.value)
-
-
-def test_fusion_wants_audio():
-  """Law: there is nothing to fuse where the model hears nothing."""
-  with pytest.raises(ConfigError, match="lacks 'audio'"):
-    settings.Model(variant='decision_fusion', streams=('face',))

@@ -1,43 +1,41 @@
 """How the project is put together: layers, names, public functions."""
 
 import ast
+import importlib.metadata
+import os
 import pathlib
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
 import avjax
+from avjax.runs import registry
 
 ROOT = pathlib.Path(__file__).parents[1]
 BASE = {'errors', 'shapes'}
+PLAIN = {'files', 'clips', 'settings', *BASE}
 BELOW = {
   'errors': set(),
   'shapes': set(),
   'clips': {'shapes'},
   'settings': {'errors'},
+  'files': {'errors'},
   'command_line': {'errors'},
+  'metrics': {'clips', 'shapes'},
   'kernels': {*BASE},
   'models': {'kernels', 'clips', 'settings', *BASE},
-  'data': {'clips', 'settings', *BASE},
-  'features': {'data', 'clips', 'settings', *BASE},
-  'synthesis': {'features', 'data', 'clips', *BASE},
-  'analysis': {'clips', *BASE},
-  'training': {'analysis', 'data', 'models', 'clips', 'settings', *BASE},
-  'benchmarks': {
-    'training', 'data', 'kernels', 'models', 'clips', 'settings', *BASE,
-  },
-  'reporting': {
-    'training', 'analysis', 'data', 'clips', 'settings', *BASE,
-  },
-  'reproduction': {
-    'reporting', 'training', 'features', 'analysis', 'data', 'settings',
-    *BASE,
-  },
-  'prediction': {
-    'training', 'features', 'analysis', 'data', 'clips', 'settings', *BASE,
-  },
-}  # fmt: skip
+  'data': PLAIN,
+  'features': {'data', *PLAIN},
+  'synthesis': {'features', 'data', *PLAIN},
+  'training': {'models', 'metrics', 'data', *PLAIN},
+  'runs': {'training', 'models', 'metrics', 'data', *PLAIN},
+  'reporting': {'runs', 'training', 'metrics', 'data', *PLAIN},
+  'prediction': {'reporting', 'runs', 'training', 'features', 'data', *PLAIN},
+  'reproduction': {'reporting', 'runs', 'features', 'data', *PLAIN},
+  'benchmarks': {'runs', 'training', 'kernels', 'models', 'data', *PLAIN},
+}
 """Layer -> the layers that it may import: all of them further down."""
 
 KINDS = ('Equation', 'Law', 'Gradient', 'Golden', 'Agreement', 'Program')
@@ -82,6 +80,24 @@ def test_flags_come_before_jax():
   assert subprocess.run([sys.executable, '-c', code], cwd=ROOT).returncode == 0
 
 
+def test_import_above_a_clone(tmp_path):
+  """Program: in the folder above a clone, `import avjax` is the package."""
+  found = importlib.metadata.distributions(name='avjax')
+  texts = [one.read_text('direct_url.json') for one in found]
+  if not any('"editable": true' in text for text in texts if text):
+    pytest.skip('avjax is not installed with pip install -e')
+  (tmp_path / 'avjax').symlink_to(ROOT)
+  environment = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+  found = subprocess.run(
+    [sys.executable, '-c', 'import avjax; print(avjax.__version__)'],
+    cwd=tmp_path,
+    env=environment,
+    capture_output=True,
+    text=True,
+  )
+  assert (found.stdout, found.stderr) == (f'{avjax.__version__}\n', '')
+
+
 def test_public_names():
   """Law: every name of `avjax.__all__` is there, and has a docstring."""
   for name in avjax.__all__:
@@ -100,4 +116,29 @@ def test_every_test_says_its_kind():
         first = (ast.get_docstring(node) or '').split(' ')[0].rstrip(':')
         if first not in KINDS:
           wrong.append(f'{path.relative_to(ROOT)}: {node.name}')
+  assert not wrong
+
+
+def test_one_name_for_one_thing():
+  """Law: no two modules and no two classes have the same name."""
+  modules, classes = [], []
+  for path in (ROOT / 'avjax').rglob('*.py'):
+    if path.stem != '__init__':
+      modules.append(path.stem)
+    for node in ast.walk(ast.parse(path.read_text())):
+      if isinstance(node, ast.ClassDef):
+        classes.append(node.name)
+  for names in (modules, classes):
+    assert [name for name, n in Counter(names).items() if n > 1] == []
+
+
+def test_nobody_asks_for_a_variant():
+  """Law: no code compares the name of a model with anything."""
+  wrong = []
+  for path in [*(ROOT / 'avjax').rglob('*.py'), *(ROOT / 'bin').iterdir()]:
+    for node in ast.walk(ast.parse(path.read_text())):
+      if isinstance(node, ast.Compare | ast.MatchValue):
+        names = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant)}
+        if names & set(registry.MODELS):
+          wrong.append(f'{path.relative_to(ROOT)}:{node.lineno}')
   assert not wrong

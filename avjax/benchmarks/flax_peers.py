@@ -19,18 +19,20 @@ from avjax.clips import AUDIO, Batch
 from avjax.shapes import Array, Float, Int
 
 
-class Proposed(nn.Module):
+class FlaxProposed(nn.Module):
   """Perception attention over the states (Eqs. 9-11)."""
 
-  settings: settings.Model
+  settings: settings.ModelConfig
   classes: int
 
   @nn.compact
   def __call__(self, batch: Batch, train: bool = False) -> Float[Array, 'B N']:
     """Returns the logits."""
     config = self.settings
-    states = Encoder(config.lstm_cells, config, name='encoder')(batch, train)
-    selector = Encoder(config.selector_cells, config, name='selector')(
+    states = FlaxEncoder(config.lstm_cells, config, name='encoder')(
+      batch, train
+    )
+    selector = FlaxEncoder(config.selector_cells, config, name='selector')(
       batch, train
     )
     scores = nn.Dense(config.embedding_size, use_bias=False, name='w_state')(
@@ -52,11 +54,11 @@ class Proposed(nn.Module):
     return jnp.einsum('bnc,nc->bn', attended, w_class) + b_class[None]
 
 
-class Encoder(nn.Module):
+class FlaxEncoder(nn.Module):
   """Audio and vision in one stream of states (Eqs. 1-6)."""
 
   cells: int
-  settings: settings.Model
+  settings: settings.ModelConfig
 
   @nn.compact
   def __call__(self, batch: Batch, train: bool) -> Float[Array, 'B T C']:
@@ -78,14 +80,14 @@ class Encoder(nn.Module):
       if stream != AUDIO
     ]
     frames = hidden('visual', self.cells, jnp.concatenate(streams, axis=-1))
-    aligned = Align(2 * config.alignment.half_window, name='alignment')(
+    aligned = FlaxAlign(2 * config.alignment.half_window, name='alignment')(
       audio, frames, batch.audio_length, batch.visual_length
     )
     frames = jnp.concatenate([aligned, frames], axis=-1)
     return lstm('lstm', frames, batch.visual_length)
 
 
-class Align(nn.Module):
+class FlaxAlign(nn.Module):
   """The alignment of audio to the video frames (Eqs. 4-6)."""
 
   places: int
@@ -183,7 +185,7 @@ def create_state(
   """Returns the peer's state before the first step, with our parameters."""
   training = config.training
   return TrainState.create(
-    apply_fn=Proposed(config.model, classes).apply,
+    apply_fn=FlaxProposed(config.model, classes).apply,
     params=jax.tree.map(jnp.copy, from_ours(params)),
     tx=optax.chain(
       optax.add_decayed_weights(training.weight_decay),

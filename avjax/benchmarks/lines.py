@@ -15,7 +15,7 @@ import numpy as np
 from avjax.benchmarks.agreement import Errors
 from avjax.benchmarks.inputs import Shape
 from avjax.benchmarks.timing import Implementation, Timing
-from avjax.training import records
+from avjax.runs import folder
 
 
 def environment(
@@ -27,7 +27,7 @@ def environment(
     revision: of the source where it has no git history; None asks git.
     torch: PyTorch is there, and its version counts.
   """
-  about = records.environment()
+  about = folder.environment()
   about['versions']['numpy'] = np.__version__
   if torch:
     about['versions']['torch'] = importlib.metadata.version('torch')

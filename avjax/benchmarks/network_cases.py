@@ -37,7 +37,7 @@ def inference(shape: Shape, peers: Sequence[str]) -> Case:
     return jitted(steps.eval_step, state)
 
   def flax():
-    network = flax_peers.Proposed(settings_of().model, len(EMOTIONS))
+    network = flax_peers.FlaxProposed(settings_of().model, len(EMOTIONS))
     variables = {'params': flax_peers.from_ours(params)}
     return jitted(jax.jit(network.apply), variables)
 
@@ -93,7 +93,7 @@ def train_step(shape: Shape, peers: Sequence[str]) -> Case:
 
 def settings_of(implementation: str | None = None) -> settings.Settings:
   """Returns the paper's settings, with this LSTM."""
-  model = settings.Model(implementation=implementation)
+  model = settings.ModelConfig(implementation=implementation)
   return settings.Settings(model=model)
 
 

@@ -11,7 +11,7 @@ from avjax.benchmarks.inputs import Shape
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class BenchmarkEntry:
   """A case of one shape."""
 
   case: str
@@ -27,8 +27,8 @@ class Effort:
   turn: float = 0.05
 
 
-def run(
-  entries: Sequence[Entry],
+def time_suite(
+  entries: Sequence[BenchmarkEntry],
   peers: Sequence[str],
   effort: Effort,
   budget: float,
@@ -65,7 +65,7 @@ def run(
     yield from (head | line | about for line in body)
 
 
-def _run(entry: Entry, peers: Sequence[str], effort: Effort):
+def _run(entry: BenchmarkEntry, peers: Sequence[str], effort: Effort):
   """Returns the lines of one entry, without head and environment."""
   made, errors, failed = {}, {}, []
   precision = entry.shape.precision
@@ -96,16 +96,16 @@ def _reason(error: Exception) -> str:
   )
 
 
-def _layers(case: str, precision: str, *sizes: tuple) -> list[Entry]:
+def _layers(case: str, precision: str, *sizes: tuple) -> list[BenchmarkEntry]:
   return [
-    Entry(case, Shape(batch, frames, cells, ragged, precision))
+    BenchmarkEntry(case, Shape(batch, frames, cells, ragged, precision))
     for batch, frames, cells, ragged in sizes
   ]
 
 
-def _networks(case: str, precision: str, *sizes: tuple) -> list[Entry]:
+def _networks(case: str, precision: str, *sizes: tuple) -> list[BenchmarkEntry]:
   return [
-    Entry(case, Shape(batch, frames, precision=precision))
+    BenchmarkEntry(case, Shape(batch, frames, precision=precision))
     for batch, frames in sizes
   ]
 

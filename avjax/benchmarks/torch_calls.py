@@ -48,7 +48,7 @@ def layer(
   """
   inputs, *params = arrays
   x = peers.tensor(inputs).requires_grad_(gradients)
-  module = peers.LSTM(inputs.shape[2], params[2].shape[1], packed)
+  module = peers.TorchLSTM(inputs.shape[2], params[2].shape[1], packed)
   _load(module.to(x.dtype), _layer_state(params))
   lengths = peers.lengths(length)
   within, full = peers.within(x, lengths), bool(np.all(length == x.shape[1]))
@@ -80,7 +80,7 @@ def layer(
 def inference(
   params: Mapping[str, Any],
   batch: Batch,
-  config: settings.Model,
+  config: settings.ModelConfig,
   *,
   packed: bool = False,
   graph: bool = False,
@@ -125,22 +125,22 @@ def train_step(
 def network(
   params: Mapping[str, Any],
   batch: Batch,
-  config: settings.Model,
+  config: settings.ModelConfig,
   packed: bool = False,
-) -> peers.Proposed:
+) -> peers.TorchProposed:
   """Returns the peer with our parameters, as wide as the batch's streams."""
   widths = {name: x.shape[-1] for name, x in batch.visual.items()}
   assert batch.audio is not None, 'the network reads audio'
   widths[AUDIO] = batch.audio.shape[-1]
   classes = params['b_class'].shape[0]
-  module = peers.Proposed(widths, config, classes, packed)
+  module = peers.TorchProposed(widths, config, classes, packed)
   return _load(module, peers.from_ours(params))
 
 
 def train_call(
-  module: peers.Proposed,
+  module: peers.TorchProposed,
   batches: Sequence[peers.Clips],
-  training: settings.Training,
+  training: settings.TrainingConfig,
   capturable: bool = False,
 ) -> Callable[[], torch.Tensor]:
   """Returns a function that takes steps and returns the last one's loss.

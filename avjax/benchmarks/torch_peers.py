@@ -79,7 +79,7 @@ def within(states: torch.Tensor, length: Lengths) -> torch.Tensor:
   return (steps < length.device[:, None])[..., None]
 
 
-class LSTM(nn.Module):
+class TorchLSTM(nn.Module):
   """One layer, dense or packed."""
 
   def __init__(self, width: int, cells: int, packed: bool = False):
@@ -100,7 +100,7 @@ class LSTM(nn.Module):
     )[0]
 
 
-class Align(nn.Module):
+class TorchAlign(nn.Module):
   """The alignment of audio to the video frames (Eqs. 4-6)."""
 
   def __init__(self, size: int, places: int):
@@ -131,27 +131,27 @@ class Align(nn.Module):
     return torch.einsum('btw,btwc->btc', weights, nearby(audio))
 
 
-class Encoder(nn.Module):
+class TorchEncoder(nn.Module):
   """Audio and vision in one stream of states (Eqs. 1-6)."""
 
   def __init__(
     self,
     cells: int,
     widths: Mapping[str, int],
-    config: settings.Model,
+    config: settings.ModelConfig,
     packed: bool,
   ):
     super().__init__()
     size = config.hidden_size
     self.streams = [name for name in config.streams if name != AUDIO]
     self.audio_hidden = nn.Linear(widths[AUDIO], cells)
-    self.audio_lstm = LSTM(cells, cells, packed)
+    self.audio_lstm = TorchLSTM(cells, cells, packed)
     self.hidden = nn.ModuleDict(
       {name: nn.Linear(widths[name], size) for name in self.streams}
     )
     self.visual_hidden = nn.Linear(size * len(self.streams), cells)
-    self.alignment = Align(cells, 2 * config.alignment.half_window)
-    self.lstm = LSTM(2 * cells, cells, packed)
+    self.alignment = TorchAlign(cells, 2 * config.alignment.half_window)
+    self.lstm = TorchLSTM(2 * cells, cells, packed)
     self.dropout = nn.Dropout(config.dropout)
 
   def forward(self, batch: Clips):
@@ -169,20 +169,20 @@ class Encoder(nn.Module):
     return self.lstm(torch.cat([aligned, frames], -1), batch.visual_length)
 
 
-class Proposed(nn.Module):
+class TorchProposed(nn.Module):
   """Perception attention over the states (Eqs. 9-11)."""
 
   def __init__(
     self,
     widths: Mapping[str, int],
-    config: settings.Model,
+    config: settings.ModelConfig,
     classes: int,
     packed: bool = False,
   ):
     super().__init__()
     cells, selector = config.lstm_cells, config.selector_cells
-    self.encoder = Encoder(cells, widths, config, packed)
-    self.selector = Encoder(selector, widths, config, packed)
+    self.encoder = TorchEncoder(cells, widths, config, packed)
+    self.selector = TorchEncoder(selector, widths, config, packed)
     self.w_state = nn.Linear(selector, config.embedding_size, bias=False)
     self.embeddings = nn.Linear(config.embedding_size, classes, bias=False)
     self.w_class = nn.Parameter(torch.empty(classes, cells))

@@ -1,4 +1,4 @@
-"""Clips -> padded batches, by pure functions of (seed, epoch, host).
+"""Clips -> padded batches, by pure functions of (seed, epoch).
 
 Clips of like length go together and are padded to one of a few lengths, so
 that only so many shapes are compiled. An epoch has every clip exactly once.
@@ -105,21 +105,6 @@ def _cut(
   return [order[start : start + batch_size] for start in starts]
 
 
-def host_rows(
-  indices: Int[np.ndarray, ' clips'], host: int, hosts: int
-) -> Int[np.ndarray, ' rows']:
-  """Returns one host's clips of a global batch, by their number.
-
-  Every host gets ceil(clips / hosts) rows, in the order of the hosts, which is
-  how JAX puts an array together that is sharded over processes; UNKNOWN stands
-  where there are too few clips.
-  """
-  rows = -(-len(indices) // hosts)
-  filled = np.full(rows * hosts, UNKNOWN)
-  filled[: len(indices)] = indices
-  return filled[host * rows : (host + 1) * rows]
-
-
 def collate(
   clips: Sequence[Clip],
   indices: Int[np.ndarray, ' taken'],
@@ -127,20 +112,16 @@ def collate(
   emotions: Sequence[str],
   streams: Sequence[str],
   rows: int,
-  host: tuple[int, int] = (0, 1),
 ) -> Batch:
   """Returns one batch of NumPy arrays, padded with zeros.
 
   Args:
     clips: all clips of the split; `check_streams` has seen them.
-    indices: the global batch: its clips, by their number.
-    buckets: the lengths to choose from; the longest clip of the global batch
-      decides, so that all hosts run one shape.
+    indices: the batch: its clips, by their number.
+    buckets: the lengths to choose from; the longest clip decides.
     emotions: the label's index is the place in this list.
     streams: names of the wanted streams; without 'audio' the batch has none.
-    rows: of the global batch, filler included.
-    host: this host's number and the number of hosts; the batch holds
-      ceil(rows / hosts) rows, this host's part.
+    rows: of the batch, padding rows included.
 
   Returns:
     float32 streams, int32 lengths and labels. A row without a clip has the
@@ -150,17 +131,14 @@ def collate(
     DataError: a label is not among the emotions.
   """
   pair = buckets.lengths[buckets.of([clips[i] for i in indices]).max()]
-  missing = np.full(rows - len(indices), UNKNOWN)
-  mine = host_rows(np.concatenate([indices, missing]), *host)
-  taken = {row: clips[i] for row, i in enumerate(mine) if i != UNKNOWN}
+  taken = {row: clips[i] for row, i in enumerate(indices)}
   padded = {}
   for name in streams:
     length = pair[0] if name == AUDIO else pair[1]
-    # Also a host without clips needs the width.
     width = clips[indices[0]].streams[name].shape[1]
-    padded[name] = _pad(name, taken, (len(mine), length, width))
-  lengths = np.zeros((2, len(mine)), np.int32)
-  label = np.full(len(mine), UNKNOWN, np.int32)
+    padded[name] = _pad(name, taken, (rows, length, width))
+  lengths = np.zeros((2, rows), np.int32)
+  label = np.full(rows, UNKNOWN, np.int32)
   for row, clip in taken.items():
     lengths[:, row] = clip.audio_length, clip.visual_length
   label[list(taken)] = labels(list(taken.values()), emotions)

@@ -69,8 +69,8 @@ def as_read(clips: Sequence[Clip], streams: Sequence[str]) -> list[Clip]:
   ]
 
 
-def source(config: Settings) -> str:
+def origin(config: Settings) -> store.Origin:
   """Returns what the config's store says of where its clips come from."""
   if config.data.store == 'synthetic':
-    return 'synthetic'
-  return store.source(os.path.expanduser(config.data.store))
+    return store.Origin('synthetic')
+  return store.origin(os.path.expanduser(config.data.store))

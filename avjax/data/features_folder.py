@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from avjax.clips import AUDIO, Clip
-from avjax.data import npy, store, table
+from avjax.data import clip_table, npy, store
 from avjax.errors import DataError
 
 SLACK = 2  # video frames: 80 ms, half of the paper's alignment window
@@ -28,7 +28,7 @@ _FORMS = 'FOLDER/<clip>.npz or FOLDER/<stream>/<clip>.npy'
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class ReadingReport:
   """What was read, what was not, and why."""
 
   widths: Mapping[str, int]  # of every stream
@@ -68,7 +68,7 @@ def read_folder(
   clips_csv: str | os.PathLike,
   columns: Mapping[str, str] | None = None,
   streams: Mapping[str, str] | None = None,
-) -> tuple[list[Clip], Report]:
+) -> tuple[list[Clip], ReadingReport]:
   """Returns the usable clips of a folder of arrays, and the report.
 
   Args:
@@ -85,14 +85,14 @@ def read_folder(
   """
   if not os.path.isdir(folder):
     raise DataError(f'{folder} is not a folder; give the one with the arrays')
-  return read_rows(folder, table.read(clips_csv, columns or {}), streams)
+  return read_rows(folder, clip_table.read(clips_csv, columns or {}), streams)
 
 
 def read_rows(
   folder: str | os.PathLike,
   rows: Sequence[Mapping[str, str]],
   streams: Mapping[str, str] | None = None,
-) -> tuple[list[Clip], Report]:
+) -> tuple[list[Clip], ReadingReport]:
   """Returns what `read_folder` does, for rows of another origin."""
   folder = pathlib.Path(folder)
   names = [row['clip'] for row in rows]
@@ -109,8 +109,8 @@ def read_rows(
       continue
     if frames:
       cut.append((name, frames))
-    clips.append(table.clip(row, kept))
-  report = Report(
+    clips.append(clip_table.clip(row, kept))
+  report = ReadingReport(
     widths=widths,
     labels=_count(clip.label or '' for clip in clips),
     speakers=_count(clip.speaker for clip in clips),

@@ -2,6 +2,7 @@
 
   line 1   {"schema": 1, "streams": {name: width}, "emotions": [label, ...],
             "source": text, "avjax": version, "sha256": of all the rest}
+            and, if it was extracted here, "extractor": fingerprint
   others   {"name", "file", "split", "label", "speaker", "lengths": {stream:
             frames}, "truth": {name: shape}, "sha256": of the file}
             and, where they are known, "corpus", "take", "source": SHA-256 of
@@ -10,6 +11,7 @@
 The text is judged by itself, before any clip's file is opened.
 """
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -35,11 +37,24 @@ FACTS = ('corpus', 'take', 'source', 'targets')
 """Fields that stand there only where they say something."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Origin:
+  """Where the clips of a store come from.
+
+  Attributes:
+    source: for people.
+    extractor: fingerprint of what their features were extracted with, or ''.
+  """
+
+  source: str
+  extractor: str = ''
+
+
 def dump(
   clips: Sequence[Clip],
   files: Sequence[str],
   hashes: Sequence[str],
-  source: str,
+  origin: Origin,
 ) -> bytes:
   """Returns the manifest of clips that lie in `files`."""
   lines = [
@@ -61,9 +76,11 @@ def dump(
     'schema': SCHEMA,
     'streams': {k: v.shape[1] for c in clips for k, v in c.streams.items()},
     'emotions': sorted({c.label for c in clips if c.label is not None}),
-    'source': source,
+    'source': origin.source,
     'avjax': avjax.__version__,
   }
+  if origin.extractor:
+    header['extractor'] = origin.extractor
   header['sha256'] = _digest(header, body)
   return json.dumps(header).encode() + b'\n' + body
 
@@ -98,13 +115,24 @@ def _open(folder: pathlib.Path) -> tuple[dict[str, Any], bytes]:
   return header, body
 
 
-def source(folder: pathlib.Path) -> str:
-  """Returns where the clips come from, as `dump` was told.
+def origin(folder: pathlib.Path) -> Origin:
+  """Returns where the clips come from, as `dump` recorded it.
 
   Raises:
     DataError: there is no manifest of this schema.
   """
-  return str(_open(folder)[0].get('source', ''))
+  header, _ = _open(folder)
+  text = str(header.get('source', ''))
+  return Origin(text, str(header.get('extractor') or extractor_in(text)))
+
+
+def extractor_in(source: str) -> str:
+  """Returns the extractor that a source names, or ''.
+
+  Only for stores and runs of version 0.1.0, which named it there alone.
+  """
+  found = re.search('; extractor ([0-9a-f]{64})$', source)
+  return found[1] if found else ''
 
 
 def load(

@@ -82,8 +82,14 @@ def _moments(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
   return mean, np.where(varies, deviation, 1.0)
 
 
-def by_name(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+def by_name(
+  clips: Sequence[Clip], remedy: str = 'set data.protocol to loso'
+) -> dict[str, list[Clip]]:
   """Returns the clips by the store's own splits, those that have clips.
+
+  Args:
+    clips: of a store.
+    remedy: what the error advises, beside mending the store.
 
   Raises:
     DataError: the name of a split is none of the usual ones.
@@ -100,7 +106,7 @@ def by_name(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
     found = ', '.join(sorted({repr(clip.split) for clip in unknown}))
     raise DataError(
       f'the split of {listed(unknown)} is {found}; it must be train,'
-      ' validation or test, or set data.protocol to loso'
+      f' validation or test, or {remedy}'
     )
   return {name: part for name, part in parts.items() if part}
 

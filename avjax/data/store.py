@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from avjax import files
 from avjax.clips import AUDIO, Clip
 from avjax.data import manifest, npy
+from avjax.data.manifest import Origin
 from avjax.errors import DataError
 
 TRUTH = 'truth.'
@@ -58,7 +60,10 @@ def check_new(folder: str | os.PathLike) -> None:
 
 
 def write(
-  folder: str | os.PathLike, clips: Sequence[Clip], source: str = ''
+  folder: str | os.PathLike,
+  clips: Sequence[Clip],
+  source: str = '',
+  extractor: str = '',
 ) -> None:
   """Returns nothing; leaves the clips as a store in a new folder.
 
@@ -66,6 +71,7 @@ def write(
     folder: new or empty.
     clips: at least one; streams of one name have one width.
     source: where the clips come from, for people.
+    extractor: fingerprint of what their features were extracted with, or ''.
 
   Raises:
     DataError: the folder is not empty, a clip could not be read back, or the
@@ -74,19 +80,19 @@ def write(
   folder = pathlib.Path(folder)
   check_new(folder)
   _check(folder, clips)
-  files, hashes = [], []
+  names, hashes = [], []
   try:
     (folder / 'clips').mkdir(parents=True)
     for i, clip in enumerate(clips):
       # The number makes it unique; the name is for people who look for a clip.
       slug = re.sub('[^A-Za-z0-9._-]+', '_', clip.name)[:80]
       file, data = f'clips/{i:06d}-{slug}.npz', _pack(clip)
-      put(folder / file, data)
-      files.append(file)
+      files.put(folder / file, data)
+      names.append(file)
       hashes.append(hashlib.sha256(data).hexdigest())
     _sync(folder / 'clips')
-    text = manifest.dump(clips, files, hashes, source)
-    put(folder / manifest.NAME, text)
+    text = manifest.dump(clips, names, hashes, Origin(source, extractor))
+    files.put(folder / manifest.NAME, text)
     _sync(folder)
   except OSError as error:
     raise DataError(
@@ -117,13 +123,13 @@ def read(folder: str | os.PathLike) -> list[Clip]:
   return clips
 
 
-def source(folder: str | os.PathLike) -> str:
-  """Returns where a store says that its clips come from, for people.
+def origin(folder: str | os.PathLike) -> Origin:
+  """Returns where a store says that its clips come from.
 
   Raises:
     DataError: there is no store.
   """
-  return manifest.source(pathlib.Path(folder))
+  return manifest.origin(pathlib.Path(folder))
 
 
 def fingerprint(clips: Sequence[Clip]) -> str:
@@ -181,16 +187,6 @@ def _pack(clip: Clip) -> bytes:
   for name, value in clip.truth.items():
     arrays[TRUTH + name] = np.asarray(value).astype('<i8', casting='safe')
   return npy.pack(arrays)
-
-
-def put(path: pathlib.Path, data: bytes) -> None:
-  """Writes a file that is there whole or not at all."""
-  partial = path.with_name(path.name + '.tmp')
-  with open(partial, 'wb') as file:
-    file.write(data)
-    file.flush()
-    os.fsync(file.fileno())
-  os.replace(partial, path)
 
 
 def _sync(folder: pathlib.Path) -> None:

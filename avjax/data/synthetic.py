@@ -31,7 +31,7 @@ import dataclasses
 import numpy as np
 
 from avjax.clips import EMOTIONS, Clip, centre
-from avjax.settings import Synthetic
+from avjax.settings import SyntheticConfig
 
 AUDIO_RATE = 1.25  # audio frames a video frame: 31.25 Hz and 25 Hz
 LAGS = (-2, -1, 0, 1)  # audio frames off p_t: the window's places for w = 2
@@ -120,7 +120,7 @@ class _Script:
 
 
 def _script(
-  settings: Synthetic, random: np.random.Generator, label: int
+  settings: SyntheticConfig, random: np.random.Generator, label: int
 ) -> _Script:
   """Returns a clip's script, drawn at random around its label."""
   frames = int(random.integers(settings.shortest, settings.longest + 1))
@@ -155,7 +155,10 @@ def _script(
 
 
 def _voice(
-  settings: Synthetic, random: np.random.Generator, code: Codes, script: _Script
+  settings: SyntheticConfig,
+  random: np.random.Generator,
+  code: Codes,
+  script: _Script,
 ) -> np.ndarray:
   """Returns the audio of a script, (Ta, 50) float32."""
   shape = script.audio_frames, _WIDTH['audio']
@@ -168,7 +171,7 @@ def _voice(
 
 
 def _face(
-  settings: Synthetic,
+  settings: SyntheticConfig,
   random: np.random.Generator,
   code: Codes,
   script: _Script,
@@ -186,7 +189,7 @@ def _face(
 
 
 def _clip(
-  settings: Synthetic,
+  settings: SyntheticConfig,
   code: Codes,
   offset: dict[str, np.ndarray],
   split: str,
@@ -211,7 +214,7 @@ def _clip(
   return {'audio': voice, 'shape': shape, 'appearance': appearance}, truth
 
 
-def _offset(settings: Synthetic, split: str, speaker: int):
+def _offset(settings: SyntheticConfig, split: str, speaker: int):
   """Returns stream -> (width,) float32: what a speaker adds everywhere."""
   random = _generator(settings.seed, _SPEAKERS, SPLITS.index(split), speaker)
   return {
@@ -220,7 +223,7 @@ def _offset(settings: Synthetic, split: str, speaker: int):
   }
 
 
-def make(settings: Synthetic) -> list[Clip]:
+def make(settings: SyntheticConfig) -> list[Clip]:
   """Returns the corpus: the clips of training, validation and test, in order.
 
   Emotions take turns within a split, so that it is balanced as exactly as its

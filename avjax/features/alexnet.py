@@ -215,7 +215,7 @@ class AlexNet(nn.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
+class FaceNetwork:
   """An AlexNet that measures faces: made by `seeded`, or read from a file.
 
   Attributes:
@@ -297,8 +297,12 @@ def initial(module: nn.Module, seed: int) -> dict[str, Any]:
   return jax.tree.map(draw, shapes(module))
 
 
-def seeded(seed: int) -> Network:
+def seeded(seed: int) -> FaceNetwork:
   """Returns a network of random weights, whose description says so."""
   weights = initial(Convolutions(), seed)
-  about = f'alexnet: untrained, random weights of seed {seed}'
-  return Network('caffe', weights, about)
+  return FaceNetwork('caffe', weights, untrained(seed))
+
+
+def untrained(seed: int) -> str:
+  """Returns the description of a network with random weights."""
+  return f'alexnet: untrained, random weights of seed {seed}'

@@ -21,10 +21,11 @@ from collections.abc import Callable, Iterator, Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from avjax.data import npy, store
+from avjax import files
+from avjax.data import npy
 from avjax.errors import ConfigError, DataError
 from avjax.features import alexnet
-from avjax.features.alexnet import Network
+from avjax.features.alexnet import FaceNetwork
 
 _ABOUT = 'about'
 _ABOUT_BYTES = 1 << 16
@@ -48,7 +49,7 @@ class _Entry:
   read: Callable[[], np.ndarray]
 
 
-def read(path: str | os.PathLike) -> Network:
+def read(path: str | os.PathLike) -> FaceNetwork:
   """Returns the network of a file of weights.
 
   Raises:
@@ -75,10 +76,10 @@ def read(path: str | os.PathLike) -> Network:
     raise DataError(
       f'{path}: is damaged ({error!r:.100}); {_WANTED}'
     ) from error
-  return Network(arrangement, variables, description)
+  return FaceNetwork(arrangement, variables, description)
 
 
-def write(path: str | os.PathLike, network: Network) -> None:
+def write(path: str | os.PathLike, network: FaceNetwork) -> None:
   """Returns nothing; leaves a file that `read` takes, whole or not at all."""
   arrangement = network.arrangement
   about = {
@@ -92,7 +93,7 @@ def write(path: str | os.PathLike, network: Network) -> None:
       if part == 'kernel':
         outward = outward.transpose(3, 2, 0, 1) / _pixel(arrangement, layer)
       arrays[layer + _ENDINGS[part][0]] = outward
-  store.put(pathlib.Path(path), npy.pack(arrays))
+  files.put(pathlib.Path(path), npy.pack(arrays))
 
 
 @contextlib.contextmanager

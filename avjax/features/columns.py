@@ -16,10 +16,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from avjax.clips import RawClip
+from avjax.clips import Note, RawClip
 from avjax.errors import DataError
 from avjax.features import audio, crops, landmark_files, landmarks, media
-from avjax.settings import Features
+from avjax.settings import FeaturesConfig
 from avjax.shapes import Bool, Float
 
 POINTS = 49  # landmarks; each is two columns
@@ -39,7 +39,7 @@ class Columns:
 
   arrays: Mapping[str, Float[np.ndarray, '_ _']]
   found: Bool[np.ndarray, ' T']
-  notes: tuple[str, ...]
+  notes: tuple[Note, ...]
   seconds: Mapping[str, float]
 
 
@@ -51,7 +51,7 @@ class Measure:
     network: the AlexNet, which only the appearance needs.
   """
 
-  def __init__(self, settings: Features, network=None):
+  def __init__(self, settings: FeaturesConfig, network=None):
     self._settings = settings
     audio.width(settings.preset)  # refuses one that is not there
     self._decoder = media.Decoder()
@@ -92,7 +92,7 @@ class Measure:
       arrays['audio'] = heard.astype(np.float32)
       seconds['audio'] = time.perf_counter() - start
       if raw.audible.any() and not np.ptp(raw.waveform):
-        notes.append('the sound is silent throughout')
+        notes.append(Note('silent', 'the sound is silent throughout'))
     if self._sees:
       start = time.perf_counter()
       points, found = self._landmarks(raw, folder)
@@ -101,7 +101,8 @@ class Measure:
       seconds['landmarks'] = time.perf_counter() - start
       if raw.frames is not None and not found.all():
         seen = f'in {found.sum()} of {len(found)} frames'
-        notes.append(f'a face {seen}' if found.any() else 'no face')
+        text = f'a face {seen}' if found.any() else 'no face'
+        notes.append(Note('face', text))
       if 'appearance' in self._settings.streams:
         start = time.perf_counter()
         arrays['pool5'] = self._pool5(raw, points, found)

@@ -3,7 +3,9 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from avjax.clips import Note
 
 COUNTS = ('expected', 'usable', 'partial', 'silent', 'faceless', 'broken')
 
@@ -27,25 +29,25 @@ class Row:
   sha256: str
   frames: int
   faces: int
-  notes: tuple[str, ...]
+  notes: tuple[Note, ...]
   failure: str
 
   def counts(self, faces_wanted: bool) -> tuple[bool, ...]:
     """Returns which of COUNTS the clip belongs to."""
     usable = not self.failure
-    text = ' '.join(self.notes)
+    kinds = {note.kind for note in self.notes}
     return (
       True,
       usable,
-      usable and 'partial' in text,
-      usable and ('no sound' in text or 'silent' in text),
+      usable and 'partial' in kinds,
+      usable and bool(kinds & {'no sound', 'silent'}),
       usable and faces_wanted and not self.faces,
       not usable,
     )
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class CorpusReport:
   """The rows, whether faces were looked for, and lines about the extractor."""
 
   rows: tuple[Row, ...]
@@ -79,7 +81,7 @@ class Report:
         yield f'left out {row.clip}: {row.failure}'
     for row in self.rows:
       if row.notes:
-        yield f'{row.clip}: {"; ".join(row.notes)}'
+        yield f'{row.clip}: {_listed(row.notes)}'
 
   def table(self) -> str:
     """Returns a CSV table: where every clip of the store comes from."""
@@ -88,11 +90,13 @@ class Report:
     names = [field.name for field in dataclasses.fields(Row)]
     writer.writerow(names)
     for row in self.rows:
-      values = [getattr(row, name) for name in names]
-      writer.writerow(
-        '; '.join(v) if isinstance(v, tuple) else v for v in values
-      )
+      values = {name: getattr(row, name) for name in names}
+      writer.writerow((values | {'notes': _listed(row.notes)}).values())
     return text.getvalue()
+
+
+def _listed(notes: Sequence[Note]) -> str:
+  return '; '.join(note.text for note in notes)
 
 
 def _line(title: str, values) -> str:

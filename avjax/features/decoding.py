@@ -91,7 +91,10 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
 
 
 def _assemble(
-  picture: Picture, sound: Sound, faults: list[str], notes: list[str]
+  picture: Picture,
+  sound: Sound,
+  faults: list[str],
+  notes: list[tuple[str, str]],
 ) -> tuple[dict[str, Any], list[np.ndarray]]:
   """Returns the header and the arrays of what was decoded."""
   length = len(picture.frames) or -(-sound.end * FRAME_RATE // 1)
@@ -100,15 +103,17 @@ def _assemble(
     raise Refused(f'nothing of its picture and sound can be decoded{reason}')
   waveform, audible, bad = sound.render(length)
   if not picture.frames:
-    notes.append('no picture')
+    notes.append(('no picture', 'no picture'))
   if not audible.any():
-    notes.append('no sound')
+    notes.append(('no sound', 'no sound'))
   if faults:
-    notes.append(f'damaged: {len(faults)} of its packets cannot be decoded')
+    text = f'damaged: {len(faults)} of its packets cannot be decoded'
+    notes.append(('damaged', text))
   if sound.faults:
-    notes.append(f'{sound.faults} blocks of sound have another sample rate')
+    text = f'{sound.faults} blocks of sound have another sample rate'
+    notes.append(('sound', text))
   if bad:
-    notes.append(f'{bad} samples of its sound are not numbers')
+    notes.append(('sound', f'{bad} samples of its sound are not numbers'))
   header = {
     'length': length,
     'shape': picture.frames[0].shape if picture.frames else None,
@@ -117,8 +122,8 @@ def _assemble(
   return header, [*picture.frames, waveform, audible]
 
 
-def _partial(box, video, audio, picture, sound, zero) -> list[str]:
-  """Returns a note where the file holds less than it declares, or none.
+def _partial(box, video, audio, picture, sound, zero) -> list[tuple[str, str]]:
+  """Returns (kind, text) where the file holds less than it declares, or none.
 
   A file that was cut short often ends without any error.
   """
@@ -133,7 +138,8 @@ def _partial(box, video, audio, picture, sound, zero) -> list[str]:
     pairs = [(max(end for _, end in ends), declared - zero)]
   for end, declared in sorted(pairs, key=lambda pair: pair[0] - pair[1]):
     if end < PARTIAL * declared:
-      return [f'partial: {float(end):.2f} of {float(declared):.2f} s decoded']
+      seconds = f'{float(end):.2f} of {float(declared):.2f} s'
+      return [('partial', f'partial: {seconds} decoded')]
   return []
 
 

@@ -14,19 +14,20 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from avjax.data import store, table
+from avjax import files
+from avjax.data import clip_table, store
 from avjax.data.corpora import catalogue, listing
-from avjax.data.corpora.files import digest
+from avjax.data.corpora.tree import digest
 from avjax.errors import ConfigError, DataError
 from avjax.features import extractor as extractors
 from avjax.features import fitting, work_folder, workers
-from avjax.features.corpus_report import Report, Row
+from avjax.features.corpus_report import CorpusReport, Row
 from avjax.features.work_folder import Measured
-from avjax.settings import Features
+from avjax.settings import FeaturesConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class ExtractionRequest:
   """What bin/extract is asked for.
 
   Attributes:
@@ -47,7 +48,7 @@ class Request:
   corpus: pathlib.Path
   out: pathlib.Path
   clips: pathlib.Path
-  settings: Features
+  settings: FeaturesConfig
   fit_on: str = 'training'
   faces: str = ''
   extractor: str = ''
@@ -71,7 +72,7 @@ Progress = Callable[[int, int, str], None]
 """Called with clips done, clips in all and the name of the last."""
 
 
-def finished(request: Request) -> str | None:
+def finished(request: ExtractionRequest) -> str | None:
   """Returns the report of a store that is finished; None where there is none.
 
   Raises:
@@ -99,9 +100,9 @@ def finished(request: Request) -> str | None:
   return report
 
 
-def run(
-  request: Request, progress: Progress
-) -> tuple[Report, dict[str, float]]:
+def extract(
+  request: ExtractionRequest, progress: Progress
+) -> tuple[CorpusReport, dict[str, float]]:
   """Returns the report, and the seconds of every stage over all processes.
 
   Raises:
@@ -117,7 +118,7 @@ def run(
     mine = mine[request.shard[0] - 1 :: request.shard[1]]
   work_folder.begin(request.work, request.settings)
   measured, failed, seconds = _measure(request, rows, sources, mine, progress)
-  report = Report(
+  report = CorpusReport(
     tuple(
       Row(
         clip=rows[k]['clip'],
@@ -175,11 +176,11 @@ def shard(text: str | None) -> tuple[int, int] | None:
 
 
 def _read(
-  request: Request,
+  request: ExtractionRequest,
 ) -> tuple[list[dict[str, str]], list[pathlib.Path | str], list[str]]:
   """Returns a row a clip, its file or why there is none, and what to tell."""
   if not request.named:
-    rows = table.read(request.clips, {})
+    rows = clip_table.read(request.clips, {})
     return rows, _sources(request.corpus, [row['clip'] for row in rows]), []
   found = catalogue.read(request.named, request.corpus)
   sources = [request.corpus / entry.path for entry in found.entries]
@@ -218,7 +219,7 @@ def _sources(
 
 
 def _measure(
-  request: Request,
+  request: ExtractionRequest,
   rows: Sequence[Mapping[str, str]],
   sources: Sequence[pathlib.Path | str],
   mine: Sequence[int],
@@ -242,7 +243,9 @@ def _measure(
   if tasks:
     progress(done, len(mine), '')
   seconds: dict[str, float] = defaultdict(float)
-  for k, outcome in workers.run(tasks, request.settings, request.workers):
+  for k, outcome in workers.measure_all(
+    tasks, request.settings, request.workers
+  ):
     done += 1
     progress(done, len(mine), rows[k]['clip'])
     for stage, taken in outcome.seconds.items():
@@ -261,7 +264,7 @@ def _measure(
 
 
 def _check_corpus(
-  request: Request,
+  request: ExtractionRequest,
   fitted: extractors.Extractor,
   rows: fitting.Rows,
   measured: Mapping[int, Measured],
@@ -277,20 +280,22 @@ def _check_corpus(
     )
 
 
-def _write(request: Request, rows, measured, fitted, report: Report) -> None:
+def _write(
+  request: ExtractionRequest, rows, measured, fitted, report: CorpusReport
+) -> None:
   """Leaves the finished store in OUT, in one step."""
   clips = []
   for k, part in measured.items():
-    clips.append(table.clip(rows[k], fitted(part.columns()), part.sha256))
+    clips.append(clip_table.clip(rows[k], fitted(part.columns()), part.sha256))
   place = request.work / 'store'
   shutil.rmtree(place, ignore_errors=True)
   origin = request.named or request.clips.name
   facts = [f'extracted from {origin}', *fitted.about]
   source = '; '.join([*facts, f'extractor {fitted.fingerprint}'])
-  store.write(place, clips, source=source)
+  store.write(place, clips, source, fitted.fingerprint)
   fitted.save(place / extractors.FOLDER)
-  store.put(place / 'clips.csv', report.table().encode())
-  store.put(place / 'report.txt', f'{report}\n'.encode())
+  files.put(place / 'clips.csv', report.table().encode())
+  files.put(place / 'report.txt', f'{report}\n'.encode())
   if request.out.exists():
     request.out.rmdir()  # an empty one
   os.rename(place, request.out)

@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from avjax.data import npy, store
+from avjax import files
+from avjax.data import npy
 from avjax.errors import AvjaxError, DataError
 from avjax.features import whitening
 from avjax.features.columns import Columns
-from avjax.settings import Features, section
+from avjax.settings import FeaturesConfig, section
 from avjax.shapes import Float, Int
 
 FOLDER = 'extractor'
@@ -60,7 +61,7 @@ class Extractor:
     appearance: what is kept of pool5, or None.
   """
 
-  settings: Features
+  settings: FeaturesConfig
   corpus: str
   network: str
   about: tuple[str, ...]
@@ -104,6 +105,15 @@ class Extractor:
     }
 
   @property
+  def untrained(self) -> str:
+    """A line that says so where the face network has random weights, or ''."""
+    if not self.network or self.settings.alexnet:
+      return ''
+    from avjax.features import alexnet  # slow: Flax
+
+    return alexnet.untrained(self.settings.seed)
+
+  @property
   def fingerprint(self) -> str:
     """SHA-256 over the arrays, the settings and the corpus."""
     text = json.dumps(self._description(), sort_keys=True).encode()
@@ -116,14 +126,14 @@ class Extractor:
       from avjax.features import alexnet_weights
 
       alexnet_weights.write(folder / _WEIGHTS, network(self.settings))
-    store.put(folder / 'fitted.npz', npy.pack(self._arrays()))
+    files.put(folder / 'fitted.npz', npy.pack(self._arrays()))
     text = {**self._description(), 'fingerprint': self.fingerprint}
-    store.put(
+    files.put(
       folder / 'extractor.json', json.dumps(text, indent=2).encode() + b'\n'
     )
 
 
-def plain(settings: Features) -> dict[str, Any]:
+def plain(settings: FeaturesConfig) -> dict[str, Any]:
   """Returns the settings as JSON has them, the weights by their new name."""
   values = dataclasses.asdict(settings)
   values['streams'] = list(settings.streams)
@@ -149,7 +159,7 @@ def load(folder: str | os.PathLike) -> Extractor:
       parts.setdefault(part, {})[key] = array
     about['settings']['streams'] = tuple(about['settings']['streams'])
     made = Extractor(
-      section(Features, about['settings']),
+      section(FeaturesConfig, about['settings']),
       about['corpus'],
       about['network'],
       tuple(about['about']),
@@ -179,7 +189,7 @@ def load(folder: str | os.PathLike) -> Extractor:
   return made
 
 
-def network(settings: Features):
+def network(settings: FeaturesConfig):
   """Returns the AlexNet of the settings: from its file, or random.
 
   Raises:
@@ -196,7 +206,7 @@ def fit_appearance(
   frames: Float[np.ndarray, '_ P'],
   examples: Float[np.ndarray, 'examples P'],
   labels: Sequence[str],
-  settings: Features,
+  settings: FeaturesConfig,
 ) -> Kept:
   """Returns the values of pool5 to keep (Section 3.2), and their scale (ours).
 
@@ -206,9 +216,9 @@ def fit_appearance(
     labels: the emotion of each.
     settings: how many to keep, and the forest's seed.
   """
-  from avjax.features import selection
+  from avjax.features import random_forest
 
-  chosen = selection.fit(
+  chosen = random_forest.fit(
     examples, labels, settings.appearance_width, settings.seed
   )
   index = np.asarray(chosen.indices, np.int64)

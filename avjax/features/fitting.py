@@ -15,7 +15,7 @@ from avjax.features import extractor as extractors
 from avjax.features import whitening
 from avjax.features.columns import Columns
 from avjax.features.work_folder import Measured
-from avjax.settings import Features
+from avjax.settings import FeaturesConfig
 
 if TYPE_CHECKING:
   from avjax.features import alexnet
@@ -57,7 +57,7 @@ def fit(
   rows: Rows,
   measured: Mapping[int, Measured],
   chosen: Sequence[int],
-  settings: Features,
+  settings: FeaturesConfig,
   faces: str = '',
 ) -> extractors.Extractor:
   """Returns the extractor that is fitted on some clips and nothing else.
@@ -103,8 +103,8 @@ def fit(
 def _fit_appearance(
   rows: Rows,
   clips: Mapping[int, Columns],
-  settings: Features,
-  eyes: 'alexnet.Network',
+  settings: FeaturesConfig,
+  eyes: 'alexnet.FaceNetwork',
   faces: str,
 ) -> tuple[extractors.Kept, str]:
   """Returns what is kept of pool5, and a line that says by what."""
@@ -122,9 +122,9 @@ def _fit_appearance(
       ' shape out of --streams'
     )
   if faces:
-    from avjax.features import selection
+    from avjax.features import random_forest
 
-    images, labels = selection.read_images(afew.faces(faces))
+    images, labels = random_forest.read_images(afew.faces(faces))
     examples = eyes.pool5(images)
     how = f'random forest on {len(images)} faces of {faces}'
   else:

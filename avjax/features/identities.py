@@ -26,7 +26,7 @@ _SHIFT = 14  # pixels; as far as a crop of 227 moves in an image of 256
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
+class IdentityTraining:
   """The settings of a training; from Krizhevsky et al. but where it says ours.
 
   Attributes:
@@ -68,7 +68,7 @@ class Training:
 def train(
   folder: str | os.PathLike,
   workdir: str | os.PathLike,
-  settings: Training,
+  settings: IdentityTraining,
   tell: Callable[[dict[str, Any]], None],
   show: Callable[[int, int, str], None],
 ) -> Record:
@@ -125,7 +125,7 @@ def rule(momentum: float, decay: float) -> optax.GradientTransformation:
 
 def _epoch(
   module: alexnet.AlexNet,
-  settings: Training,
+  settings: IdentityTraining,
   people: persons.People,
   state: State,
   record: Record,
@@ -180,7 +180,7 @@ def _epoch(
 
 def _validate(
   module: alexnet.AlexNet,
-  settings: Training,
+  settings: IdentityTraining,
   part: persons.Part,
   parameters: Mapping[str, Any],
 ) -> tuple[float, float, list[pathlib.Path]]:

@@ -21,7 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from avjax.data import npy, store
+from avjax import files
+from avjax.data import npy
 from avjax.errors import CheckpointError, DataError
 from avjax.features import alexnet, alexnet_weights, persons
 
@@ -94,7 +95,7 @@ def begin(
     'validation_images': len(people.validation.paths),
     'versions': versions,
   }
-  store.put(path, json.dumps(content, indent=2).encode() + b'\n')
+  files.put(path, json.dumps(content, indent=2).encode() + b'\n')
 
 
 def save(
@@ -107,7 +108,7 @@ def save(
   """Leaves the files of an epoch; the last of them is what counts."""
   line = record.lines[-1]
   if line['best']:
-    network = alexnet.Network(
+    network = alexnet.FaceNetwork(
       arrangement,
       state[0]['convolutions'],
       f'alexnet: trained on {len(people.training.paths)} images of'
@@ -116,11 +117,11 @@ def save(
     )
     alexnet_weights.write(workdir / WEIGHTS, network)
   lines = ''.join(json.dumps(line) + '\n' for line in record.lines)
-  store.put(workdir / 'metrics.jsonl', lines.encode())
+  files.put(workdir / 'metrics.jsonl', lines.encode())
   text = json.dumps(dataclasses.asdict(record)).encode()
   arrays = {str(i): np.asarray(x) for i, x in enumerate(jax.tree.leaves(state))}
   arrays['record'] = np.frombuffer(text, np.uint8)
-  store.put(workdir / STATE, npy.pack(arrays))
+  files.put(workdir / STATE, npy.pack(arrays))
 
 
 def restored(workdir: pathlib.Path, like: State) -> tuple[State, Record]:

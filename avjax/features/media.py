@@ -24,7 +24,7 @@ from typing import Any, cast
 import numpy as np
 
 import avjax
-from avjax.clips import FRAME_RATE, SAMPLE_RATE, RawClip
+from avjax.clips import FRAME_RATE, SAMPLE_RATE, Note, RawClip
 from avjax.errors import ConfigError, DataError
 
 LIMIT_S = 60.0
@@ -90,7 +90,7 @@ class Decoder:
       raise DataError(f'{path} cannot be decoded: {header["fault"]}')
     frames, waveform, audible = arrays
     name = path.stem if name is None else name
-    notes = tuple(header['notes'])
+    notes = tuple(Note(*pair) for pair in header['notes'])
     return RawClip(name, frames, waveform, audible, header['length'], notes)
 
   def _ask(self, path: pathlib.Path) -> tuple[dict[str, Any], list]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from avjax.errors import DataError
-from avjax.features import selection
+from avjax.features import random_forest
 from avjax.shapes import Array, Float, Int
 
 
@@ -80,12 +80,12 @@ def find(folder: str | os.PathLike, share: float, seed: int) -> People:
       ' person'
     )
   inside = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-  images = {path.name: selection.image_files(path) for path in inside}
+  images = {path.name: random_forest.image_files(path) for path in inside}
   images = {name: paths for name, paths in images.items() if paths}
   if len(images) < 2:
     raise DataError(
       f'{folder} has images of {len(images)} people; give one with a folder of'
-      f' images ({", ".join(selection.ENDINGS)}) for each of two or more'
+      f' images ({", ".join(random_forest.ENDINGS)}) for each of two or more'
     )
   digest = hashlib.sha256()
   training: list[tuple[pathlib.Path, int]] = []
@@ -120,12 +120,16 @@ def batches(part: Part, order: np.ndarray, size: int) -> Iterator[Images]:
 
     def ask(first: int) -> list[concurrent.futures.Future]:
       chosen = order[first : first + size]
-      return [pool.submit(selection.read_image, part.paths[k]) for k in chosen]
+      return [
+        pool.submit(random_forest.read_image, part.paths[k]) for k in chosen
+      ]
 
     ahead = ask(0)
     for first in range(0, len(order), size):
       asked, ahead = ahead, ask(first + size)
-      crops = np.zeros((size, selection.SIDE, selection.SIDE, 3), np.uint8)
+      crops = np.zeros(
+        (size, random_forest.SIDE, random_forest.SIDE, 3), np.uint8
+      )
       labels = np.zeros(size, np.int32)
       weights = np.zeros(size, np.float32)
       unreadable = []

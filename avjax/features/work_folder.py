@@ -15,10 +15,12 @@ import pathlib
 import numpy as np
 
 import avjax
-from avjax.data import npy, store
+from avjax import files
+from avjax.clips import Note
+from avjax.data import npy
 from avjax.errors import AvjaxError, DataError
 from avjax.features.columns import Columns
-from avjax.settings import Features
+from avjax.settings import FeaturesConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Measured:
   path: pathlib.Path
   sha256: str
   found: np.ndarray
-  notes: tuple[str, ...]
+  notes: tuple[Note, ...]
 
   def columns(self) -> Columns:
     """Returns what was measured."""
@@ -39,7 +41,7 @@ class Measured:
     return Columns(arrays, found, self.notes, {})
 
 
-def begin(work: pathlib.Path, settings: Features) -> None:
+def begin(work: pathlib.Path, settings: FeaturesConfig) -> None:
   """Makes the work folder, or checks that it was begun with these settings.
 
   Raises:
@@ -53,7 +55,7 @@ def begin(work: pathlib.Path, settings: Features) -> None:
   try:
     (work / 'clips').mkdir(parents=True, exist_ok=True)
     if not place.exists():
-      store.put(place, text)
+      files.put(place, text)
     elif place.read_bytes() != text:
       raise DataError(
         f'{work} was begun with other settings; ask for those, or'
@@ -75,7 +77,10 @@ def read(path: pathlib.Path) -> Measured | None:
     arrays = npy.unpack(path.read_bytes())
     notes = json.loads(arrays['notes'].tobytes())
     return Measured(
-      path, arrays['sha256'].tobytes().hex(), arrays['found'], tuple(notes)
+      path,
+      arrays['sha256'].tobytes().hex(),
+      arrays['found'],
+      tuple(Note(*pair) for pair in notes),
     )
-  except (OSError, AvjaxError, KeyError, ValueError):
+  except (OSError, AvjaxError, KeyError, TypeError, ValueError):
     return None

@@ -18,11 +18,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from avjax.data import npy, store
-from avjax.data.corpora.files import digest
+from avjax import files
+from avjax.data import npy
+from avjax.data.corpora.tree import digest
 from avjax.errors import ConfigError, DataError
 from avjax.features import columns, extractor
-from avjax.settings import Features
+from avjax.settings import FeaturesConfig
 
 _THREADS = {
   'OMP_NUM_THREADS': '1',
@@ -49,14 +50,14 @@ class Task:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class MeasureOutcome:
   """How it went: why it failed, or '', and the seconds of every stage."""
 
   failure: str
   seconds: Mapping[str, float]
 
 
-def measure(settings: Features) -> columns.Measure:
+def measure(settings: FeaturesConfig) -> columns.Measure:
   """Returns what measures the clips.
 
   Raises:
@@ -68,9 +69,9 @@ def measure(settings: Features) -> columns.Measure:
   return columns.Measure(settings, network)
 
 
-def run(
-  tasks: Mapping[int, Task], settings: Features, workers: int
-) -> Iterator[tuple[int, Outcome]]:
+def measure_all(
+  tasks: Mapping[int, Task], settings: FeaturesConfig, workers: int
+) -> Iterator[tuple[int, MeasureOutcome]]:
   """Yields (key, outcome) of every task, as they end."""
   waiting = dict(tasks)
   while waiting:
@@ -82,13 +83,13 @@ def run(
     # show which.
     for key in list(waiting)[: workers + 1]:
       alone = {key: waiting.pop(key)}
-      died = (key, Outcome('the process that measured it died', {}))
+      died = (key, MeasureOutcome('the process that measured it died', {}))
       yield next(_together(alone, settings, 1), died)
 
 
 def _together(
-  tasks: Mapping[int, Task], settings: Features, workers: int
-) -> Iterator[tuple[int, Outcome]]:
+  tasks: Mapping[int, Task], settings: FeaturesConfig, workers: int
+) -> Iterator[tuple[int, MeasureOutcome]]:
   """Yields outcomes until all are there or a process has died."""
   with (
     _one_thread_each(),
@@ -127,7 +128,7 @@ def _one_thread_each() -> Iterator[None]:
 _measure: columns.Measure | None = None
 
 
-def _begin(settings: Features, parent: int) -> None:
+def _begin(settings: FeaturesConfig, parent: int) -> None:
   """Prepares a process of the pool."""
   global _measure
   threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -141,7 +142,7 @@ def _end_with(parent: int) -> None:
   os._exit(1)
 
 
-def _work(task: Task) -> Outcome:
+def _work(task: Task) -> MeasureOutcome:
   """Returns the outcome; the columns are in the task's file."""
   assert _measure is not None
   try:
@@ -152,12 +153,12 @@ def _work(task: Task) -> Outcome:
   except ConfigError:
     raise  # a package is missing: no clip will fare better
   except (DataError, OSError) as error:
-    return Outcome(' '.join(str(error).split()), {})
+    return MeasureOutcome(' '.join(str(error).split()), {})
   arrays = {
     **measured.arrays,
     'found': measured.found,
     'notes': np.frombuffer(json.dumps(measured.notes).encode(), np.uint8),
     'sha256': np.frombuffer(bytes.fromhex(digest(task.source)), np.uint8),
   }
-  store.put(pathlib.Path(task.target), npy.pack(arrays))
-  return Outcome('', {'decode': decoding, **measured.seconds})
+  files.put(pathlib.Path(task.target), npy.pack(arrays))
+  return MeasureOutcome('', {'decode': decoding, **measured.seconds})

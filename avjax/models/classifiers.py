@@ -19,6 +19,8 @@ from avjax.models.encoder import Encoder, encode, glorot
 from avjax.models.perception import attend
 from avjax.shapes import Array, Float, Int
 
+NETWORKS = ('average_pool5', 'last_time', 'average', 'proposed')
+
 
 @struct.dataclass
 class Prediction:
@@ -52,8 +54,8 @@ def build(config: Any, emotions: Sequence[str]) -> nn.Module:
   Raises:
     ConfigError: a setting that does not exist or cannot be.
   """
-  if not isinstance(config, settings.Model):
-    config = settings.section(settings.Model, config, 'model')
+  if not isinstance(config, settings.ModelConfig):
+    config = settings.section(settings.ModelConfig, config, 'model')
   if len(set(emotions)) < max(2, len(emotions)):
     raise ConfigError(
       f'the emotions are {tuple(emotions)}; at least two different ones are'
@@ -64,10 +66,10 @@ def build(config: Any, emotions: Sequence[str]) -> nn.Module:
       f'model.implementation is {config.implementation!r}; it must be one of '
       + ', '.join(IMPLEMENTATIONS)
     )
-  if config.variant not in settings.NETWORKS:
+  if config.variant not in NETWORKS:
     raise ConfigError(
       f'model.variant {config.variant} is no network; it must be one of '
-      + ', '.join(settings.NETWORKS)
+      + ', '.join(NETWORKS)
     )
   if config.variant == 'proposed':
     return Proposed(config, len(emotions))
@@ -77,7 +79,7 @@ def build(config: Any, emotions: Sequence[str]) -> nn.Module:
 class Pooled(nn.Module):
   """Average encoding (Eq. 8) or last-time encoding (Eq. 7); Section 2.2."""
 
-  settings: settings.Model
+  settings: settings.ModelConfig
   classes: int
 
   @nn.compact
@@ -111,7 +113,7 @@ class Pooled(nn.Module):
 class Proposed(nn.Module):
   """Perception attention over the states (Eqs. 9-11); Section 2.3."""
 
-  settings: settings.Model
+  settings: settings.ModelConfig
   classes: int
 
   @nn.compact

@@ -95,7 +95,7 @@ class Encoder(nn.Module):
   """
 
   cells: int
-  settings: settings.Model
+  settings: settings.ModelConfig
 
   @nn.compact
   def __call__(self, widths: Mapping[str, int]) -> Layers:
@@ -133,7 +133,7 @@ class Encoder(nn.Module):
 
 def encode(
   encoders: Mapping[str, Layers],
-  config: settings.Model,
+  config: settings.ModelConfig,
   audio: Float[Array, 'B Ta _'] | None,
   visual: Mapping[str, Float[Array, 'B T _']],
   audio_length: Int[Array, ' B'],
@@ -206,7 +206,7 @@ def _hidden(
   encoders: Mapping[str, Layers],
   layer: str,
   inputs: Float[Array, 'B T _'] | Mapping[str, Float[Array, 'B T _']],
-  config: settings.Model,
+  config: settings.ModelConfig,
   keys: Key[Array, ' B'] | None,
 ) -> dict[str, Float[Array, 'B T _']]:
   """Returns encoder -> a hidden layer's output, after dropout (Section 4.1).

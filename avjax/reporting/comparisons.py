@@ -5,17 +5,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from avjax.analysis import comparison
-from avjax.analysis.tables import Table
-from avjax.reporting.runs import Group
+from avjax.metrics import significance
+from avjax.reporting.markup import Table
+from avjax.runs.finished import Group
 
 NONE = '-'  # in the cell of what is not known
 
 
 def comparisons(groups: Sequence[Group]) -> Table:
-  """Returns every group against one: `proposed` if it is there."""
-  plain = [g for g in groups if g.first.title == 'proposed']
-  base = (plain or list(groups))[0]
+  """Returns every group against one: the paper's own if it is there."""
+  named = [g for g in groups if _is_reference(g)]
+  base = (named or list(groups))[0]
   rows = [
     (group.title, *_compared(base, group)) for group in groups if group != base
   ]
@@ -30,6 +30,12 @@ def comparisons(groups: Sequence[Group]) -> Table:
       ' only one of them has right. t-test: over common seeds or over folds.',
     ),
   )
+
+
+def _is_reference(group: Group) -> bool:
+  """Says whether a group is the paper's network, nothing changed."""
+  run = group.first
+  return run.model.reference and not run.streams and not run.changed
 
 
 def rightness(group: Group) -> dict[str, float]:
@@ -52,7 +58,7 @@ def by_speaker(group: Group, values: dict[str, float], form: str = '') -> str:
   clusters = [speakers[clip] for clip in values]
   if len(set(clusters)) < 2:
     return NONE
-  bounds = comparison.clustered_bootstrap(
+  bounds = significance.clustered_bootstrap(
     np.array([*values.values()]), clusters
   )
   low, high = (format(100 * bound, f'{form}.1f') for bound in bounds)
@@ -90,7 +96,7 @@ def _mcnemar(base: Group, other: Group) -> str:
     dict(zip(p.clips, p.right, strict=True))
     for p in (run.predictions['test'] for run in pair)
   ]
-  test = comparison.mcnemar(
+  test = significance.mcnemar(
     np.array([*right[0].values()]),
     np.array([right[1][clip] for clip in right[0]]),
   )
@@ -115,7 +121,7 @@ def _t_test(base: Group, other: Group) -> str:
     what, values = f'{len(folds[0])} folds', folds
   else:
     return NONE
-  test = comparison.paired_t(*values)
+  test = significance.paired_t(*values)
   if math.isnan(test.p):
     return f'{what}: no deviation'
   return f'{what}: t = {test.t:.2f}, {_p(test.p)}'.replace(

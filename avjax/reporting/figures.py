@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from avjax.analysis import figures, maps, page, statistics
-from avjax.analysis.page import Page
+from avjax import files
 from avjax.clips import Clip
 from avjax.errors import DataError
-from avjax.reporting.runs import Run
-from avjax.training import evaluation, records
-from avjax.training.evaluate import Outcome
+from avjax.metrics import classification, maps
+from avjax.reporting import page, plots
+from avjax.reporting.page import Page
+from avjax.runs import evaluation
+from avjax.runs.finished import FinishedRun
+from avjax.training.outcome import Outcome
 
 WIDTH = 3.35  # inches: a column of a paper
 _LEFT, _RIGHT, _TOP, _TITLE, _AXIS, _LINE = 0.78, 0.12, 0.08, 0.26, 0.42, 0.14
@@ -30,7 +32,7 @@ class Study:
     embeddings: before and after training, or None for a model without.
   """
 
-  run: Run
+  run: FinishedRun
   clips: Sequence[Clip]
   outcome: Outcome
   embeddings: tuple[np.ndarray, np.ndarray] | None
@@ -88,16 +90,16 @@ class Figure:
   text: str
 
 
-def study(run: Run) -> Study:
+def study(run: FinishedRun) -> Study:
   """Returns what the figures of a run are made from.
 
   Raises:
     AvjaxError: its store or its best state is not there.
   """
-  finished = evaluation.open_run(run.folder)
-  clips = [c for c in finished.clips(run.shown) if c.label is not None]
-  outcome, _ = finished.predict(clips)
-  return Study(run, clips, outcome, finished.embeddings(clips))
+  trained = evaluation.open_run(run.folder)
+  clips = [c for c in trained.clips(run.shown) if c.label is not None]
+  outcome, _ = trained.predict(clips)
+  return Study(run, clips, outcome, trained.embeddings(clips))
 
 
 def of(one: Study, names: Sequence[str] = ()) -> list[Figure]:
@@ -141,7 +143,7 @@ def figure_2(one: Study, chosen: Sequence[int]) -> Figure:
   )
   drawn = _stacked(
     one,
-    [(k, 0.62, lambda ax, k=k: figures.alignment_map(ax, weights[k]))
+    [(k, 0.62, lambda ax, k=k: plots.alignment_map(ax, weights[k]))
      for k in chosen],
     (said, "Each row's largest weight is 1.", *one.run.audit),
   )  # fmt: skip
@@ -169,14 +171,14 @@ def figure_3(one: Study, chosen: Sequence[int]) -> Figure:
   height = max(0.7, 0.15 * len(names))
   drawn = _stacked(
     one,
-    [(k, height, lambda ax, k=k: figures.attention_map(ax, attention[k], names))
+    [(k, height, lambda ax, k=k: plots.attention_map(ax, attention[k], names))
      for k in chosen],
     (said, "Each row's largest attention is 1.", *one.run.audit),
   )  # fmt: skip
   return Figure('figure-3', drawn, numbers, f'Perception attention. {said}')
 
 
-def figure_4(run: Run, before: np.ndarray, after: np.ndarray) -> Figure:
+def figure_4(run: FinishedRun, before: np.ndarray, after: np.ndarray) -> Figure:
   """Returns the embeddings before and after training."""
   moved = maps.movement(before, after)
   first, last, share = maps.plane(before, after)
@@ -198,15 +200,15 @@ def figure_4(run: Run, before: np.ndarray, after: np.ndarray) -> Figure:
   sheet = _sheet(2.0 + _AXIS, (said, *run.audit))
   names = [sheet.fit(n, 0.75, fontsize=page.SMALL)[0] for n in run.emotions]
   ax = sheet.axes(0.62, _TOP, 1.72, 2.0)
-  figures.embedding_plane(ax, first, last, names)
+  plots.embedding_plane(ax, first, last, names)
   return Figure('figure-4', sheet.figure, numbers, f'Embeddings. {said}')
 
 
-def figure_5(run: Run) -> Figure:
+def figure_5(run: FinishedRun) -> Figure:
   """Returns the confusion of the clips that are shown."""
   counts = run.predictions[run.shown].counts
-  recall = statistics.row_percentages(counts).diagonal()
-  uar = 100 * statistics.unweighted_recall(counts)
+  recall = classification.row_percentages(counts).diagonal()
+  uar = 100 * classification.unweighted_recall(counts)
   accuracy = 100 * counts.trace() / counts.sum()
   said = (
     f'{counts.sum()} {run.shown} clips, percent of each true emotion; accuracy'
@@ -216,7 +218,7 @@ def figure_5(run: Run) -> Figure:
   sheet = _sheet(size + 0.75, (said, *run.audit))
   names = [sheet.fit(n, 0.62, fontsize=page.SMALL)[0] for n in run.emotions]
   ax = sheet.axes(_LEFT + 0.1, _TOP, size, size)
-  figures.confusion_matrix(ax, counts, names)
+  plots.confusion_matrix(ax, counts, names)
   each = ', '.join(
     f'{name} {value:.1f} %'
     for name, value in zip(run.emotions, recall, strict=True)
@@ -231,7 +233,7 @@ def figure_5(run: Run) -> Figure:
 def write(made: Sequence[Figure], folder: pathlib.Path) -> None:
   """Writes each figure as .png and .pdf, and figures.json."""
   numbers = {figure.name: figure.numbers for figure in made}
-  records.write_json(folder / 'figures.json', numbers)
+  files.write_json(folder / 'figures.json', numbers)
   for figure in made:
     for suffix in ('.png', '.pdf'):
       page.save(figure.figure, folder / f'{figure.name}{suffix}')
@@ -250,7 +252,7 @@ def _sheet(height: float, notes: Sequence[str]) -> Page:
   sheet.resize(low + (len(lines) + 0.6) * _LINE)
   for k, line in enumerate(lines):
     y = low + (k + 0.8) * _LINE
-    sheet.text(0.06, y, line, fontsize=figures.CELL)
+    sheet.text(0.06, y, line, fontsize=plots.CELL)
   return sheet
 
 
@@ -267,6 +269,6 @@ def _stacked(one: Study, panels, notes: Sequence[str]):
     text, _ = sheet.fit(text, WIDTH - _LEFT, fontsize=page.NORMAL)
     width = WIDTH - _LEFT - _RIGHT
     ax = sheet.axes(_LEFT, y + _TITLE, width, height)
-    figures.heading(paint(ax), text)
+    plots.heading(paint(ax), text)
     y += taken
   return sheet.figure

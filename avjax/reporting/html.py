@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from avjax.analysis import figures as panels
-from avjax.analysis import page, tables
-from avjax.analysis.page import Page
 from avjax.errors import AvjaxError
-from avjax.reporting import figures
+from avjax.reporting import figures, markup, page, plots
 from avjax.reporting import tables as paper_tables
-from avjax.reporting.runs import Group, Run
+from avjax.reporting.page import Page
+from avjax.runs.finished import FinishedRun, Group
 
 STYLE = """
 :root { color-scheme: light; }
@@ -148,10 +146,10 @@ def _section(name: str, title: str, body: str) -> str:
 
 
 def _tables(groups: Sequence[Group]) -> str:
-  return ''.join(tables.as_html(table) for table in paper_tables.of(groups))
+  return ''.join(markup.as_html(table) for table in paper_tables.of(groups))
 
 
-def _run(run: Run, clips: int, number: int) -> str:
+def _run(run: FinishedRun, clips: int, number: int) -> str:
   """Returns figures, curves and clips of one run."""
   parts = [_found(run)]
   try:
@@ -198,7 +196,7 @@ def _curve(name: str, epochs, what: str) -> tuple[Any, str]:
   """Returns a figure of the curves, and what they say in words."""
   sheet = Page(figures.WIDTH)
   sheet.resize(2.1)
-  panels.curve(sheet.axes(0.6, 0.1, 2.6, 1.5), epochs, what)
+  plots.curve(sheet.axes(0.6, 0.1, 2.6, 1.5), epochs, what)
   last, key = epochs[-1], f'validation_{what}'
   best = [line for line in epochs if line['best']]
   text = (
@@ -277,7 +275,7 @@ def _maps(study: figures.Study, k: int) -> str:
   rows, said = [], []
   if attention is not None:
     height = max(0.7, 0.15 * len(names))
-    rows.append((height, lambda ax: panels.attention_map(ax, attention, names)))
+    rows.append((height, lambda ax: plots.attention_map(ax, attention, names)))
     n = int(study.outcome.predicted[k])
     over = attention[n] * attention.shape[1]
     said.append(
@@ -286,7 +284,7 @@ def _maps(study: figures.Study, k: int) -> str:
       f' {_half(attention[n])} frames.'
     )
   if weights is not None:
-    rows.append((0.62, lambda ax: panels.alignment_map(ax, weights)))
+    rows.append((0.62, lambda ax: plots.alignment_map(ax, weights)))
     mean = ', '.join(f'{x:.2f}' for x in weights.mean(0))
     said.append(f'Mean alignment weights, earliest place first: {mean}.')
   if not rows:
@@ -306,7 +304,7 @@ def _half(attention: np.ndarray) -> int:
   return int(np.searchsorted(total, total[-1] / 2) + 1)
 
 
-def _found(run: Run) -> str:
+def _found(run: FinishedRun) -> str:
   lines = ''.join(f'<li>{html.escape(line)}</li>' for line in run.audit)
   if not lines:
     return ''
@@ -317,8 +315,8 @@ def _stamps(groups: Sequence[Group], command: Sequence[str]) -> str:
   """Returns what made each run: data, versions, revision and audit."""
   rows = []
   for run in (run for group in groups for run in group.runs):
-    versions = run.about.get('versions', {})
-    listed = ', '.join(f'{name} {value}' for name, value in versions.items())
+    versions = run.info.versions.items()
+    listed = ', '.join(f'{name} {value}' for name, value in versions)
     audit = '; '.join(run.audit) or (
       'nothing found' if 'audit' in run.results else 'not made'
     )
@@ -326,14 +324,14 @@ def _stamps(groups: Sequence[Group], command: Sequence[str]) -> str:
       (
         run.folder.name,
         f'{run.config.data.store}, {run.config.data.protocol}',
-        run.about['data_fingerprint'][:12],
-        str(run.about.get('git_revision')),
+        run.info.data_fingerprint[:12],
+        str(run.info.revision),
         str(run.results.get('device', '-')),
         listed,
         audit,
       )
     )
-  table = tables.Table(
+  table = markup.Table(
     'stamps',
     'Runs',
     (
@@ -350,6 +348,6 @@ def _stamps(groups: Sequence[Group], command: Sequence[str]) -> str:
   line = html.escape(shlex.join(command))
   python = html.escape(sys.version.split()[0])
   return (
-    f'{tables.as_html(table)}<p>This page: Python {python},</p>'
+    f'{markup.as_html(table)}<p>This page: Python {python},</p>'
     f'<pre tabindex="0" aria-label="Command">{line}</pre>\n'
   )

@@ -1,32 +1,18 @@
 """Tables 1 and 2 of finished runs beside the paper's."""
 
 import pathlib
+from collections import defaultdict
 from collections.abc import Sequence
 
-from avjax.analysis import comparison, statistics
-from avjax.analysis.tables import FORMATS, Table
+from avjax import files
+from avjax.metrics import classification, significance
+from avjax.reporting import published
 from avjax.reporting.comparisons import NONE, by_speaker, comparisons, rightness
-from avjax.reporting.runs import Group
-from avjax.settings import NETWORKS
-from avjax.training import records
+from avjax.reporting.markup import FORMATS, Table
+from avjax.runs import registry
+from avjax.runs.finished import Group
 
-SPLITS = ('training', 'validation', 'test')
-PUBLISHED = {
-  'average_pool5': (73.84, 43.14, 39.89),
-  'last_time': (82.70, 36.39, 41.19),
-  'average': (83.83, 43.40, 41.19),
-  'proposed': (58.23, 46.90, 44.90),
-}
-"""Table 1 of the paper: accuracy on AFEW in %, by split."""
-CLIPS = 711, 371, 539
-"""Clips of the paper's splits, decoded from its percentages."""
-LARGEST = '29.5 (159)'
-"""Of the paper's test clips, those of the most frequent class."""
-IN_WORDS = {
-  'decision_fusion': 'the stronger alternative, in words (4.3)',
-  'shared_encoder': 'worse, in words (2.3)',
-}
-"""What the paper says of the other rows without a figure of its own here."""
+SPLITS = tuple(published.CLIPS)
 
 
 def of(groups: Sequence[Group]) -> list[Table]:
@@ -39,20 +25,23 @@ def write(made: Sequence[Table], folder: pathlib.Path) -> None:
   """Writes each table as .md, .tex and .csv."""
   for table in made:
     for suffix, written in FORMATS.items():
-      records.write(folder / f'{table.name}{suffix}', written(table))
+      files.write(folder / f'{table.name}{suffix}', written(table))
 
 
 def table_1(groups: Sequence[Group]) -> Table:
   """Returns the four networks and the linear baseline beside the paper's."""
   rows = []
-  for variant in (*NETWORKS, 'linear'):
-    published = _published(variant)
-    ours = [g for g in groups if _plain(g) and g.first.variant == variant]
-    if not ours and variant != 'linear':
-      rows.append((variant, *published, *[NONE] * 7))
-    rows += [(group.title, *published, *_row(group)) for group in ours]
+  ours = defaultdict(list)
+  for group in groups:
+    if _plain(group):
+      ours[group.first.variant].append(group)
+  for variant in dict.fromkeys([*published.TABLE_1, *registry.MODELS]):
+    paper = _paper(variant)
+    if variant in published.TABLE_1 and not ours[variant]:
+      rows.append((variant, *paper, *[NONE] * 7))
+    rows += [(group.title, *paper, *_row(group)) for group in ours[variant]]
   for number, share in enumerate(_majority(groups)):
-    paper = (NONE, NONE, NONE if number else LARGEST)
+    paper = (NONE, NONE, NONE if number else published.LARGEST)
     rows.append(('largest class', *paper, NONE, NONE, share, *[NONE] * 4))
   return Table(
     'table-1',
@@ -81,30 +70,28 @@ def table_2(groups: Sequence[Group]) -> Table:
   )  # fmt: skip
 
 
-def _published(variant: str) -> tuple[str, str, str]:
-  if variant not in PUBLISHED:
+def _paper(variant: str) -> tuple[str, str, str]:
+  """Returns the paper's cells of a row; dashes where it has none."""
+  if variant not in published.TABLE_1:
     return (NONE,) * 3
-  shares = PUBLISHED[variant]
-  counts = [round(s * n / 100) for s, n in zip(shares, CLIPS, strict=True)]
-  cells = [
-    _interval(f'{share:.2f}', count, n)
-    for share, count, n in zip(shares, counts, CLIPS, strict=True)
-  ]
+  cells = []
+  for share, n in zip(
+    published.TABLE_1[variant], published.CLIPS.values(), strict=True
+  ):
+    correct = round(share * n / 100)
+    cells.append(_interval(f'{share:.2f}', correct, n))
   return cells[0], cells[1], cells[2]
 
 
 def _plain(group: Group) -> bool:
   """Says whether the group is a row of Table 1, whatever its streams."""
-  run = group.first
-  parts = run.title.split(', ')[1:]
-  changed = [part for part in parts if not part.startswith('streams=')]
-  return run.variant in (*NETWORKS, 'linear') and not changed
+  return group.first.model.table == 1 and not group.first.changed
 
 
 def _in_words(group: Group) -> str:
   if group.first.config.model.shared_encoder:
-    return IN_WORDS['shared_encoder']
-  return IN_WORDS.get(group.first.variant, NONE)
+    return published.SHARED_ENCODER
+  return published.IN_WORDS.get(group.first.variant, NONE)
 
 
 def _row(group: Group) -> tuple[str, ...]:
@@ -114,10 +101,10 @@ def _row(group: Group) -> tuple[str, ...]:
   if not tests:
     return (*accuracies, *[NONE] * 4)
   scores = [
-    [100 * statistics.unweighted_recall(t.counts) for t in tests],
-    [100 * statistics.macro_f1(t.counts) for t in tests],
+    [100 * classification.unweighted_recall(t.counts) for t in tests],
+    [100 * classification.macro_f1(t.counts) for t in tests],
     [
-      100 * statistics.calibration_error(t.probabilities, t.label)
+      100 * classification.calibration_error(t.probabilities, t.label)
       for t in tests
     ],
   ]
@@ -141,12 +128,12 @@ def _accuracy(group: Group, split: str) -> str:
 
 
 def _interval(share: str, correct: int, total: int) -> str:
-  low, high = statistics.wilson_interval(correct, total)
+  low, high = classification.wilson_interval(correct, total)
   return f'{share} [{100 * low:.1f}, {100 * high:.1f}] {correct}/{total}'
 
 
 def _spread(values: Sequence[float]) -> str:
-  mean, deviation = comparison.spread(values)
+  mean, deviation = significance.spread(values)
   return f'{mean:.1f}' + ('' if deviation is None else f' ± {deviation:.1f}')
 
 
@@ -158,12 +145,13 @@ def _majority(groups: Sequence[Group]) -> list[str]:
     if test is not None:
       largest = int(test.counts.sum(1).max())
       share = f'{100 * largest / len(test.clips):.1f} ({largest})'
-      found[group.first.about['data_fingerprint']] = share
+      found[group.first.info.data_fingerprint] = share
   return list(dict.fromkeys(found.values()))
 
 
 def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
   """Returns what a reader must know, audits first."""
+  training, validation, test = published.CLIPS.values()
   notes = [
     f'Split audit of {group.title}: {line}'
     for group in groups
@@ -179,8 +167,8 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
     'One run: accuracy [95 % Wilson interval] right/all; several: mean ±'
     ' deviation over the seeds. By speaker: 95 % bootstrap (speakers). ECE:'
     ' calibration error, 15 bins. UAR, F1 and ECE in %, on test.',
-    f"The paper's counts are decoded from its percentages of {CLIPS[0]},"
-    f' {CLIPS[1]} and {CLIPS[2]} clips of AFEW; where these runs are on other'
+    f"The paper's counts are decoded from its percentages of {training},"
+    f' {validation} and {test} clips of AFEW; where these runs are on other'
     ' clips, its columns and ours cannot be compared.',
   ]
   return tuple(notes)

@@ -4,15 +4,13 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from avjax.analysis.tables import Table, markdown
-from avjax.reporting import tables
+from avjax.reporting import published
 from avjax.reporting.figures import Figure
-from avjax.reproduction.request import Request
+from avjax.reporting.markup import Table, markdown
+from avjax.reproduction.request import ReproductionRequest
 
-_SPLITS = dict(zip(tables.SPLITS, tables.CLIPS, strict=True))
 
-
-def of(request: Request) -> list[str]:
+def of(request: ReproductionRequest) -> list[str]:
   """Returns sentences, the most important first.
 
   Args:
@@ -23,7 +21,7 @@ def of(request: Request) -> list[str]:
   return [*_trial(request), *_clips(rows), *_features(request), *_runs(request)]
 
 
-def _trial(request: Request) -> Iterator[str]:
+def _trial(request: ReproductionRequest) -> Iterator[str]:
   if request.size != 'full':
     yield (
       f'A trial (--size={request.size}): the networks were trained for a'
@@ -35,10 +33,12 @@ def _clips(rows: Sequence[dict[str, str]]) -> Iterator[str]:
   """Yields what differs in the clips; a clip's name begins with its split."""
   usable = [row for row in rows if not row['failure']]
   found = Counter(row['clip'].split('/')[0] for row in usable)
-  if any(found[split] != count for split, count in _SPLITS.items()):
+  if any(found[split] != count for split, count in published.CLIPS.items()):
     yield (
       'The clips are not those of the paper: '
-      + ', '.join(f'{found[s]} {s} (paper {n})' for s, n in _SPLITS.items())
+      + ', '.join(
+        f'{found[s]} {s} (paper {n})' for s, n in published.CLIPS.items()
+      )
       + '.'
     )
   if broken := len(rows) - len(usable):
@@ -63,7 +63,7 @@ def _clips(rows: Sequence[dict[str, str]]) -> Iterator[str]:
     yield f'{unknown} of {len(test)} test clips have no label; not counted.'
 
 
-def _features(request: Request) -> Iterator[str]:
+def _features(request: ReproductionRequest) -> Iterator[str]:
   features = request.features
   if 'appearance' in features.streams:
     if features.alexnet:
@@ -93,7 +93,7 @@ def _features(request: Request) -> Iterator[str]:
   )
 
 
-def _runs(request: Request) -> Iterator[str]:
+def _runs(request: ReproductionRequest) -> Iterator[str]:
   if request.seeds == 1:
     yield 'One seed a network: there is no deviation over seeds.'
   yield (
@@ -108,7 +108,7 @@ def _runs(request: Request) -> Iterator[str]:
 
 
 def readme(
-  request: Request,
+  request: ReproductionRequest,
   made: Sequence[Table],
   pictures: Sequence[Figure],
   told: Sequence[str],

@@ -5,17 +5,18 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from avjax import files
 from avjax.errors import ConfigError
-from avjax.settings import NETWORKS, Features, Settings, section
-from avjax.training import records
+from avjax.runs.registry import MODELS
+from avjax.settings import FeaturesConfig, Settings, section
 
-ROWS = (*NETWORKS, 'decision_fusion', 'linear')
-"""The four networks of Table 1, and what they are held against."""
+ROWS = tuple(MODELS)
+"""The four networks of Table 1, and what they are compared with."""
 RECORD = 'reproduce.json'
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class ReproductionRequest:
   """What is asked for.
 
   Attributes:
@@ -33,7 +34,7 @@ class Request:
   afew: pathlib.Path
   out: pathlib.Path
   configs: Mapping[str, Any]
-  features: Features
+  features: FeaturesConfig
   sfew: str = ''
   seeds: int = 5
   size: str = 'full'
@@ -47,13 +48,13 @@ class Request:
   def runs(self) -> dict[pathlib.Path, Settings]:
     """Returns the folder of every run and its settings, in order."""
     made = {}
-    for row in ROWS:
+    for row, model in MODELS.items():
       folder = self.out / 'runs' / row
-      if row in NETWORKS:
+      if model.replicated:
         made[folder] = self._settings(row, 0, self.seeds)
-      elif row == 'linear':  # nothing in it is random
+      elif not model.random:
         made[folder] = self._settings(row, 0, 1)
-      else:  # two networks, which are trained once a seed
+      else:  # fitted once a seed
         for seed in range(self.seeds):
           place = folder.with_name(f'{row}-seed-{seed}')
           made[place] = self._settings(row, seed, 1)
@@ -73,25 +74,15 @@ class Request:
     Raises:
       ConfigError: the folder was begun with other flags; names them.
     """
-    now = {
-      'sfew': self.sfew,
-      'seeds': self.seeds,
-      'size': self.size,
-    } | {  # as JSON gives them back
-      key: list(value) if isinstance(value, tuple) else value
-      for key, value in dataclasses.asdict(self.features).items()
-    }
+    now = {'sfew': self.sfew, 'seeds': self.seeds, 'size': self.size}
+    now |= files.as_json(dataclasses.asdict(self.features))
     path = self.out / RECORD
     if not path.exists():
-      records.write_json(path, now)
+      files.write_json(path, now)
       return
-    before = records.read(path)
-    different = [
-      f'{key} was {before.get(key)!r} and is {now[key]!r}'
-      for key in now
-      if before.get(key) != now[key]
-    ]
-    if different:
+    before = files.read_json(path)
+    before = {key: before.get(key) for key in now}
+    if different := list(files.differences(before, now)):
       raise ConfigError(
         f'{self.out} was begun otherwise: {"; ".join(different)}; choose'
         ' another folder, or the flags it was begun with'

@@ -12,23 +12,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from avjax import files
 from avjax.data.corpora import afew, catalogue
-from avjax.features import extraction, selection, workers
-from avjax.reporting import figures, html, runs, tables
+from avjax.features import extraction, random_forest, workers
+from avjax.reporting import figures, html, tables
 from avjax.reproduction import differences
-from avjax.reproduction.request import Request
-from avjax.training import experiment, records
-from avjax.training.workdir import lock
+from avjax.reproduction.request import ReproductionRequest
+from avjax.runs import experiment, finished
+from avjax.runs.folder import RESULTS
+from avjax.runs.registry import MODELS
 
 FEATURES, LAST = 'features', 'tables, figures, page'
 SECONDS, README, PAGE = 'seconds.json', 'README.md', 'report.html'
-DRAWN = 'proposed'  # the run of the figures
 CLIPS = 28  # test clips of each run on the page
 Progress = Callable[[int, int, str], None]
 
 
-def run(
-  request: Request, progress: Progress, command: Sequence[str]
+def reproduce(
+  request: ReproductionRequest, progress: Progress, command: Sequence[str]
 ) -> dict[str, float]:
   """Returns the seconds of every stage, after doing what is not done yet.
 
@@ -43,13 +44,15 @@ def run(
   trained = request.runs()
   if not request.store.exists():
     _check(request)  # fails here, with nothing written
-  with lock(request.out):
+  with files.lock(request.out):
     request.begin()
     stages: dict[str, Callable[[], Any]] = {
       FEATURES: functools.partial(_extract, request, progress)
     }
     for folder, settings in trained.items():
-      stages[folder.name] = functools.partial(experiment.run, settings, folder)
+      stages[folder.name] = functools.partial(
+        experiment.train, settings, folder
+      )
     stages[LAST] = functools.partial(_show, request, command)
     done = _done(request)
     left = [name for name in stages if name not in done]
@@ -63,18 +66,18 @@ def run(
   return {name: seconds[name] for name in stages if name in seconds}
 
 
-def _check(request: Request) -> None:
+def _check(request: ReproductionRequest) -> None:
   """Raises AvjaxError where the corpus or a given file cannot be used."""
   catalogue.read('afew', request.afew)
   workers.measure(request.features)
   if request.sfew:
-    selection.read_images(afew.faces(request.sfew))
+    random_forest.read_images(afew.faces(request.sfew))
 
 
-def _done(request: Request) -> list[str]:
+def _done(request: ReproductionRequest) -> list[str]:
   """Returns the stages whose results are there."""
   ends = {FEATURES: request.store}
-  ends |= {f.name: f / records.RESULTS for f in request.runs()}
+  ends |= {f.name: f / RESULTS for f in request.runs()}
   ends[LAST] = request.out / PAGE
   done: list[str] = []
   for name, path in ends.items():
@@ -84,9 +87,9 @@ def _done(request: Request) -> list[str]:
   return done
 
 
-def _extract(request: Request, progress: Progress) -> None:
+def _extract(request: ReproductionRequest, progress: Progress) -> None:
   """Leaves the store, and prints what became of the clips."""
-  wanted = extraction.Request(
+  wanted = extraction.ExtractionRequest(
     corpus=request.afew,
     out=request.store,
     clips=pathlib.Path(),
@@ -95,26 +98,27 @@ def _extract(request: Request, progress: Progress) -> None:
     workers=request.workers,
     named='afew',
   )
-  report, seconds = extraction.run(wanted, progress)
+  report, seconds = extraction.extract(wanted, progress)
   _say(str(report))
   for line in extraction.stages(report.usable, seconds):
     _say(line)
 
 
-def _show(request: Request, command: Sequence[str]) -> None:
+def _show(request: ReproductionRequest, command: Sequence[str]) -> None:
   """Leaves tables, figures, README.md and, last, the page."""
-  groups = runs.grouped(runs.load_all(list(request.runs())))
+  groups = finished.grouped(finished.load_all(list(request.runs())))
   made = tables.of(groups)
   tables.write(made, request.out / 'tables')
-  drawn = runs.load_all([request.out / 'runs' / DRAWN])[0]
+  row = next(name for name, model in MODELS.items() if model.reference)
+  drawn = finished.load_all([request.out / 'runs' / row])[0]
   study = figures.study(drawn)
   pictures = figures.of(study)
   figures.write(pictures, request.out / 'figures')
   told = differences.of(request)
   text = differences.readme(request, made, pictures, told)
-  records.write(request.out / README, text)
+  files.write(request.out / README, text)
   page = html.report(groups, CLIPS, command, told)
-  records.write(request.out / PAGE, page)
+  files.write(request.out / PAGE, page)
 
 
 @contextlib.contextmanager
@@ -126,11 +130,11 @@ def _timed(path: pathlib.Path, name: str) -> Iterator[None]:
   finally:
     seconds = _seconds(path)
     seconds[name] = seconds.get(name, 0) + time.perf_counter() - start
-    records.write_json(path, seconds)
+    files.write_json(path, seconds)
 
 
 def _seconds(path: pathlib.Path) -> dict[str, float]:
-  return records.read(path) if path.exists() else {}
+  return files.read_json(path) if path.exists() else {}
 
 
 def _listed(names: Sequence[str]) -> str:

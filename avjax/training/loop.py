@@ -4,22 +4,16 @@ import dataclasses
 import pathlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-import numpy as np
-
-from avjax.clips import Clip
-from avjax.data.loader import Loader
-from avjax.settings import Settings
-from avjax.training import records, steps
+from avjax.clips import Splits
+from avjax.training import steps
 from avjax.training.checkpoints import Checkpoints
-from avjax.training.devices import Devices
 from avjax.training.display import Display
-from avjax.training.evaluate import evaluate, from_logits
+from avjax.training.outcome import evaluate, from_logits
 from avjax.training.progress import Progress
 from avjax.training.resident import STEPS, Resident
+from avjax.training.setup import Setup
 from avjax.training.signals import Stop, stop_signals
 
 
@@ -27,30 +21,24 @@ class Trainer:
   """One run of Section 4.1.
 
   Args:
-    config: its settings.
-    clips: 'training' and 'validation' -> clips.
-    loader: how to batch them.
-    devices: where to compute.
+    setup: how it is computed.
+    splits: 'training' and 'validation' at least.
   """
 
-  def __init__(
-    self,
-    config: Settings,
-    clips: Mapping[str, Sequence[Clip]],
-    loader: Loader,
-    devices: Devices,
-  ):
-    self._config = config
-    self._training = clips['training']
-    self._validation = clips['validation']
-    self._loader = loader
-    self._devices = devices
-    example = loader.batch(self._training, np.array([0]))
-    self.initial = steps.create_state(config, example, loader.emotions)
+  def __init__(self, setup: Setup, splits: Splits):
+    self._setup = setup
+    self._config = setup.config
+    self._loader = setup.loader
+    self._devices = setup.devices
+    self._training = splits['training']
+    self._validation = splits['validation']
     self._resident: Resident | None = None
     both = [*self._training, *self._validation]
-    if devices.hold(config.data.placement, loader.size(both)):
-      self._resident = Resident(both, loader, devices.whole, devices.split)
+    size = self._loader.size(both)
+    if self._devices.hold(self._config.data.placement, size):
+      self._resident = Resident(
+        both, self._loader, self._devices.whole, self._devices.split
+      )
 
   def train(
     self, workdir: pathlib.Path, checkpoints: Checkpoints, title: str = ''
@@ -70,13 +58,13 @@ class Trainer:
         the last good epoch.
       SystemExit: with 128 plus the signal's number.
     """
-    state, progress = self.initial, Progress()
-    found = checkpoints.restore_latest(as_saved(state))
+    state, progress = self._setup.initial, Progress()
+    found = checkpoints.restore_latest(steps.as_saved(state))
     if found is not None:
       state = state.replace(**found[1])
       progress = Progress.from_json(found[2])
       print(f'{workdir}: resumed at step {found[0]}', file=sys.stderr)
-    records.write_metrics(workdir, progress.history)
+    progress.write(workdir)
     state = self._devices.put_state(state)
     epochs = self._config.training.epochs
     with stop_signals() as stop, Display(epochs, title) as display:
@@ -88,8 +76,8 @@ class Trainer:
             len(self._training), self._validate(state)
           )
           display.epoch(progress.history[-1])
-          records.write_metrics(workdir, progress.history)
-        saved = as_saved(self._devices.first(state))
+          progress.write(workdir)
+        saved = steps.as_saved(self._devices.first(state))
         checkpoints.save(
           int(saved['step']), saved, dataclasses.asdict(progress), best
         )
@@ -164,17 +152,3 @@ class Trainer:
       ).scores()
     logits = self._resident.logits(state, self._validation)
     return from_logits(self._validation, self._loader.emotions, logits).scores()
-
-
-def as_saved(state: steps.TrainState) -> dict[str, Any]:
-  """Returns the part of a state that changes; the config gives the rest."""
-  return {
-    'step': state.step,
-    'params': state.params,
-    'opt_state': state.opt_state,
-  }
-
-
-def parameter_count(state: steps.TrainState) -> int:
-  """Returns how many numbers the network learns."""
-  return sum(leaf.size for leaf in jax.tree.leaves(state.params))

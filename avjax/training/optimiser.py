@@ -4,10 +4,10 @@ import functools
 
 import optax
 
-from avjax.settings import Training
+from avjax.settings import TrainingConfig
 
 
-def optimiser(training: Training) -> optax.GradientTransformation:
+def optimiser(training: TrainingConfig) -> optax.GradientTransformation:
   """Returns Adadelta on the gradient plus the decayed parameters.
 
   The decay comes first: "weight decay" meant an addition to the gradient when

@@ -1,15 +1,20 @@
 """Where a run stands, beside its state."""
 
 import dataclasses
+import json
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from avjax import files
 from avjax.clips import Clip
 from avjax.errors import TrainingError
 from avjax.settings import Settings
-from avjax.training.selection import Selection
+from avjax.training.early_stopping import BestEpoch
+
+METRICS = 'metrics.jsonl'
 
 
 @dataclasses.dataclass
@@ -33,14 +38,19 @@ class Progress:
   correct: int = 0
   seconds: float = 0.0
   epoch_seconds: float = 0.0
-  selection: Selection = dataclasses.field(default_factory=Selection)
+  selection: BestEpoch = dataclasses.field(default_factory=BestEpoch)
   history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
   @classmethod
   def from_json(cls, values: Mapping[str, Any]) -> 'Progress':
     """Returns the progress that `dataclasses.asdict` gave."""
-    selection = Selection(**values['selection'])
+    selection = BestEpoch(**values['selection'])
     return cls(**{**values, 'selection': selection})
+
+  def write(self, folder: pathlib.Path) -> None:
+    """Writes metrics.jsonl, one line an epoch."""
+    text = ''.join(json.dumps(line) + '\n' for line in self.history)
+    files.write(folder / METRICS, text)
 
   def finished(self, config: Settings) -> bool:
     """Says whether the last epoch is done, or nothing got better for long."""

@@ -16,36 +16,32 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from avjax.clips import Clip
+from avjax.clips import Splits
 from avjax.data import batching
-from avjax.data.loader import Loader
 from avjax.settings import Settings
-from avjax.training import records, resident, steps
+from avjax.training import resident, steps
 from avjax.training.checkpoints import Checkpoints
-from avjax.training.devices import Devices
 from avjax.training.display import Display
-from avjax.training.evaluate import from_logits
-from avjax.training.loop import as_saved
+from avjax.training.outcome import from_logits
 from avjax.training.progress import Progress
+from avjax.training.setup import Setup
 from avjax.training.signals import Stop, stop_signals
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class Replica:
   """One of the runs.
 
   Attributes:
     title: to name it by.
     config: its settings, as if it were alone.
-    parts: split -> clips.
-    about: what else its config.json says.
-    folder: where its records go.
+    splits: its clips.
+    folder: gets metrics.jsonl.
   """
 
   title: str
   config: Settings
-  parts: Mapping[str, Sequence[Clip]]
-  about: Mapping[str, Any]
+  splits: Splits
   folder: pathlib.Path
 
 
@@ -54,22 +50,20 @@ class Replicas:
 
   Args:
     runs: with one network, one batch size and one number of epochs.
-    loader: for the clips of all.
-    devices: where to compute; the runs are spread over as many of them as
-      divide their number.
+    setup: for the clips of all; the runs are spread over as many of its
+      devices as divide their number.
   """
 
-  def __init__(self, runs: Sequence[Run], loader: Loader, devices: Devices):
+  def __init__(self, runs: Sequence[Replica], setup: Setup):
     self._runs = runs
-    self._loader = loader
-    self._together = not devices.is_cpu
-    clips = {id(c): c for r in runs for part in r.parts.values() for c in part}
-    self._spread, whole = devices.over_runs(len(runs))
-    self._resident = resident.Resident(list(clips.values()), loader, whole)
-    example = loader.batch(runs[0].parts['training'], np.array([0]))
-    self.initial = [
-      steps.create_state(run.config, example, loader.emotions) for run in runs
-    ]
+    self._loader = setup.loader
+    self._together = not setup.devices.is_cpu
+    clips = {id(c): c for r in runs for part in r.splits.values() for c in part}
+    self._spread, whole = setup.devices.over_runs(len(runs))
+    self._resident = resident.Resident(
+      list(clips.values()), self._loader, whole
+    )
+    self._initial = [setup.initial_of(run.config) for run in runs]
 
   def train(
     self, workdir: pathlib.Path, checkpoints: Checkpoints
@@ -87,8 +81,8 @@ class Replicas:
       TrainingError: a loss or gradient of one is not finite; names it.
       SystemExit: with 128 plus the signal's number.
     """
-    stacked = jax.tree.map(lambda *x: jnp.stack(x), *self.initial)
-    saved = {'now': as_saved(stacked), 'best': as_saved(stacked)}
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *self._initial)
+    saved = {'now': steps.as_saved(stacked), 'best': steps.as_saved(stacked)}
     progress = [Progress() for _ in self._runs]
     done, count = 0, 0
     if (found := checkpoints.restore_latest(saved)) is not None:
@@ -108,13 +102,13 @@ class Replicas:
         states, done = self._train_epoch(states, progress, done, display, stop)
         if stop.number is None:
           better = self._close_epoch(states, progress, display)
-          best = _where(better, as_saved(states), best)
+          best = _where(better, steps.as_saved(states), best)
           done = 0
           self._write(progress)
         count += 1
         checkpoints.save(
           count,
-          {'now': as_saved(states), 'best': best},
+          {'now': steps.as_saved(states), 'best': best},
           {'done': done, 'runs': [dataclasses.asdict(p) for p in progress]},
           best=False,
         )
@@ -143,12 +137,12 @@ class Replicas:
 
   def _write(self, progress: Sequence[Progress]) -> None:
     for run, one in zip(self._runs, progress, strict=True):
-      records.write_metrics(run.folder, one.history)
+      one.write(run.folder)
 
   def _plans(self, orders, part: str) -> resident.Plan:
     """Returns the runs' plans stacked, the shorter ones filled up."""
     plans = [
-      self._resident.plan(run.parts[part], order)
+      self._resident.plan(run.splits[part], order)
       for run, order in zip(self._runs, orders, strict=True)
     ]
     longest = max(len(order) for order in orders)
@@ -167,7 +161,7 @@ class Replicas:
   ):
     """Returns the states, and how many steps of the epoch are done."""
     orders = [
-      self._loader.order(run.parts['training'], run.config.seed, one.epoch)
+      self._loader.order(run.splits['training'], run.config.seed, one.epoch)
       if unfinished
       else []
       for run, one, unfinished in zip(
@@ -194,7 +188,7 @@ class Replicas:
       for k, (run, one) in enumerate(zip(self._runs, progress, strict=True)):
         for step in range(done, min(last, lengths[k])):
           values = {name: array[k, step] for name, array in metrics.items()}
-          one.count(run.parts['training'], orders[k][step], values, run.title)
+          one.count(run.splits['training'], orders[k][step], values, run.title)
         one.epoch_seconds += seconds if lengths[k] else 0
       done = last
       running = [one for one, n in zip(progress, lengths, strict=True) if n]
@@ -207,7 +201,7 @@ class Replicas:
     """Validates; returns for which runs this was the best epoch so far."""
     orders = [
       batching.evaluation_order(
-        self._loader.buckets.of(run.parts['validation']),
+        self._loader.buckets.of(run.splits['validation']),
         self._loader.batch_size,
       )
       for run in self._runs
@@ -226,9 +220,9 @@ class Replicas:
     for k, (run, one) in enumerate(zip(self._runs, progress, strict=True)):
       if unfinished[k]:
         rows = resident.in_order(logits[k, : len(orders[k])], orders[k])
-        clips = run.parts['validation']
+        clips = run.splits['validation']
         scores = from_logits(clips, self._loader.emotions, rows).scores()
-        better[k] = one.close_epoch(len(run.parts['training']), scores)
+        better[k] = one.close_epoch(len(run.splits['training']), scores)
     lines = [
       one.history[-1] for one, u in zip(progress, unfinished, strict=True) if u
     ]

@@ -38,7 +38,7 @@ class TrainState(struct.PyTreeNode):
 
 
 @functools.cache
-def _network(model: settings.Model, emotions: tuple[str, ...]):
+def _network(model: settings.ModelConfig, emotions: tuple[str, ...]):
   """Returns one module a setting, so that equal runs share compiled code."""
   return build(model, emotions)
 
@@ -53,8 +53,7 @@ def create_state(
     batch: any batch with the streams and widths of the data.
     emotions: names of the classes.
   """
-  if not isinstance(config, settings.Settings):
-    config = settings.section(settings.Settings, config)
+  config = settings.whole(config)
   module = _network(config.model, tuple(emotions))
   # Parameters depend on the widths alone: one clip is enough to make them.
   example = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
@@ -139,6 +138,15 @@ def step(
     'losses': losses,
   }
   return state, metrics
+
+
+def as_saved(state: TrainState) -> dict[str, Any]:
+  """Returns the part of a state that changes; the config gives the rest."""
+  return {
+    'step': state.step,
+    'params': state.params,
+    'opt_state': state.opt_state,
+  }
 
 
 train_step = jax.jit(step, donate_argnums=0)

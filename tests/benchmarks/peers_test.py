@@ -13,7 +13,7 @@ from avjax.benchmarks.inputs import Shape
 from avjax.errors import AvjaxError
 from avjax.kernels.lstm import lstm
 from avjax.models.classifiers import build
-from avjax.settings import Settings, Training
+from avjax.settings import Settings, TrainingConfig
 from avjax.training import steps
 from tests.models import classifiers_test as example
 
@@ -40,7 +40,7 @@ def network():
 def test_flax(network):
   """Agreement: logits and gradients of a ragged batch, to 1e-5 and 1e-4."""
   batch, params, wanted = network
-  theirs = flax_peers.Proposed(example.SMALL, len(EMOTIONS))
+  theirs = flax_peers.FlaxProposed(example.SMALL, len(EMOTIONS))
 
   def logits(params):
     return theirs.apply({'params': flax_peers.from_ours(params)}, batch)
@@ -54,7 +54,7 @@ def test_flax(network):
 def test_flax_parameters(network):
   """Agreement: the peer's own tree has the names and shapes of from_ours."""
   batch, params, _ = network
-  theirs = flax_peers.Proposed(example.SMALL, len(EMOTIONS))
+  theirs = flax_peers.FlaxProposed(example.SMALL, len(EMOTIONS))
   with jax.numpy_rank_promotion('allow'):
     tree = jax.eval_shape(theirs.init, jax.random.key(0), batch)['params']
   jax.tree.map(
@@ -87,7 +87,7 @@ def test_torch_steps(network):
 
   batch, params, _ = network
   # A decay and an epsilon that show.
-  training = Training(weight_decay=0.1, epsilon=1e-3)
+  training = TrainingConfig(weight_decay=0.1, epsilon=1e-3)
   model = dataclasses.replace(example.SMALL, dropout=0.0)
   config = dataclasses.replace(CONFIG, model=model, training=training)
   state = steps.create_state(config, batch, EMOTIONS)

@@ -7,7 +7,7 @@ import pytest
 from avjax.benchmarks import cases, suites
 from avjax.benchmarks.case import Case
 from avjax.benchmarks.inputs import Shape
-from avjax.benchmarks.suites import Effort, Entry
+from avjax.benchmarks.suites import BenchmarkEntry, Effort
 from avjax.benchmarks.timing import Implementation
 from avjax.errors import AvjaxError
 
@@ -48,8 +48,10 @@ def case(shape, peers):
 def test_failures(monkeypatch):
   """Law: what is wrong or breaks is told, and is not timed; the rest is."""
   monkeypatch.setitem(cases.CASES, 'lstm', case)
-  entry = Entry('lstm', Shape(2, 4, 3))
-  lines = list(suites.run([entry], [], QUICK, budget=60.0, revision='r1'))
+  entry = BenchmarkEntry('lstm', Shape(2, 4, 3))
+  lines = list(
+    suites.time_suite([entry], [], QUICK, budget=60.0, revision='r1')
+  )
   assert [line['implementation'] for line in lines] == [
     'avjax',
     'good',
@@ -77,8 +79,11 @@ def test_whole_case_fails(monkeypatch):
 
   monkeypatch.setitem(cases.CASES, 'lstm', none)
   monkeypatch.setitem(cases.CASES, 'inference', case)
-  entries = Entry('lstm', Shape()), Entry('inference', Shape())
-  lines = list(suites.run(entries, [], QUICK, budget=60.0))
+  entries = (
+    BenchmarkEntry('lstm', Shape()),
+    BenchmarkEntry('inference', Shape()),
+  )
+  lines = list(suites.time_suite(entries, [], QUICK, budget=60.0))
   assert lines[0]['failed'] == 'RuntimeError: no reference'
   assert [line['case'] for line in lines[1:]] == 4 * ['inference']
   assert 'cells' not in lines[1]
@@ -99,8 +104,10 @@ def test_budget(monkeypatch, budget, run):
     return case(shape, peers)
 
   monkeypatch.setitem(cases.CASES, 'lstm', slow)
-  entries = [Entry('lstm', Shape(batch)) for batch in (1, 2, 3)]
-  lines = list(suites.run(entries, [], QUICK, budget, clock=lambda: now[0]))
+  entries = [BenchmarkEntry('lstm', Shape(batch)) for batch in (1, 2, 3)]
+  lines = list(
+    suites.time_suite(entries, [], QUICK, budget, clock=lambda: now[0])
+  )
   timed = {line['batch'] for line in lines if 'median_ms' in line}
   late = [line['batch'] for line in lines if 'left_out' in line]
   assert timed == set(range(1, run + 1))
@@ -119,7 +126,9 @@ def test_cases(name, shape):
   """Agreement: ours and Flax's give what the equations do in float64."""
   with jax.numpy_rank_promotion('allow'):
     lines = list(
-      suites.run([Entry(name, shape)], ['fused_hc', 'flax'], QUICK, 60.0)
+      suites.time_suite(
+        [BenchmarkEntry(name, shape)], ['fused_hc', 'flax'], QUICK, 60.0
+      )
     )
   names = ['avjax', 'fused_hc', 'flax', 'flax_unroll8']
   assert [line['implementation'] for line in lines] == names

@@ -59,13 +59,12 @@ def test_a_longer_clip_is_refused():
 @hypothesis.settings(max_examples=300, deadline=None, derandomize=True)
 @hypothesis.given(
   st.lists(st.integers(0, 3), min_size=1, max_size=50),
-  st.integers(1, 4),
   st.integers(1, 8),
   st.integers(-1, 2**40),
   st.integers(0, 99),
 )
-def test_every_clip_once(bucket_of, hosts, batch_size, seed, epoch):
-  """Law: every clip comes exactly once an epoch, over all hosts and steps."""
+def test_every_clip_once(bucket_of, batch_size, seed, epoch):
+  """Law: every clip comes exactly once an epoch, over all steps."""
   bucket_of = np.array(bucket_of)
   count = len(bucket_of)
   for steps in (
@@ -74,12 +73,7 @@ def test_every_clip_once(bucket_of, hosts, batch_size, seed, epoch):
   ):
     assert len(steps) == -(-count // batch_size)
     assert sorted(map(len, steps))[1:] == [batch_size] * (len(steps) - 1)
-    seen = []
-    for step in steps:
-      parts = [batching.host_rows(step, host, hosts) for host in range(hosts)]
-      assert {len(part) for part in parts} == {-(-len(step) // hosts)}
-      seen += [i for part in parts for i in part if i != batching.UNKNOWN]
-    assert sorted(seen) == list(range(count))
+    assert sorted(i for step in steps for i in step) == list(range(count))
 
 
 def test_the_order_is_a_function():
@@ -158,18 +152,6 @@ def test_only_the_streams_asked_for():
   batch = collate([0, 2], ('shape',))
   assert batch.audio is None
   assert set(batch.visual) == {'shape'}
-
-
-def test_hosts_share_a_batch():
-  """Law: the hosts' parts, one after another, are the global batch; a host
-  with short clips alone has the others' shape."""
-  whole = collate([0, 1, 2], rows=4)
-  parts = [collate([0, 1, 2], rows=4, host=(host, 2)) for host in (0, 1)]
-  for name in ('audio', 'audio_length', 'visual_length', 'label'):
-    np.testing.assert_array_equal(
-      np.concatenate([getattr(part, name) for part in parts]),
-      getattr(whole, name),
-    )
 
 
 def test_a_foreign_label_is_refused():

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from avjax.data import table
+from avjax.data import clip_table
 from avjax.data.corpora import afew, catalogue, cremad, meld
 from avjax.data.corpora.listing import rows
 from avjax.errors import AvjaxError, ConfigError, DataError
@@ -330,7 +330,7 @@ def test_test_clips_of_afew(tmp_path):
     'lies in no folder Train...',
     'lies in Bored',
   ]
-  assert table.clip(rows('afew', listing.entries)[0], {}).label is None
+  assert clip_table.clip(rows('afew', listing.entries)[0], {}).label is None
 
 
 def test_faces_of_sfew(tmp_path):
@@ -373,7 +373,7 @@ def test_rows_become_clips(trees):
     for row in rows('cremad', listing.entries)
     if row['clip'] == '1001_DFA_ANG_XX'
   )
-  clip = table.clip(first, {}, 'f0')
+  clip = clip_table.clip(first, {}, 'f0')
   assert (clip.name, clip.label, clip.speaker, clip.split) == (
     '1001_DFA_ANG_XX', 'angry', '1001', '',
   )  # fmt: skip
@@ -412,7 +412,9 @@ def test_real_takes():
   if not folder:
     pytest.skip('AVJAX_RAVDESS names no folder of real takes')
   got = {row['clip']: row for row in catalogue.feature_rows('ravdess', folder)}
-  listed = table.read(pathlib.Path(folder, 'manifest.csv'), {'clip': 'take'})
+  listed = clip_table.read(
+    pathlib.Path(folder, 'manifest.csv'), {'clip': 'take'}
+  )
   assert len(got) == len(listed) == 284
   other = {'fearful': 'fear', 'surprised': 'surprise'}
   for row in listed:

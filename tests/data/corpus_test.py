@@ -6,11 +6,11 @@ import pytest
 from avjax.clips import Clip
 from avjax.data import corpus, store
 from avjax.errors import DataError
-from avjax.settings import Data, Settings
+from avjax.settings import DataConfig, Settings
 
 
 def config(folder, **data) -> Settings:
-  return Settings(data=Data(store=str(folder), **data))
+  return Settings(data=DataConfig(store=str(folder), **data))
 
 
 @pytest.fixture

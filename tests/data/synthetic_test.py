@@ -8,10 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from avjax.clips import EMOTIONS, Clip
 from avjax.data import synthetic
 from avjax.errors import ConfigError
-from avjax.settings import Synthetic
+from avjax.settings import SyntheticConfig
 
 # 490 test clips: a share of 3/7 has a standard error of 0.022.
-SETTINGS = Synthetic(training=490, validation=10, test=490)
+SETTINGS = SyntheticConfig(training=490, validation=10, test=490)
 CEILING = 3 / 7 + 3 * 0.022
 
 
@@ -37,7 +37,7 @@ def assert_same(one: Clip, other: Clip):
 
 def test_a_seed_is_a_corpus():
   """Law: the same settings give the same clips; another seed, other ones."""
-  settings = Synthetic(training=8, validation=7, test=7)
+  settings = SyntheticConfig(training=8, validation=7, test=7)
   one, same = synthetic.make(settings), synthetic.make(settings)
   other = synthetic.make(dataclasses.replace(settings, seed=1))
   assert len(one) == len(same) == len(other) == 22
@@ -51,7 +51,7 @@ def test_a_seed_is_a_corpus():
 
 def test_a_clip_does_not_depend_on_the_others(corpus):
   """Law: more or fewer clips leave every clip as it was."""
-  few = synthetic.make(Synthetic(training=9, validation=7, test=8))
+  few = synthetic.make(SyntheticConfig(training=9, validation=7, test=8))
   known = {clip.name: clip for clip in corpus}
   for clip in few:
     assert_same(clip, known[clip.name])
@@ -59,7 +59,7 @@ def test_a_clip_does_not_depend_on_the_others(corpus):
 
 def test_a_clip_stays_what_it_was():
   """Golden: the first clip of seed 0, as NumPy made it on 2026-11-22."""
-  clip = synthetic.make(Synthetic(training=7, validation=7, test=7))[0]
+  clip = synthetic.make(SyntheticConfig(training=7, validation=7, test=7))[0]
   assert (clip.name, clip.label) == ('training-00000', 'angry')
   assert (clip.audio_length, clip.visual_length) == (51, 40)
   np.testing.assert_array_equal(clip.truth['salient'], [25, 32])
@@ -244,4 +244,4 @@ def test_means_of_a_clip_say_little(corpus):
 def test_settings_without_room_are_refused(change):
   """Law: what cannot be made is said before anything is made."""
   with pytest.raises(ConfigError, match=next(iter(change))):
-    Synthetic(**change)
+    SyntheticConfig(**change)

@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from avjax.clips import Note
 from avjax.data import npy
 from avjax.errors import DataError
 from avjax.features import extractor, fitting, work_folder
@@ -131,7 +132,7 @@ def test_damaged_work_is_not_read(tmp_path):
   corpus(tmp_path, clips=1)
   path = work_folder.place(tmp_path, 'clip 0')
   whole = path.read_bytes()
-  assert work_folder.read(path).notes == ('a note',)
+  assert work_folder.read(path).notes == (Note('face', 'a note'),)
   for end in (0, 10, len(whole) // 2, len(whole) - 5):
     path.write_bytes(whole[:end])
     assert work_folder.read(path) is None

@@ -25,7 +25,9 @@ from tests.bin import programs
 
 compiled = programs.compiled
 COLOURS = {'ann': (220, 40, 40), 'bob': (40, 200, 60), 'cy': (50, 60, 220)}
-TINY = identities.Training(width=1 / 32, epochs=3, batch_size=8, held_out=0.3)
+TINY = identities.IdentityTraining(
+  width=1 / 32, epochs=3, batch_size=8, held_out=0.3
+)
 
 
 def save(path, image):
@@ -98,7 +100,7 @@ def test_resumed_is_uninterrupted(folder, tmp_path):
 
 def test_a_folder_belongs_to_one_training(folder, tmp_path):
   """Law: other settings, damage and foreign files are refused."""
-  one = identities.Training(width=1 / 32, epochs=1, batch_size=8)
+  one = identities.IdentityTraining(width=1 / 32, epochs=1, batch_size=8)
   train(folder, tmp_path / 'run', one)
   with pytest.raises(CheckpointError, match='other images or settings'):
     train(folder, tmp_path / 'run', TINY)
@@ -196,7 +198,7 @@ def test_unreadable_images_are_named(folder, tmp_path):
     target.write_bytes(path.read_bytes())
   bad = tmp_path / 'people' / 'bob' / 'bad.jpg'
   bad.write_text('not an image')
-  one = identities.Training(width=1 / 32, epochs=1, batch_size=8)
+  one = identities.IdentityTraining(width=1 / 32, epochs=1, batch_size=8)
   record = train(tmp_path / 'people', tmp_path / 'run', one)
   assert record.lines[0]['unreadable'] == [str(bad)]
   for path in (tmp_path / 'people').rglob('*.*'):
@@ -208,12 +210,14 @@ def test_unreadable_images_are_named(folder, tmp_path):
 def test_what_cannot_be_trained(folder, tmp_path):
   """Law: settings and folders that cannot work are refused by name."""
   with pytest.raises(ConfigError, match=r"'vgg'; it must be caffe or torch"):
-    identities.Training(arrangement='vgg')
+    identities.IdentityTraining(arrangement='vgg')
   with pytest.raises(ConfigError, match='width is 2'):
-    identities.Training(width=2.0)
+    identities.IdentityTraining(width=2.0)
   with pytest.raises(DataError, match='has images of 0 people'):
     train(tmp_path, tmp_path / 'run')
-  wild = identities.Training(width=1 / 32, batch_size=8, learning_rate=1e30)
+  wild = identities.IdentityTraining(
+    width=1 / 32, batch_size=8, learning_rate=1e30
+  )
   with pytest.raises(TrainingError, match=r'not finite.*--learning_rate'):
     train(folder, tmp_path / 'run', wild)
 

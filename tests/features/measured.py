@@ -29,7 +29,7 @@ def put(folder, name, rng, frames):
     'audio': rng.normal(size=(25 + frames, 30)).astype(np.float32),
     'shape': rng.normal(size=(len(found), 98)).astype(np.float32),
     'found': found,
-    'notes': np.frombuffer(json.dumps(['a note']).encode(), np.uint8),
+    'notes': np.frombuffer(json.dumps([['face', 'a note']]).encode(), np.uint8),
     'sha256': np.frombuffer(rng.bytes(32), np.uint8),
   }
   path = work_folder.place(folder, name)
@@ -39,7 +39,7 @@ def put(folder, name, rng, frames):
 
 def settings(**changes):
   """Returns settings that want no network and few columns."""
-  from avjax.settings import Features
+  from avjax.settings import FeaturesConfig
 
   values = {'audio_width': 8, 'shape_width': 5, 'streams': ('audio', 'shape')}
-  return Features(**values | changes)
+  return FeaturesConfig(**values | changes)

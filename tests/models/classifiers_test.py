@@ -8,10 +8,12 @@ import pytest
 
 import avjax
 from avjax.errors import ConfigError
-from avjax.settings import Alignment, Model
+from avjax.settings import AlignmentConfig, ModelConfig
 from tests.models import paper
 
-SMALL = Model(hidden_size=6, lstm_cells=5, selector_cells=3, embedding_size=4)
+SMALL = ModelConfig(
+  hidden_size=6, lstm_cells=5, selector_cells=3, embedding_size=4
+)
 APPEARANCE = ('appearance',)
 VARIANTS = {
   'average_pool5': {'variant': 'average_pool5', 'streams': APPEARANCE},
@@ -19,9 +21,9 @@ VARIANTS = {
   'average': {'variant': 'average'},
   'proposed': {},
   'shared encoder': {'shared_encoder': True},
-  'alignment off': {'alignment': Alignment(mode='centre')},
-  'reads hidden': {'alignment': Alignment(reads='hidden')},
-  'six places': {'alignment': Alignment(half_window=3)},
+  'alignment off': {'alignment': AlignmentConfig(mode='centre')},
+  'reads hidden': {'alignment': AlignmentConfig(reads='hidden')},
+  'six places': {'alignment': AlignmentConfig(half_window=3)},
   'one visual stream': {'streams': ('audio', 'units')},
   'no audio': {'streams': ('shape', 'appearance')},
 }

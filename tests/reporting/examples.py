@@ -4,15 +4,12 @@ import dataclasses
 
 import numpy as np
 
-from avjax.training import records
-from avjax.training.evaluate import without_maps
+from avjax.runs.folder import RunFolder, RunInfo
+from avjax.training.outcome import without_maps
+from avjax.training.progress import Progress
 from tests.training import examples
 
-ABOUT = {
-  'emotions': list(examples.EMOTIONS),
-  'widths': {'audio': 3, 'face': 2},
-  'data_fingerprint': 'abc',
-}
+INFO = RunInfo(examples.EMOTIONS, {'audio': 3, 'face': 2}, 'abc')
 
 
 def make_run(
@@ -26,8 +23,8 @@ def make_run(
       examples.SETTINGS.model, variant=variant, **model
     ),
   )
-  folder.mkdir(parents=True)
-  records.open_run(folder, config, ABOUT)
+  run = RunFolder(folder)
+  run.begin(config, INFO)
   random = np.random.default_rng([seed, len(variant)])
   outcomes = {}
   for split, count in (('training', 30), ('validation', 12), ('test', 24)):
@@ -38,11 +35,11 @@ def make_run(
     shares = np.exp(logits)
     shares /= shares.sum(1, keepdims=True)
     outcomes[split] = without_maps(clips, examples.EMOTIONS, shares)
-  records.write_predictions(folder, outcomes)
+  run.write_predictions(outcomes)
   results = {'splits': {k: one.summary() for k, one in outcomes.items()}}
   if audit is not None:
     results['audit'] = audit
-  records.write_json(folder / records.RESULTS, results)
+  run.write_results(results)
   lines = [
     {
       'epoch': k,
@@ -54,5 +51,5 @@ def make_run(
     }
     for k in range(4)
   ]
-  records.write_metrics(folder, lines)
+  Progress(history=lines).write(folder)
   return folder

@@ -8,11 +8,12 @@ import matplotlib
 import numpy as np
 import pytest
 
-from avjax.analysis import figures as panels
-from avjax.analysis import maps, page, statistics
 from avjax.errors import DataError
-from avjax.reporting import figures, runs
-from avjax.training import evaluation, experiment
+from avjax.metrics import classification, maps
+from avjax.reporting import figures, page
+from avjax.reporting import plots as panels
+from avjax.runs import evaluation, experiment, finished
+from avjax.training import outcome
 from tests.reporting.examples import make_run
 from tests.training import examples
 
@@ -28,8 +29,8 @@ def study(tmp_path_factory):
     ),
     training=dataclasses.replace(examples.PROPOSED.training, epochs=2),
   )
-  experiment.run(config, folder)
-  return figures.study(runs.load(folder))
+  experiment.train(config, folder)
+  return figures.study(finished.load(folder))
 
 
 def words(figure):
@@ -65,7 +66,7 @@ def test_figures_of_a_network(study):
   ]
   assert two['entropy over uniform'] == pytest.approx(np.mean(wanted))
   counts = study.run.predictions['test'].counts
-  uar = 100 * statistics.unweighted_recall(counts)
+  uar = 100 * classification.unweighted_recall(counts)
   assert made[3].numbers['UAR'] == pytest.approx(uar)
   assert f'(UAR) {uar:.1f} %' in made[3].text
 
@@ -154,7 +155,7 @@ def test_confusion():
 
 def test_curve(tmp_path):
   """Law: training and validation over epochs from 1, the best one marked."""
-  run = runs.load(make_run(tmp_path / 'a'))
+  run = finished.load(make_run(tmp_path / 'a'))
   ax = panels.curve(axes_of(), run.metrics[''], 'accuracy')
   training, validation, best = ax.lines
   np.testing.assert_allclose(training.get_ydata(), [40, 50, 60, 70])
@@ -181,7 +182,7 @@ def test_without_attention(tmp_path):
   """Law: a model without maps has the confusion alone."""
   clips = examples.make_clips(6, 'test')
   shares = np.full((6, 3), 1 / 3)
-  outcome = evaluation.baseline.without_maps(clips, examples.EMOTIONS, shares)
-  run = runs.load(make_run(tmp_path / 'a', 'linear'))
-  made = figures.of(figures.Study(run, clips, outcome, None))
+  answers = outcome.without_maps(clips, examples.EMOTIONS, shares)
+  run = finished.load(make_run(tmp_path / 'a', 'linear'))
+  made = figures.of(figures.Study(run, clips, answers, None))
   assert [figure.name for figure in made] == ['figure-5']

@@ -10,9 +10,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from avjax.reporting import figures, runs
+from avjax.reporting import figures
 from avjax.reporting import html as pages
-from avjax.training.evaluate import Outcome
+from avjax.runs import finished
+from avjax.training.outcome import Outcome
 from tests.reporting.examples import make_run
 from tests.training import examples
 
@@ -52,18 +53,18 @@ def written(tmp_path_factory):
   folder = tmp_path_factory.mktemp('page')
   found = [{'status': 'allowed', 'text': 'Ann & Bob speak in both'}]
   loaded = [
-    runs.load(make_run(folder / 'a', audit=found)),
-    runs.load(make_run(folder / 'b', 'average')),
+    finished.load(make_run(folder / 'a', audit=found)),
+    finished.load(make_run(folder / 'b', 'average')),
   ]
   with pytest.MonkeyPatch.context() as patch:
 
     def study(run):
       if run.variant == 'average':
-        raise runs.CheckpointError('its store is gone')
+        raise finished.CheckpointError('its store is gone')
       return make_study(run)
 
     patch.setattr(figures, 'study', study)
-    groups = runs.grouped(loaded)
+    groups = finished.grouped(loaded)
     text = pages.report(groups, 9, ['bin/report', 'a', 'b c'])
   path = folder / 'report.html'
   path.write_text(text, encoding='utf-8')
@@ -130,7 +131,7 @@ def test_page_says(written):
 
 def test_sample(tmp_path):
   """Law: emotions take turns, the surest wrong clip of each comes first."""
-  study = make_study(runs.load(make_run(tmp_path / 'a')))
+  study = make_study(finished.load(make_run(tmp_path / 'a')))
   chosen = pages.sample(study, 12)
   assert sorted(chosen) == list(range(12))
   assert chosen[:5] == pages.sample(study, 5)

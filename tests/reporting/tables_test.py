@@ -7,17 +7,18 @@ import re
 import numpy as np
 import pytest
 
-from avjax.analysis import comparison, statistics, tables
+from avjax import files
 from avjax.errors import CheckpointError
-from avjax.reporting import figures, runs
+from avjax.metrics import classification, significance
+from avjax.reporting import figures, markup, published
 from avjax.reporting import tables as paper_tables
 from avjax.reporting.comparisons import comparisons
-from avjax.training import records
+from avjax.runs import finished
 from tests.reporting.examples import make_run
 
 
 def groups_of(*folders):
-  return runs.grouped([runs.load(folder) for folder in folders])
+  return finished.grouped([finished.load(folder) for folder in folders])
 
 
 def cells(table, row):
@@ -29,7 +30,7 @@ def cells(table, row):
 def known_speakers(monkeypatch):
   """Speakers of the made clips, as their store would name them."""
   named = {f'test-{k}': f'speaker {k % 4}' for k in range(24)}
-  monkeypatch.setattr(runs, '_speakers', lambda data, synthetic: named)
+  monkeypatch.setattr(finished, '_speakers', lambda data, synthetic: named)
   return named
 
 
@@ -50,9 +51,9 @@ def test_table_1(tmp_path, monkeypatch):
   assert row['UAR'] == f'{100 * one["uar"]:.1f}'
   assert row['F1'] == f'{100 * one["macro_f1"]:.1f}'
   test = groups[0].first.predictions['test']
-  error = statistics.calibration_error(test.probabilities, test.label)
+  error = classification.calibration_error(test.probabilities, test.label)
   assert row['ECE'] == f'{100 * error:.1f}'
-  low, high = comparison.clustered_bootstrap(test.right, [*named.values()])
+  low, high = significance.clustered_bootstrap(test.right, [*named.values()])
   assert row['test, by speaker'] == f'[{100 * low:.1f}, {100 * high:.1f}] (4)'
   assert cells(table, 'average')['test'] == '-'
   assert cells(table, 'largest class')['test'] == '33.3 (8)'
@@ -60,11 +61,11 @@ def test_table_1(tmp_path, monkeypatch):
 
 def test_the_papers_counts():
   """Golden: every percentage of Table 1 is a share of 711, 371 or 539."""
-  for published in paper_tables.PUBLISHED.values():
-    for share, n in zip(published, paper_tables.CLIPS, strict=True):
+  for row in published.TABLE_1.values():
+    for share, n in zip(row, published.CLIPS.values(), strict=True):
       # 43.14 is 160 of 371, rounded up by the authors.
       assert abs(100 * round(share * n / 100) / n - share) < 0.0134
-  assert paper_tables.PUBLISHED['proposed'][2] == round(100 * 242 / 539, 2)
+  assert published.TABLE_1['proposed'][2] == round(100 * 242 / 539, 2)
 
 
 def test_seeds_are_one_row(tmp_path):
@@ -84,17 +85,17 @@ def test_a_folder_of_several_seeds(tmp_path):
   """Law: it counts as its runs, and only as those that it names."""
   folders = [make_run(tmp_path / f'w/seed-{k}', seed=k) for k in range(3)]
   results = {'seeds': {}, 'runs': {'seed-0': {}, 'seed-1': {}}}
-  records.write_json(tmp_path / 'w/results.json', results)
+  files.write_json(tmp_path / 'w/results.json', results)
   other = make_run(tmp_path / 'a', 'average')
-  found = runs.load_all([tmp_path / 'w', other])
+  found = finished.load_all([tmp_path / 'w', other])
   assert [run.folder for run in found] == [*folders[:2], other]
-  assert [group.seeds for group in runs.grouped(found)] == [[0, 1], [0]]
+  assert [group.seeds for group in finished.grouped(found)] == [[0, 1], [0]]
 
 
 def test_no_test_labels(tmp_path):
   """Law: without a label on a test clip, figures show those of validation."""
   folder = make_run(tmp_path / 'a')
-  assert runs.load(folder).shown == 'test'
+  assert finished.load(folder).shown == 'test'
   lines = (folder / 'predictions.csv').read_text().splitlines()
   rows = [line.split(',') for line in lines]
   for row in rows:
@@ -102,11 +103,11 @@ def test_no_test_labels(tmp_path):
       row[2] = ''
   text = ''.join(','.join(row) + '\n' for row in rows)
   (folder / 'predictions.csv').write_text(text)
-  run = runs.load(folder)
+  run = finished.load(folder)
   assert run.shown == 'validation'
   assert '12 validation clips' in figures.figure_5(run).text
-  other = runs.load(make_run(tmp_path / 'b', 'average'))
-  (row,) = comparisons(runs.grouped([run, other])).rows
+  other = finished.load(make_run(tmp_path / 'b', 'average'))
+  (row,) = comparisons(finished.grouped([run, other])).rows
   assert row[1] == 'no test labels'
 
 
@@ -143,13 +144,13 @@ def test_comparisons(tmp_path, monkeypatch):
   gaps = right[0].mean(0) - right[1].mean(0)
   minus = '\N{MINUS SIGN}'
   assert row[1] == f'{100 * gaps.mean():+.1f}'.replace('-', minus)
-  low, high = comparison.clustered_bootstrap(gaps, [*named.values()])
+  low, high = significance.clustered_bootstrap(gaps, [*named.values()])
   wanted = f'[{100 * low:+.1f}, {100 * high:+.1f}] (4)'
   assert row[2] == wanted.replace('-', minus)
-  test = comparison.mcnemar(right[0][0], right[1][0])
+  test = significance.mcnemar(right[0][0], right[1][0])
   assert row[3].startswith(f'{test.first_only} : {test.second_only}, p')
   assert row[3].endswith('seed 0')
-  t = comparison.paired_t(*(r.mean(1).tolist() for r in right))
+  t = significance.paired_t(*(r.mean(1).tolist() for r in right))
   assert f't = {t.t:.2f}'.replace('-', minus) in row[4]
   assert re.match('3 seeds', row[4])
 
@@ -162,35 +163,35 @@ def test_audit_is_said(tmp_path):
   assert 'allowed: Ann speaks in both' in notes and 'something' in notes
 
 
-TABLE = tables.Table(
+TABLE = markup.Table(
   't', 'A & B', ('a|b', 'c_d'), (('50 %', '1 ± 2, <p>'),), ('note #1',)
 )
 
 
 def test_formats():
   """Golden: what has a meaning in a format is written so that it has none."""
-  assert '| a\\|b | c_d |' in tables.markdown(TABLE)
-  text = tables.latex(TABLE)
+  assert '| a\\|b | c_d |' in markup.markdown(TABLE)
+  text = markup.latex(TABLE)
   assert r'\caption{A \& B}' in text
   assert r'50 \% & 1 $\pm$ 2, $<$p$>$ \\' in text
   assert r'note \#1' in text
-  rows = list(csv.reader(io.StringIO(tables.comma_separated(TABLE))))
+  rows = list(csv.reader(io.StringIO(markup.comma_separated(TABLE))))
   assert rows == [['a|b', 'c_d'], ['50 %', '1 ± 2, <p>']]
-  text = tables.as_html(TABLE)
+  text = markup.as_html(TABLE)
   assert '<caption>A &amp; B</caption>' in text and '&lt;p&gt;' in text
   with pytest.raises(ValueError, match='must have 2 columns'):
-    tables.Table('t', '', ('a', 'b'), (('a',),))
+    markup.Table('t', '', ('a', 'b'), (('a',),))
 
 
 def test_what_is_no_run(tmp_path):
   """Law: a folder without a run, or with half of one, is named."""
   with pytest.raises(CheckpointError, match='bin/train has made'):
-    runs.load(tmp_path)
+    finished.load(tmp_path)
   folder = make_run(tmp_path / 'a')
   text = (folder / 'predictions.csv').read_text()
   (folder / 'predictions.csv').write_text(text.replace('angry', 'anger', 1))
   with pytest.raises(CheckpointError, match='does not hold a finished run'):
-    runs.load(folder)
+    finished.load(folder)
   (folder / 'predictions.csv').unlink()
   with pytest.raises(CheckpointError, match=r'predictions.csv does not exist'):
-    runs.load(folder)
+    finished.load(folder)

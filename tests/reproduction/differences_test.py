@@ -5,10 +5,12 @@ import pathlib
 import pytest
 
 from avjax.errors import ConfigError
-from avjax.features.corpus_report import Report, Row
+from avjax.features.corpus_report import CorpusReport, Row
 from avjax.reproduction import differences
-from avjax.reproduction.request import ROWS, Request
-from avjax.settings import NETWORKS, Features
+from avjax.reproduction.request import ROWS, ReproductionRequest
+from avjax.settings import FeaturesConfig
+
+NETWORKS = ('average_pool5', 'last_time', 'average', 'proposed')
 
 
 def make_request(out, **changes):
@@ -23,8 +25,8 @@ def make_request(out, **changes):
     }
     for row in ROWS
   }
-  values = {'features': Features(), 'seeds': 3} | changes
-  return Request(pathlib.Path('afew'), out, configs, **values)
+  values = {'features': FeaturesConfig(), 'seeds': 3} | changes
+  return ReproductionRequest(pathlib.Path('afew'), out, configs, **values)
 
 
 def told(request, clips):
@@ -34,7 +36,7 @@ def told(request, clips):
     for name, label, faces, failure in clips
   )
   request.store.mkdir(parents=True, exist_ok=True)
-  (request.store / 'clips.csv').write_text(Report(rows).table())
+  (request.store / 'clips.csv').write_text(CorpusReport(rows).table())
   return ' '.join(differences.of(request))
 
 
@@ -63,7 +65,7 @@ def test_what_is_given_is_not_missing(tmp_path):
   plain = told(make_request(tmp_path), CLIPS)
   for text in ('--alexnet', '--sfew', '--landmarks'):
     assert f'no {text}' in plain
-  given = Features(alexnet='w.npz', landmarks='p/{clip}.mat')
+  given = FeaturesConfig(alexnet='w.npz', landmarks='p/{clip}.mat')
   request = make_request(tmp_path, features=given, sfew='sfew', size='smoke')
   text = told(request, CLIPS)
   assert '(no --' not in text and 'w.npz' in text and 'A trial' in text
@@ -76,12 +78,12 @@ def test_runs(tmp_path):
   made = make_request(tmp_path).runs()
   names = [folder.name for folder in made]
   fused = [f'decision_fusion-seed-{k}' for k in range(3)]
-  assert names == [*NETWORKS, *fused, 'linear']
+  assert names == [*NETWORKS, 'linear', 'majority', *fused]
   for folder, one in made.items():
     assert one.data.store == str(tmp_path / 'store')
     assert one.data.protocol == 'afew/official'
     assert one.training.seeds == (3 if folder.name in NETWORKS else 1)
-  assert [one.seed for one in made.values()] == [0, 0, 0, 0, 0, 1, 2, 0]
+  assert [one.seed for one in made.values()] == [0, 0, 0, 0, 0, 0, 0, 1, 2]
 
 
 def test_begun_otherwise(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from avjax.errors import DataError
-from avjax.synthesis import corpus, difficulty, face, scene, score, voice
+from avjax.synthesis import difficulty, face, raw_clips, scene, score, voice
 
 SIZE = (160, 120)
 
@@ -23,9 +23,9 @@ def contents(folder):
 
 def test_bytes_do_not_depend_on_the_processes(tmp_path):
   """Law: the same plan gives the same bytes, whoever draws which clip."""
-  takes = corpus.plan(4, 3, SIZE, seed=5)
-  corpus.make(tmp_path / 'one', takes, workers=1)
-  corpus.make(tmp_path / 'two', takes, workers=2)
+  takes = raw_clips.plan(4, 3, SIZE, seed=5)
+  raw_clips.make(tmp_path / 'one', takes, workers=1)
+  raw_clips.make(tmp_path / 'two', takes, workers=2)
   one, two = contents(tmp_path / 'one'), contents(tmp_path / 'two')
   assert len(one) == 4 + 4 + 2
   assert one == two
@@ -35,12 +35,12 @@ def test_bytes_do_not_depend_on_the_processes(tmp_path):
 
 def test_a_clip_depends_on_itself_alone(tmp_path):
   """Law: more clips change none of the first; another seed changes all."""
-  small, large = (corpus.plan(count, 3, SIZE, 0) for count in (9, 30))
+  small, large = (raw_clips.plan(count, 3, SIZE, 0) for count in (9, 30))
   assert large[:9] == small
   (tmp_path / 'truth').mkdir()
   scene.draw(small[8], tmp_path)
   first = contents(tmp_path)
-  scene.draw(corpus.plan(9, 3, SIZE, 1)[8], tmp_path)
+  scene.draw(raw_clips.plan(9, 3, SIZE, 1)[8], tmp_path)
   second = contents(tmp_path)
   assert first.keys() == second.keys()
   assert all(first[name] != second[name] for name in first)
@@ -48,7 +48,7 @@ def test_a_clip_depends_on_itself_alone(tmp_path):
 
 def test_speakers_of_splits():
   """Law: no speaker is in two splits; emotions and splits are balanced."""
-  takes = corpus.plan(350, 10, SIZE, 0)
+  takes = raw_clips.plan(350, 10, SIZE, 0)
   splits = collections.defaultdict(set)
   for take in takes:
     splits[take.speaker].add(take.split)
@@ -68,7 +68,7 @@ def test_file_tells_the_truth(tmp_path):
   import av
 
   (tmp_path / 'truth').mkdir()
-  takes = corpus.plan(1, 1, SIZE, 3)
+  takes = raw_clips.plan(1, 1, SIZE, 3)
   record = scene.draw(takes[0], tmp_path)
   with av.open(str(tmp_path / record['clip'])) as file:
     frames = [f.to_ndarray(format='rgb24') for f in file.decode(video=0)]
@@ -228,7 +228,7 @@ def test_measure(tmp_path, monkeypatch):
 def test_too_small_to_measure(clips, speakers):
   """Law: a corpus with nobody to ask is an error before a clip is drawn."""
   with pytest.raises(DataError, match='too few'):
-    difficulty.check(corpus.plan(clips, speakers, SIZE, 0))
+    difficulty.check(raw_clips.plan(clips, speakers, SIZE, 0))
 
 
 def test_workers_do_not_load_jax():

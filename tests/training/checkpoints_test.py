@@ -16,7 +16,7 @@ import optax
 import pytest
 
 from avjax.errors import CheckpointError
-from avjax.training import snapshot, workdir
+from avjax.training import snapshot
 from avjax.training.checkpoints import Checkpoints
 
 RUN = {'config': 'c0ffee', 'data': 'beef'}
@@ -321,30 +321,3 @@ def test_kill_loses_no_step_that_was_waited_for(tmp_path, trials=6):
       state = snapshot.read_state(path, meta, state_of(0))
       assert_same((step, state, meta['progress']), step)
       assert meta['best'] in (None, step - step % 5)
-
-
-def test_two_processes_never_share_a_folder(tmp_path):
-  """Program: the second is told of the first; a killed one lets go."""
-  holder = (
-    f'import sys; sys.path.insert(0, {str(ROOT)!r})\n'
-    'from avjax.training import workdir\n'
-    f'with workdir.lock({str(tmp_path)!r}):\n'
-    "  print('held', flush=True); sys.stdin.read()"
-  )
-  pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'text': True}
-  with subprocess.Popen([sys.executable, '-c', holder], **pipes) as child:
-    assert child.stdout.readline() == 'held\n'
-    with (
-      pytest.raises(CheckpointError, match=f'another run .* {child.pid}'),
-      workdir.lock(tmp_path),
-    ):
-      pass
-    child.kill()
-  with workdir.lock(tmp_path):
-    pass
-  (tmp_path / 'file').touch()
-  with (
-    pytest.raises(CheckpointError, match='locked'),
-    workdir.lock(tmp_path / 'file'),
-  ):
-    pass

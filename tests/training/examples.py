@@ -7,13 +7,19 @@ import numpy as np
 from avjax.clips import Clip
 from avjax.data import batching
 from avjax.data.loader import Loader
-from avjax.settings import Data, Model, Settings, Synthetic, Training
+from avjax.settings import (
+  DataConfig,
+  ModelConfig,
+  Settings,
+  SyntheticConfig,
+  TrainingConfig,
+)
 
 EMOTIONS = ('angry', 'happy', 'sad')
 SETTINGS = Settings(
-  data=Data(buckets=1),
-  synthetic=Synthetic(training=14, validation=7, test=7),
-  model=Model(
+  data=DataConfig(buckets=1),
+  synthetic=SyntheticConfig(training=14, validation=7, test=7),
+  model=ModelConfig(
     variant='average',
     streams=('audio', 'face'),
     hidden_size=4,
@@ -21,7 +27,7 @@ SETTINGS = Settings(
     selector_cells=2,
     embedding_size=2,
   ),
-  training=Training(epochs=4, batch_size=8),
+  training=TrainingConfig(epochs=4, batch_size=8),
 )
 PROPOSED = dataclasses.replace(
   SETTINGS, model=dataclasses.replace(SETTINGS.model, variant='proposed')

@@ -10,20 +10,23 @@ import numpy as np
 import pytest
 
 from avjax.errors import TrainingError
-from avjax.training import loop
+from avjax.training import loop, steps
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.devices import Devices
+from avjax.training.setup import Setup
 from tests.training import examples
 
 
 def train(folder, settings, parts=None, parallelism='jit'):
   """Returns the progress and the newest state of a run in a folder."""
   parts = parts or examples.make_parts()
-  loader = examples.make_loader(settings, parts)
-  trainer = loop.Trainer(settings, parts, loader, Devices(parallelism))
+  training = dataclasses.replace(settings.training, parallelism=parallelism)
+  settings = dataclasses.replace(settings, training=training)
+  setup = Setup(settings, examples.EMOTIONS, parts)
+  trainer = loop.Trainer(setup, parts)
   with Checkpoints(folder / 'checkpoints', {'run': 'test'}) as checkpoints:
     progress = trainer.train(folder, checkpoints)
-    _, state, _ = checkpoints.restore_latest(loop.as_saved(trainer.initial))
+    _, state, _ = checkpoints.restore_latest(steps.as_saved(setup.initial))
   return progress, state
 
 

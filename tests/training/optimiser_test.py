@@ -4,13 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from avjax.settings import Training
+from avjax.settings import TrainingConfig
 from avjax.training.optimiser import optimiser
 
 
 def test_adadelta():
   """Equation (Zeiler 2012, Algorithm 1): ten steps, decay in the gradient."""
-  training = Training(learning_rate=0.7, weight_decay=0.01)
+  training = TrainingConfig(learning_rate=0.7, weight_decay=0.01)
   rule = optimiser(training)
   random = np.random.default_rng(0)
   x = random.standard_normal(5)
@@ -32,7 +32,7 @@ def test_adadelta():
 
 def test_decay_shrinks():
   """Law: without any gradient, the parameters move towards zero."""
-  rule = optimiser(Training())
+  rule = optimiser(TrainingConfig())
   params = jnp.array([1.0, -1.0])
   state = rule.init(params)
   for _ in range(50):

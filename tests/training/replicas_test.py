@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from avjax.errors import ConfigError, TrainingError
-from avjax.settings import Data
-from avjax.training import experiment, replicas, resident
+from avjax.runs import experiment
+from avjax.settings import DataConfig
+from avjax.training import replicas, resident
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.devices import Devices
+from avjax.training.setup import Setup
 from tests.training import examples
 from tests.training.loop_test import train as train_alone
 
@@ -35,11 +37,10 @@ def divisions():
 def runs_in(folder, parts=None, **training):
   parts = parts or [examples.make_parts()] * len(SEEDS)
   return [
-    replicas.Run(
+    replicas.Replica(
       f'seed {seed}',
       settings_of(seed, **training),
       part,
-      {},
       folder / str(seed),
     )
     for seed, part in zip(SEEDS, parts, strict=True)
@@ -49,9 +50,9 @@ def runs_in(folder, parts=None, **training):
 def train_together(folder, parts=None, **training):
   """Returns the best state and the progress of every run."""
   runs = runs_in(folder, parts, **training)
-  everything = dict(enumerate(p for r in runs for p in r.parts.values()))
-  loader = examples.make_loader(examples.SETTINGS, everything)
-  trainer = replicas.Replicas(runs, loader, Devices('jit'))
+  everything = dict(enumerate(p for r in runs for p in r.splits.values()))
+  setup = Setup(examples.SETTINGS, examples.EMOTIONS, everything)
+  trainer = replicas.Replicas(runs, setup)
   with Checkpoints(folder / 'checkpoints', {'run': 'test'}) as checkpoints:
     return trainer.train(folder, checkpoints)
 
@@ -87,7 +88,7 @@ def test_each_is_the_run_alone(tmp_path, how, folds):
   for run, (best, progress) in zip(
     runs_in(tmp_path / 'alone', parts, epochs=3), together, strict=True
   ):
-    alone, _ = train_alone(run.folder, run.config, run.parts)
+    alone, _ = train_alone(run.folder, run.config, run.splits)
     assert progress.selection.epoch == alone.selection.epoch
     for a, b in zip(progress.history, alone.history, strict=True):
       for name in ('training_loss', 'validation_loss'):
@@ -98,7 +99,7 @@ def test_each_is_the_run_alone(tmp_path, how, folds):
       alone.history[0]['training_loss'],
       rtol=1e-5,
     )
-    steps = len(run.parts['training']) // 8 + 1
+    steps = len(run.splits['training']) // 8 + 1
     assert best['step'] == steps * (progress.selection.epoch + 1)
 
 
@@ -109,7 +110,7 @@ def test_one_ends_before_the_other(tmp_path, how):
   for run, (_, progress) in zip(
     runs_in(tmp_path / 'alone', epochs=9, patience=2), together, strict=True
   ):
-    alone, _ = train_alone(run.folder, run.config, run.parts)
+    alone, _ = train_alone(run.folder, run.config, run.splits)
     assert progress.epoch == alone.epoch
     assert progress.selection.epoch == alone.selection.epoch
 
@@ -147,7 +148,7 @@ def test_seeds_and_folds_of_a_corpus(tmp_path):
   """Law: every folder is a finished run's; results.json has mean and each."""
   settings = dataclasses.replace(
     examples.SETTINGS,
-    data=Data(buckets=1, protocol='loso'),
+    data=DataConfig(buckets=1, protocol='loso'),
     synthetic=dataclasses.replace(
       examples.SETTINGS.synthetic, speakers=1, training=28, validation=28
     ),
@@ -158,8 +159,8 @@ def test_seeds_and_folds_of_a_corpus(tmp_path):
       examples.SETTINGS.training, seeds=2, epochs=1, batch_size=16
     ),
   )
-  results = experiment.run(settings, tmp_path)
-  assert experiment.run(settings, tmp_path) == results
+  results = experiment.train(settings, tmp_path)
+  assert experiment.train(settings, tmp_path) == results
   each = results['seeds']['test']['each']
   assert len(each) == 2
   assert results['seeds']['test']['mean'] == pytest.approx(np.mean(each))
@@ -177,7 +178,7 @@ def test_seeds_and_folds_of_a_corpus(tmp_path):
       training=dataclasses.replace(settings.training, seeds=1),
     )
     # The folder of one of the runs is the folder of that run alone.
-    assert experiment.run(alone, folder / 'fold-2') == json.loads(
+    assert experiment.train(alone, folder / 'fold-2') == json.loads(
       (folder / 'fold-2' / 'results.json').read_text()
     )
 
@@ -191,5 +192,5 @@ def test_seeds_are_for_networks(tmp_path):
     ),
   )
   with pytest.raises(ConfigError, match=r'training.seeds is 2, which is for'):
-    experiment.run(linear, tmp_path / 'run')
+    experiment.train(linear, tmp_path / 'run')
   assert not (tmp_path / 'run').exists()

@@ -19,7 +19,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from avjax.clips import EMOTIONS
-from avjax.data.corpora.files import Path
 from avjax.data.corpora.listing import (
   IMAGES,
   VIDEO,
@@ -28,6 +27,7 @@ from avjax.data.corpora.listing import (
   Expected,
   Item,
 )
+from avjax.data.corpora.tree import Path
 
 _SPLIT = re.compile('(train|val|test)(?:$|[^a-z])', re.IGNORECASE)
 _SPLITS = {'train': 'training', 'val': 'validation', 'test': 'test'}

@@ -13,7 +13,6 @@ from avjax.data.corpora import (
   ravdess,
   savee,
 )
-from avjax.data.corpora.files import copies, walk
 from avjax.data.corpora.listing import (
   FEATURES,
   Corpus,
@@ -26,6 +25,7 @@ from avjax.data.corpora.listing import (
   missing,
   rows,
 )
+from avjax.data.corpora.tree import copies, walk
 from avjax.errors import ConfigError
 
 CORPORA = {

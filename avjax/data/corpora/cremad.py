@@ -16,7 +16,6 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from avjax.data.corpora.files import Path
 from avjax.data.corpora.listing import (
   Corpus,
   Entry,
@@ -24,6 +23,7 @@ from avjax.data.corpora.listing import (
   Item,
   form,
 )
+from avjax.data.corpora.tree import Path
 from avjax.errors import DataError
 
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'neutral', 'sad')

@@ -12,7 +12,6 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from avjax.data.corpora.files import Path
 from avjax.data.corpora.listing import (
   VIDEO,
   Corpus,
@@ -20,6 +19,7 @@ from avjax.data.corpora.listing import (
   Expected,
   Item,
 )
+from avjax.data.corpora.tree import Path
 
 _CODES = {
   'anger': ('an', 'angry'),

@@ -10,7 +10,7 @@ import pathlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from avjax.data.corpora.files import Path, digest, file_fault
+from avjax.data.corpora.tree import Path, digest, file_fault
 from avjax.errors import DataError
 
 VIDEO = ('.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpg', '.webm')

@@ -14,7 +14,6 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from avjax.data.corpora.files import Path
 from avjax.data.corpora.listing import (
   VIDEO,
   Corpus,
@@ -22,6 +21,7 @@ from avjax.data.corpora.listing import (
   Expected,
   Item,
 )
+from avjax.data.corpora.tree import Path
 from avjax.errors import DataError
 
 _SPLITS = {'train': 'training', 'dev': 'validation', 'test': 'test'}

@@ -14,7 +14,6 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from avjax.data.corpora.files import Path
 from avjax.data.corpora.listing import (
   Corpus,
   Entry,
@@ -22,6 +21,7 @@ from avjax.data.corpora.listing import (
   Item,
   form,
 )
+from avjax.data.corpora.tree import Path
 
 EMOTIONS = (
   'neutral', 'calm', 'happy', 'sad', 'angry', 'fear', 'disgust', 'surprise',

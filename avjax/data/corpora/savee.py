@@ -11,7 +11,6 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from avjax.data.corpora.files import Path
 from avjax.data.corpora.listing import (
   Corpus,
   Entry,
@@ -19,6 +18,7 @@ from avjax.data.corpora.listing import (
   Item,
   form,
 )
+from avjax.data.corpora.tree import Path
 
 _SPEAKERS = 'DC|JE|JK|KL'
 _CODES = {

@@ -9,7 +9,7 @@ table       all of them by name, and the presets
 extraction  from a waveform to features and columns
 """
 
-from avjax.features.audio.extraction import columns, extract
-from avjax.features.audio.table import FEATURES, PRESETS, width
+from avjax.features.audio.feature_table import FEATURES, PRESETS, width
+from avjax.features.audio.yaafe import columns, extract
 
 __all__ = ['FEATURES', 'PRESETS', 'columns', 'extract', 'width']

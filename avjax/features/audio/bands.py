@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from avjax.features.audio import tables
+from avjax.features.audio import filters
 from avjax.features.audio.framing import EPS
 from avjax.shapes import Float, Int
 
@@ -18,7 +18,7 @@ def _layout() -> tuple[Int[np.ndarray, ' bins'], ...]:
   bins: list[int] = []
   cells: list[int] = []
   bands: list[int] = []
-  for first, end, group in tables.quarter_octaves():
+  for first, end, group in filters.quarter_octaves():
     bands.append(len(cells))
     cells += range(len(bins), len(bins) + end - first, group)
     bins += range(first, end)

@@ -9,9 +9,9 @@ import scipy.fft
 from avjax.features.audio import (
   bands,
   envelope,
+  filters,
   perceptual,
   statistics,
-  tables,
   temporal,
 )
 from avjax.features.audio.framing import EPS, LONG, SHORT
@@ -46,7 +46,7 @@ class ShortBlock:
   @functools.cached_property
   def spectrum(self) -> Complex[np.ndarray, '_ 513']:
     """X of every frame, and of the two before the first; not scaled."""
-    windowed = SHORT.frames(self.samples) * tables.hann(SHORT.size)
+    windowed = SHORT.frames(self.samples) * filters.hann(SHORT.size)
     return scipy.fft.rfft(windowed, overwrite_x=True)
 
   @functools.cached_property

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.fft
 
-from avjax.features.audio import tables
+from avjax.features.audio import filters
 from avjax.features.audio.framing import LONG, RATE
 from avjax.shapes import Float
 
@@ -25,7 +25,7 @@ def envelope(frames: Float[np.ndarray, 'frames 32768']) -> Envelope:
   spectrum *= -1j
   spectrum[:, [0, -1]] = 0
   turned = scipy.fft.irfft(spectrum, size, overwrite_x=True)
-  taps = tables.envelope_taps().reshape(-1, _DECIMATION)
+  taps = filters.envelope_taps().reshape(-1, _DECIMATION)
   count, reach = -(-size // _DECIMATION), len(taps) - 1
   # Empty blocks before the frame, and zeros to the end of the last block.
   blocks = np.zeros((len(frames), reach + count, _DECIMATION))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from avjax.features.audio import tables
+from avjax.features.audio import filters
 from avjax.shapes import Float
 
 Spectrum = Float[np.ndarray, 'frames 513']
@@ -13,17 +13,17 @@ Scalar = Float[np.ndarray, ' frames']
 
 def mel(magnitude: Spectrum) -> Mel:
   """Returns the magnitudes gathered by the mel filters."""
-  return magnitude @ tables.mel_filters()
+  return magnitude @ filters.mel_filters()
 
 
 def cepstrum(mel: Mel) -> Float[np.ndarray, 'frames 13']:
   """Returns cepstral coefficients 1 to 13, of decimal logarithms."""
-  return np.log10(mel) @ tables.cosines()
+  return np.log10(mel) @ filters.cosines()
 
 
 def loudness(power: Spectrum) -> Loudness:
   """Returns each Bark band's share of the specific loudness."""
-  edges = tables.bark_edges()
+  edges = filters.bark_edges()
   bands = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1)
   specific = bands**0.23
   return specific / specific.sum(axis=1, keepdims=True)
@@ -48,4 +48,4 @@ def octaves(power: Spectrum) -> Float[np.ndarray, 'frames 9']:
   feature is defined.
   """
   least = np.sqrt(1e-6 * power.max(axis=1, keepdims=True))
-  return np.log(np.maximum(power @ tables.octave_filters(), least))
+  return np.log(np.maximum(power @ filters.octave_filters(), least))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from avjax.features.audio.tables import BINS, SPACING
+from avjax.features.audio.filters import BINS, SPACING
 from avjax.shapes import Complex, Float
 
 Magnitude = Float[np.ndarray, 'frames 513']

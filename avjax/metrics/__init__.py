@@ -1,0 +1,11 @@
+"""Numbers of Sections 4.2 and 4.3: scores, tests, attention. No drawing."""
+
+from avjax.metrics.classification import unweighted_recall, wilson_interval
+from avjax.metrics.significance import clustered_bootstrap, mcnemar
+
+__all__ = [
+  'clustered_bootstrap',
+  'mcnemar',
+  'unweighted_recall',
+  'wilson_interval',
+]

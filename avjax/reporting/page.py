@@ -1,0 +1,127 @@
+"""A page for pictures: laid out in inches, written in text that fits.
+
+matplotlib is used by its objects alone, never by pyplot: no figure or setting
+of the caller's changes.
+"""
+
+import io
+import os
+import pathlib
+import textwrap
+from collections.abc import Iterable
+
+from avjax import files
+from avjax.errors import ConfigError
+
+DPI = 150
+SMALL, NORMAL, LARGE = 8, 9, 13  # points
+
+
+class Page:
+  """A figure laid out in inches from its upper left corner.
+
+  Args:
+    width: of the page in inches; `resize` sets the height.
+
+  Attributes:
+    figure: the matplotlib Figure.
+
+  Raises:
+    ConfigError: matplotlib is not installed.
+  """
+
+  def __init__(self, width: float):
+    try:
+      from matplotlib.backends.backend_agg import FigureCanvasAgg
+      from matplotlib.figure import Figure
+    except ImportError as error:
+      raise ConfigError(
+        "drawing needs the package matplotlib; pip install 'avjax[figures]'"
+      ) from error
+    self.figure = Figure((width, 1), DPI, facecolor='white')
+    FigureCanvasAgg(self.figure)
+
+  def resize(self, height: float) -> None:
+    """Sets the height; comes before anything that is to stay."""
+    self.figure.set_figheight(height)
+
+  def axes(self, x: float, y: float, width: float, height: float, **options):
+    """Returns new axes whose upper left corner is at (x, y)."""
+    across, down = self.figure.get_size_inches()
+    return self.figure.add_axes(
+      (x / across, 1 - (y + height) / down, width / across, height / down),
+      **options,
+    )
+
+  def text(self, x: float, y: float, text: str, **font):
+    """Returns a new text whose baseline begins at (x, y)."""
+    across, down = self.figure.get_size_inches()
+    return self.figure.text(
+      x / across, 1 - y / down, text, parse_math=False, **font
+    )
+
+  def fit(self, text: str, limit: float, **font) -> tuple[str, float]:
+    """Returns the text, its middle left out where it is too wide; its width."""
+    text = shown = printable(text)
+    artist, kept = self.text(0.0, 0.0, text, **font), len(text)
+    while artist.get_window_extent().width > limit * DPI and kept > 2:
+      kept -= max(1, kept // 10)
+      shown = text[: kept - kept // 2] + '…' + text[len(text) - kept // 2 :]
+      artist.set_text(shown)
+    width = artist.get_window_extent().width / DPI
+    artist.remove()
+    return shown, width
+
+
+def printable(text: str) -> str:
+  """Returns the text on one line, with '?' for what the font does not have."""
+  from matplotlib import font_manager
+
+  path = font_manager.findfont(font_manager.FontProperties())
+  known = font_manager.get_font(path).get_charmap()
+  line = ' '.join(text.split())
+  return ''.join(c if ord(c) in known else '?' for c in line)
+
+
+def wrapped(texts: Iterable[str], width: float) -> list[str]:
+  """Returns the lines of small texts that go into a width in inches."""
+  letters = int(width / 0.075)  # few letters of this size are wider
+  return [
+    line
+    for text in texts
+    for line in textwrap.wrap(printable(text), letters, subsequent_indent='   ')
+  ]
+
+
+def png(figure) -> bytes:
+  """Returns a figure as a PNG."""
+  packed = io.BytesIO()
+  # Not Figure.savefig, which obeys the caller's settings, such as cropping.
+  figure.canvas.print_png(packed, metadata={'Software': None})
+  return packed.getvalue()
+
+
+def pdf(figure) -> bytes:
+  """Returns a figure as a PDF, for a paper."""
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+  packed, nothing = io.BytesIO(), ('Creator', 'Producer', 'CreationDate')
+  canvas = FigureCanvasPdf(figure)
+  canvas.print_pdf(packed, metadata=dict.fromkeys(nothing))
+  figure.dpi = DPI  # points while it was printed
+  FigureCanvasAgg(figure)
+  return packed.getvalue()
+
+
+def save(figure, path: str | os.PathLike) -> None:
+  """Writes a figure as a PNG or .pdf, whole or not at all.
+
+  The bytes follow from the picture: no date, no name of a program.
+
+  Raises:
+    OSError: the folder is missing, full or closed to us.
+  """
+  path = pathlib.Path(path)
+  packed = pdf(figure) if path.suffix == '.pdf' else png(figure)
+  files.put(path, packed)

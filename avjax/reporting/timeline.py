@@ -1,0 +1,191 @@
+"""The picture of a predicted clip: what was seen and heard, and what counted.
+
+  picture     some frames, and where no face was found
+  sound       the waveform
+  attention   f^n of Eq. 10, an emotion a row, over uniform attention
+  alignment   l_t of Eq. 4, a place of the window a row
+
+They share one time axis; what a clip lacks is left out. The probabilities
+stand at the right, in the rows of the attention where there is any.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from avjax.clips import FRAME_RATE, SAMPLE_RATE
+from avjax.reporting import page as pages
+from avjax.reporting import panels
+from avjax.reporting.page import Page, save
+from avjax.shapes import Array, Bool, Float
+
+__all__ = ['Timeline', 'draw', 'save']
+
+# Inches. The height of the page follows from what there is to show.
+_WIDTH, _MARGIN, _BARS, _NAMES = 12.0, 0.25, 2.1, 1.9
+_HEAD, _TITLE, _SOUND, _ROW, _FOOT, _LINE = 0.45, 0.36, 0.9, 0.22, 0.45, 0.16
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeline:
+  """What the picture shows of a clip; None leaves a row out.
+
+  Attributes:
+    name: of the clip.
+    emotions: by name.
+    probabilities: of the emotions.
+    frames: (T, height, width, 3) uint8 RGB, 25 a second.
+    waveform: mono at 16 kHz, in [-1, 1].
+    found: where a face was found.
+    attention: f^n_t; each row sums to one.
+    alignment: l_t, from the earliest place of the window to the latest.
+    label: the true emotion, if known.
+    notes: what a user should know of the clip.
+  """
+
+  name: str
+  emotions: tuple[str, ...]
+  probabilities: Float[Array, ' N']
+  frames: np.ndarray | None = None
+  waveform: Float[Array, ' n'] | None = None
+  found: Bool[Array, ' T'] | None = None
+  attention: Float[Array, 'N T'] | None = None
+  alignment: Float[Array, 'T W'] | None = None
+  label: str | None = None
+  notes: tuple[str, ...] = ()
+
+  @property
+  def seconds(self) -> float:
+    """How long the clip is; 0 where there is nothing on the time axis."""
+    maps = None if self.attention is None else self.attention.T
+    visual = (self.frames, self.found, maps, self.alignment)
+    lengths = [len(x) / FRAME_RATE for x in visual if x is not None]
+    if self.waveform is not None:
+      lengths.append(len(self.waveform) / SAMPLE_RATE)
+    return max(lengths, default=0.0)
+
+  @property
+  def winner(self) -> int:
+    """Index of the most probable emotion."""
+    return int(np.argmax(self.probabilities))
+
+
+class _Row(NamedTuple):
+  """A row of the picture: its height, and what draws it on its axes."""
+
+  name: str
+  height: float
+  paint: Callable[[Any], Any]
+
+
+def draw(timeline: Timeline):
+  """Returns the clip's time line as a matplotlib Figure.
+
+  Raises:
+    ConfigError: matplotlib is not installed.
+  """
+  page = Page(_WIDTH)
+  bold = {'fontsize': pages.NORMAL, 'fontweight': 'bold'}
+  fitted = [page.fit(name, _NAMES, **bold) for name in timeline.emotions]
+  names = [name for name, _ in fitted]
+  beside = max(width for _, width in fitted) + 0.1
+
+  # The names are at the left of the attention or else of the bars.
+  apart = timeline.attention is None
+  left = _MARGIN + max(0.7, 0 if apart else beside)
+  right = _WIDTH - _MARGIN - _BARS
+  width = right - 0.15 - left - (beside if apart else 0)
+  rows = _rows(timeline, names, width)
+  chart = _map_height(len(names))
+  body = max(sum(_TITLE + row.height for row in rows), _TITLE + chart)
+  notes = pages.wrapped(timeline.notes, _WIDTH - _MARGIN - left)
+  below = _HEAD + body + _FOOT
+  page.resize(below + len(notes) * _LINE + _MARGIN / 2)
+
+  _head(page, timeline, left)
+  tops = _stack(page, rows, left, width, timeline.seconds)
+  top = tops.get('attention', _HEAD + _TITLE)
+  bars = page.axes(right, top, _BARS, chart)
+  panels.bars(bars, timeline.probabilities, names if apart else None)
+  for k, line in enumerate(notes):
+    y = below + (k + 0.7) * _LINE
+    page.text(left, y, line, fontsize=pages.SMALL)
+  return page.figure
+
+
+def _head(page: Page, timeline: Timeline, left: float) -> None:
+  """Writes the clip's name, the prediction and, if known, the truth."""
+  bold = {'fontsize': pages.LARGE, 'fontweight': 'bold'}
+  edge = _WIDTH - _MARGIN
+  predicted = timeline.emotions[timeline.winner]
+  share = 100 * timeline.probabilities[timeline.winner]
+  name, width = page.fit(predicted, 4.0, **bold)
+  says = f'{name} {share:.0f} %'
+  page.text(edge, 0.4, says, ha='right', color=panels.STRONG, **bold)
+  name, _ = page.fit(timeline.name, edge - width - 1 - left, **bold)
+  page.text(left, 0.4, name, **bold)
+  if timeline.label is not None:
+    colour = panels.INK if timeline.label == predicted else panels.ALARM
+    font = {'ha': 'right', 'fontsize': pages.NORMAL, 'color': colour}
+    name, _ = page.fit(timeline.label, _BARS - 0.5, fontsize=pages.NORMAL)
+    page.text(edge, 0.6, f'truth: {name}', **font)
+
+
+def _map_height(rows: int) -> float:
+  """Returns how high a map or a chart of so many rows is."""
+  return max(0.7, _ROW * rows)
+
+
+def _rows(timeline: Timeline, names: list[str], width: float) -> list[_Row]:
+  """Returns the rows that there are, from the top."""
+  frames, found = timeline.frames, timeline.found
+  rows, bind = [], functools.partial
+  height = 0.0 if frames is None else panels.thumbnail_size(frames, width)[1]
+  if found is not None and not found.all():
+    height += panels.STRIP
+  if height:
+    paint = bind(
+      panels.picture, frames=frames, found=found, seconds=timeline.seconds
+    )
+    rows.append(_Row('picture', height, paint))
+  if timeline.waveform is not None:
+    paint = bind(panels.sound, waveform=timeline.waveform)
+    rows.append(_Row('sound', _SOUND, paint))
+  if timeline.attention is not None:
+    paint = bind(
+      panels.attention,
+      maps=timeline.attention,
+      names=names,
+      winner=timeline.winner,
+    )
+    rows.append(_Row('attention', _map_height(len(names)), paint))
+  if timeline.alignment is not None:
+    places = timeline.alignment.shape[1]
+    paint = bind(panels.alignment, weights=timeline.alignment)
+    rows.append(_Row('alignment', min(_map_height(places), 2.5), paint))
+  return rows
+
+
+def _stack(
+  page: Page, rows: list[_Row], left: float, width: float, seconds: float
+) -> dict[str, float]:
+  """Draws the rows; returns where each begins."""
+  tops, axes, y = {}, None, _HEAD
+  for row in rows:
+    tops[row.name] = y = y + _TITLE
+    axes = page.axes(left, y, width, row.height, sharex=axes)
+    axes.tick_params(labelsize=pages.SMALL, length=2.5)
+    image = row.paint(axes)
+    if image is not None:
+      scale = page.axes(left + width - 1.8, y - 0.15, 1.5, 0.08)
+      panels.colour_bar(image, scale)
+    last = row is rows[-1]
+    axes.tick_params('x', bottom=last, labelbottom=last)
+    y += row.height
+  if axes is not None:
+    axes.set_xlim(0, seconds)
+    axes.set_xlabel('time, s', fontsize=pages.SMALL, labelpad=2)
+  return tops

@@ -1,0 +1,1 @@
+"""One experiment: data, audit, folds and seeds, a model fitted, its folder."""

@@ -1,0 +1,174 @@
+"""Decision fusion: a network that hears and one that sees, trained apart.
+
+Section 4.3 names it as the stronger alternative to fusion at feature level.
+Their probabilities are multiplied, each to the power of a weight (ours): equal
+weights, or those that validate best.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from avjax.clips import AUDIO, SOUND, Clip, Splits
+from avjax.data import corpus
+from avjax.errors import ConfigError
+from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.model import Fitted, Job, Model
+from avjax.runs.network import Network, TrainedNetwork
+from avjax.settings import Settings
+from avjax.shapes import Array, Float
+from avjax.training.early_stopping import BestEpoch
+from avjax.training.outcome import Outcome, without_maps
+
+STEPS = 20
+"""Weights that are tried on the validation clips: 0, 1/20, ..., 1."""
+_LEAST = 1e-12  # of a probability: one network alone cannot rule a class out
+_NETWORK = Network()
+
+
+class DecisionFusion(Model):
+  """Two networks, each in a folder of its own inside the run's."""
+
+  table = 2
+
+  def members(self, config: Settings) -> dict[str, Settings]:
+    seen = tuple(name for name in config.model.streams if name != AUDIO)
+    return {
+      name: dataclasses.replace(
+        config,
+        model=dataclasses.replace(
+          config.model, variant='average', streams=streams
+        ),
+      )
+      for name, streams in (('audio', (SOUND,)), ('vision', seen))
+    }
+
+  def check(self, config: Settings) -> None:
+    if AUDIO not in config.model.streams:
+      raise ConfigError(
+        'model.variant decision_fusion joins a network that hears and one that'
+        f" sees; model.streams {config.model.streams} lacks 'audio'"
+      )
+    for member in self.members(config).values():
+      _NETWORK.check(member)
+
+  def fit(self, job: Job) -> Fitted:
+    fitted = {}
+    for name, config in self.members(job.config).items():
+      member = Job(
+        config,
+        job.info.members[name],
+        {
+          split: corpus.as_read(clips, config.model.streams)
+          for split, clips in job.splits.items()
+        },
+        job.folder / name,
+        f'{job.title} {name}'.strip(),
+      )
+      member.folder.begin(member.config, member.info)
+      fitted[name] = _NETWORK.fit(member)
+      member.write(fitted[name])
+    return fuse(job.config.model.fusion, fitted, job.splits)
+
+  def load(
+    self, config: Settings, folder: RunFolder, info: RunInfo
+  ) -> 'FusedNetworks':
+    members = {
+      name: _NETWORK.load(member, folder / name, info.members[name])
+      for name, member in self.members(config).items()
+    }
+    return FusedNetworks(members, folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class FusedNetworks:
+  """The trained members, and the folder that has their weights."""
+
+  members: Mapping[str, TrainedNetwork]
+  folder: RunFolder
+
+  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+    """Returns what the members say together, and facts; see `Predictor`."""
+    weights = self.folder.read_results()['weights']
+    outcomes = {}
+    for name, member in self.members.items():
+      read = corpus.as_read(clips, member.config.model.streams)
+      outcomes[name], facts = member.predict(read)
+    return join(clips, outcomes, weights), {'device': facts['device']}
+
+  def embeddings(self, clips: Sequence[Clip]) -> None:
+    """Returns None: there are none."""
+
+
+def combine(
+  probabilities: Sequence[Float[Array, 'n N']], weights: Sequence[float]
+) -> Float[np.ndarray, 'n N']:
+  """Returns the weighted mean of the log probabilities, as probabilities."""
+  stacked = np.maximum(np.stack(probabilities), _LEAST)
+  logs = np.einsum('m,mnk->nk', np.asarray(weights), np.log(stacked))
+  return softmax(logs, axis=1)
+
+
+def join(
+  clips: Sequence[Clip],
+  outcomes: Mapping[str, Outcome],
+  weights: Mapping[str, float],
+) -> Outcome:
+  """Returns what the members say together of the clips."""
+  each = [outcomes[name] for name in weights]
+  shares = combine([o.probabilities for o in each], list(weights.values()))
+  return without_maps(clips, each[0].emotions, shares)
+
+
+def choose(
+  clips: Sequence[Clip], outcomes: Mapping[str, Outcome]
+) -> dict[str, float]:
+  """Returns the weights of two members that fit the clips best.
+
+  Higher accuracy is better; of equal accuracies the lower loss, as where a
+  network's epoch is chosen.
+  """
+  first, second = outcomes
+  tried, best = [], BestEpoch()
+  for step in range(STEPS + 1):
+    weights = {first: step / STEPS, second: 1 - step / STEPS}
+    scores = join(clips, outcomes, weights).scores()
+    best, _ = best.update(step, scores['accuracy'], scores['loss'])
+    tried.append(weights)
+  return tried[best.epoch]
+
+
+def fuse(how: str, fitted: Mapping[str, Fitted], splits: Splits) -> Fitted:
+  """Returns the fused answers.
+
+  Args:
+    how: 'equal' weights, or chosen by 'validation'.
+    fitted: member -> its answers.
+    splits: the clips.
+  """
+  by_split = {
+    split: {name: one.outcomes[split] for name, one in fitted.items()}
+    for split in splits
+  }
+  weights = {name: 1 / len(fitted) for name in fitted}
+  if how == 'validation':
+    weights = choose(splits['validation'], by_split['validation'])
+  facts = [one.facts for one in fitted.values()]
+  seconds = sum(one['seconds'] for one in facts)
+  trained = max(one['epochs'] for one in facts) * len(splits['training'])
+  return Fitted(
+    {
+      split: join(clips, by_split[split], weights)
+      for split, clips in splits.items()
+    },
+    {
+      'weights': weights,
+      'seconds': seconds,
+      'clips_per_second': trained / max(seconds, 1e-9),
+      'parameters': sum(one['parameters'] for one in facts),
+      'device': facts[0]['device'],
+    },
+  )

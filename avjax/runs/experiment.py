@@ -1,0 +1,150 @@
+"""A whole experiment: data, audit, folds and seeds, models fitted, results.
+
+One command may stand for several runs: every fold of a protocol, and every one
+of `training.seeds`. Each is a `Job` with a folder of its own.
+"""
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from avjax.data import corpus, preparation
+from avjax.errors import ConfigError
+from avjax.runs import joining, registry
+from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.model import Job, Model
+from avjax.settings import Settings, whole
+
+
+def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
+  """Returns the content of results.json, after training if need be.
+
+  A folder that holds a part of the run is continued, a finished one is read.
+
+  Args:
+    config: a whole config, or `settings.Settings`.
+    workdir: the run's folder; made only once config and data are in order.
+
+  Raises:
+    AvjaxError: the config, the data or the folder cannot be used.
+  """
+  config = whole(config)
+  experiment = prepare(config)
+  folder = RunFolder(workdir)
+  with folder.opened(config, experiment.info):
+    print(f'workdir: {folder}', file=sys.stderr)
+    if config.training.seeds > 1:
+      return _fit_seeds(experiment, folder)
+    if config.data.several:
+      return _fit_folds(experiment, folder)
+    (job,) = experiment.jobs(config, folder)
+    return _fit(experiment.model, job)
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """What is fitted on what.
+
+  Attributes:
+    config: its settings.
+    model: the kind of model.
+    info: of all folds together, for config.json.
+    divisions: the clips of every fold.
+  """
+
+  config: Settings
+  model: Model
+  info: RunInfo
+  divisions: Sequence[preparation.Division]
+
+  def jobs(self, config: Settings, folder: RunFolder) -> Iterator[Job]:
+    """Yields the run of every fold, or the only one there is.
+
+    Args:
+      config: the settings of one seed.
+      folder: of that seed.
+    """
+    for division in self.divisions:
+      fold, splits = division.fold, division.splits
+      if fold is None:
+        yield Job(config, self.info, splits, folder)
+        continue
+      data = dataclasses.replace(config.data, fold=str(fold))
+      own = dataclasses.replace(config, data=data)
+      info = dataclasses.replace(self.info, audit=division.findings)
+      yield Job(own, info, splits, folder / f'fold-{fold}', f'fold {fold}')
+
+
+def prepare(config: Settings) -> Experiment:
+  """Returns an experiment whose config, clips and splits are in order.
+
+  Raises:
+    AvjaxError: they are not; nothing has been written.
+  """
+  model = registry.model_of(config)
+  model.check(config)
+  if config.training.seeds > 1 and not model.replicated:
+    there = [name for name, one in registry.MODELS.items() if one.replicated]
+    raise ConfigError(
+      f'training.seeds is {config.training.seeds}, which is for'
+      f' {", ".join(there)}; train {config.model.variant} once a seed'
+    )
+  data = preparation.prepare(config)
+  members = {
+    name: RunInfo.of(
+      member, corpus.as_read(data.clips, member.model.streams), data.emotions
+    )
+    for name, member in model.members(config).items()
+  }
+  info = dataclasses.replace(
+    RunInfo.of(config, data.clips, data.emotions),
+    audit=data.findings,
+    members=members,
+    source=data.origin.source,
+    extractor=data.origin.extractor,
+  )
+  return Experiment(config, model, info, data.divisions)
+
+
+def _fit(model: Model, job: Job) -> dict[str, Any]:
+  """Returns the results of one run, fitted if need be."""
+  if job.folder.finished:
+    print(f'{job.folder} holds a finished run; nothing to do', file=sys.stderr)
+    return job.folder.read_results()
+  return job.write(model.fit(job))
+
+
+def _fit_folds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
+  """Returns the results over all folds, one fitted after another."""
+  jobs = list(experiment.jobs(experiment.config, folder))
+  for job in jobs:
+    with job.folder.opened(job.config, job.info):
+      _fit(experiment.model, job)
+  return joining.join_folds(folder, [job.folder for job in jobs])
+
+
+def _fit_seeds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
+  """Returns the results over all seeds, fitted in one program."""
+  config = experiment.config
+  seeds: dict[RunFolder, list[Job]] = {}
+  for number in range(config.training.seeds):
+    training = dataclasses.replace(config.training, seeds=1)
+    one = dataclasses.replace(
+      config, seed=config.seed + number, training=training
+    )
+    own = folder / f'seed-{one.seed}'
+    own.begin(one, experiment.info)
+    seeds[own] = [
+      dataclasses.replace(job, title=f'seed {one.seed} {job.title}'.strip())
+      for job in experiment.jobs(one, own)
+    ]
+  jobs = [job for each in seeds.values() for job in each]
+  for job in jobs:
+    job.folder.begin(job.config, job.info)
+  experiment.model.fit_together(config, jobs, folder)
+  if config.data.several:
+    for own, each in seeds.items():
+      joining.join_folds(own, [job.folder for job in each])
+  return joining.join_seeds(folder, list(seeds))

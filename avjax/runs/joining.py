@@ -1,0 +1,82 @@
+"""The results of several runs as those of one: over folds, over seeds."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from avjax.metrics import classification
+from avjax.runs.folder import RunFolder
+
+
+def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
+  """Writes and returns the results over all folds.
+
+  Every clip is tested once, so the folds' test counts add up to one table;
+  the mean and standard deviation of their accuracies stand beside it.
+
+  Args:
+    folder: of all folds; it has its config.json.
+    folds: finished runs.
+  """
+  config, info = folder.read_config()
+  each = [fold.read_results() for fold in folds]
+  folder.join_predictions(folds, 'test')
+  tests = [one['splits']['test'] for one in each]
+  counts = np.sum([test['confusion'] for test in tests], axis=0)
+  content = {
+    'splits': {'test': classification.summary(counts, tests[0]['emotions'])},
+    'protocol': config.data.protocol,
+    'audit': info.audit,
+    'folds': {
+      split: _spread([one['splits'][split]['accuracy'] for one in each])
+      for split in each[0]['splits']
+    },
+    'seconds': math.fsum(one['seconds'] for one in each),
+    'clips_per_second': statistics.fmean(
+      one['clips_per_second'] for one in each
+    ),
+    'parameters': each[0]['parameters'],
+    'device': each[0]['device'],
+  }
+  folder.write_results(content)
+  return content
+
+
+def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
+  """Writes and returns the results over all seeds: mean, deviation, each.
+
+  Args:
+    folder: of all seeds; it has its config.json.
+    seeds: finished runs.
+  """
+  config, info = folder.read_config()
+  each = [seed.read_results() for seed in seeds]
+  content = {
+    'protocol': config.data.protocol,
+    'audit': info.audit,
+    'seeds': {
+      split: _spread([one['splits'][split]['accuracy'] for one in each])
+      for split, scores in each[0]['splits'].items()
+      if scores['n']
+    },
+    'runs': {
+      seed.path.name: one['splits']
+      for seed, one in zip(seeds, each, strict=True)
+    },
+    'seconds': math.fsum(one['seconds'] for one in each),
+    'parameters': each[0]['parameters'],
+    'device': each[0]['device'],
+  }
+  folder.write_results(content)
+  return content
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+  return {
+    'mean': statistics.fmean(values),
+    'deviation': statistics.stdev(values),
+    'each': list(values),
+  }

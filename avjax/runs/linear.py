@@ -1,0 +1,171 @@
+"""A linear baseline: logistic regression on time averages (ours).
+
+It sees the mean and the standard deviation of every column of every stream of
+a clip. A network that does no better has not used the order of the frames.
+"""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from avjax import files
+from avjax.clips import Clip, Splits
+from avjax.errors import CheckpointError, ConfigError
+from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.model import Fitted, Job, Model
+from avjax.settings import Settings
+from avjax.shapes import Array, Float
+from avjax.training.early_stopping import BestEpoch
+from avjax.training.outcome import Outcome, without_maps
+
+FILE = 'linear.json'
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Values of scikit-learn's C; the best validation accuracy chooses."""
+_MOMENTS = np.mean, np.std
+
+
+class Linear(Model):
+  """The linear baseline."""
+
+  random = False
+
+  def check(self, config: Settings) -> None:
+    try:
+      import sklearn  # noqa: F401
+    except ImportError as error:
+      raise ConfigError(
+        'model.variant linear needs the package scikit-learn; pip install'
+        " 'avjax[features]'"
+      ) from error
+
+  def fit(self, job: Job) -> Fitted:
+    before = time.perf_counter()
+    streams, emotions = job.config.model.streams, job.info.emotions
+    penalty, regression = _choose(streams, emotions, job.splits)
+    regression.save(job.folder)
+    seconds = time.perf_counter() - before
+    outcomes = {
+      split: regression.predict(clips)[0] for split, clips in job.splits.items()
+    }
+    return Fitted(
+      outcomes,
+      {
+        'penalty': penalty,
+        'seconds': seconds,
+        'clips_per_second': len(job.splits['training']) / max(seconds, 1e-9),
+        'parameters': regression.weights.size + regression.bias.size,
+        'device': 'scikit-learn',
+      },
+    )
+
+  def load(
+    self, config: Settings, folder: RunFolder, info: RunInfo
+  ) -> 'Regression':
+    return Regression.load(folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class Regression:
+  """A fitted baseline.
+
+  Attributes:
+    streams: that it reads.
+    emotions: of the run, in the order of the probabilities.
+    mean: of each statistic over the training clips.
+    scale: standard deviation of each over the training clips; 1 for a
+      constant.
+    weights: one row an emotion.
+    bias: one number an emotion.
+  """
+
+  streams: tuple[str, ...]
+  emotions: tuple[str, ...]
+  mean: Float[Array, ' F']
+  scale: Float[Array, ' F']
+  weights: Float[Array, 'N F']
+  bias: Float[Array, ' N']
+
+  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+    """Returns the predictions for some clips, and facts; see `Predictor`."""
+    x = (describe(clips, self.streams) - self.mean) / self.scale
+    shares = softmax(x @ self.weights.T + self.bias, axis=1)
+    return without_maps(clips, self.emotions, shares), {'device': 'NumPy'}
+
+  def embeddings(self, clips: Sequence[Clip]) -> None:
+    """Returns None: there are none."""
+
+  def save(self, folder: RunFolder) -> None:
+    """Writes it into the folder of its run."""
+    content = {
+      key: value.tolist() if isinstance(value, np.ndarray) else value
+      for key, value in dataclasses.asdict(self).items()
+    }
+    files.write_json(folder.path / FILE, content)
+
+  @classmethod
+  def load(cls, folder: RunFolder) -> 'Regression':
+    """Returns the baseline of a finished run.
+
+    Raises:
+      CheckpointError: there is none, or it is damaged.
+    """
+    path = folder.path / FILE
+    content = files.read_json(path)
+    try:
+      return cls(
+        streams=tuple(content['streams']),
+        emotions=tuple(content['emotions']),
+        mean=np.array(content['mean'], np.float64),
+        scale=np.array(content['scale'], np.float64),
+        weights=np.array(content['weights'], np.float64),
+        bias=np.array(content['bias'], np.float64),
+      )
+    except (KeyError, TypeError, ValueError) as error:
+      raise CheckpointError(
+        f'{path} is no linear baseline ({error}); train again into another'
+        ' folder'
+      ) from None
+
+
+def describe(
+  clips: Sequence[Clip], streams: Sequence[str]
+) -> Float[Array, 'n F']:
+  """Returns mean and standard deviation over time of every column, float64."""
+  rows = []
+  for clip in clips:
+    arrays = [np.asarray(clip.streams[k], np.float64) for k in streams]
+    rows.append(np.concatenate([f(a, 0) for a in arrays for f in _MOMENTS]))
+  return np.array(rows)
+
+
+def _choose(
+  streams: tuple[str, ...], emotions: tuple[str, ...], splits: Splits
+) -> tuple[float, Regression]:
+  """Returns the penalty that validates best, and what it gives."""
+  from sklearn.linear_model import LogisticRegression
+
+  x = describe(splits['training'], streams)
+  label = np.array([emotions.index(c.label) for c in splits['training']])
+  mean, scale = x.mean(0), x.std(0)
+  scale = np.where(scale > 1e-12 * np.abs(mean), scale, 1.0)
+  tried, best = [], BestEpoch()
+  for number, penalty in enumerate(PENALTIES):
+    model = LogisticRegression(C=penalty, max_iter=5000)
+    model.fit((x - mean) / scale, label)
+    weights, bias = model.coef_, model.intercept_
+    if len(weights) == 1:  # two classes: the logit of the second
+      weights = np.concatenate([0 * weights, weights])
+      bias = np.concatenate([0 * bias, bias])
+    # An emotion without a training clip is never predicted.
+    whole = np.zeros((len(emotions), x.shape[1]))
+    offset = np.full(len(emotions), -1e9)
+    whole[model.classes_], offset[model.classes_] = weights, bias
+    fitted = Regression(streams, emotions, mean, scale, whole, offset)
+    scores = fitted.predict(splits['validation'])[0].scores()
+    best, _ = best.update(number, scores['accuracy'], scores['loss'])
+    tried.append((penalty, fitted))
+  return tried[best.epoch]

@@ -1,0 +1,99 @@
+"""The largest-class baseline: every clip gets the shares of the training set.
+
+What a model must beat that is to have learnt anything (ours; the paper's test
+clips have 29.5 % in their largest class).
+"""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from avjax import files
+from avjax.clips import Clip
+from avjax.errors import CheckpointError
+from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.model import Fitted, Job, Model
+from avjax.settings import Settings
+from avjax.training.outcome import Outcome, without_maps
+
+FILE = 'majority.json'
+
+
+class Majority(Model):
+  """The largest-class baseline."""
+
+  random = False
+
+  def check(self, config: Settings) -> None:
+    pass  # it needs nothing
+
+  def fit(self, job: Job) -> Fitted:
+    before = time.perf_counter()
+    labels = [clip.label for clip in job.splits['training']]
+    emotions = job.info.emotions
+    shares = tuple(labels.count(name) / len(labels) for name in emotions)
+    fitted = ClassShares(emotions, shares)
+    files.write_json(job.folder.path / FILE, dataclasses.asdict(fitted))
+    seconds = time.perf_counter() - before
+    outcomes = {
+      split: fitted.predict(clips)[0] for split, clips in job.splits.items()
+    }
+    return Fitted(
+      outcomes,
+      {
+        'seconds': seconds,
+        'clips_per_second': len(labels) / max(seconds, 1e-9),
+        'parameters': len(shares),
+        'device': 'NumPy',
+      },
+    )
+
+  def load(
+    self, config: Settings, folder: RunFolder, info: RunInfo
+  ) -> 'ClassShares':
+    return ClassShares.load(folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassShares:
+  """The share of each class among the training clips.
+
+  Attributes:
+    emotions: names of the classes.
+    shares: of each, in [0, 1].
+  """
+
+  emotions: tuple[str, ...]
+  shares: tuple[float, ...]
+
+  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+    """Returns the same answer for every clip, and facts; see `Predictor`."""
+    shares = np.tile(np.array(self.shares), (len(clips), 1))
+    return without_maps(clips, self.emotions, shares), {'device': 'NumPy'}
+
+  def embeddings(self, clips: Sequence[Clip]) -> None:
+    """Returns None: there are none."""
+
+  @classmethod
+  def load(cls, folder: RunFolder) -> 'ClassShares':
+    """Returns the baseline of a finished run.
+
+    Raises:
+      CheckpointError: there is none, or it is damaged.
+    """
+    path = folder.path / FILE
+    content = files.read_json(path)
+    try:
+      emotions = tuple(map(str, content['emotions']))
+      shares = tuple(map(float, content['shares']))
+      if len(shares) != len(emotions):
+        raise ValueError(f'{len(shares)} shares of {len(emotions)} emotions')
+      return cls(emotions, shares)
+    except (KeyError, TypeError, ValueError) as error:
+      raise CheckpointError(
+        f'{path} is no largest-class baseline ({error}); train again into'
+        ' another folder'
+      ) from None

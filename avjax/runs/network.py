@@ -1,0 +1,142 @@
+"""A network of Table 1 as a model of an experiment."""
+
+import dataclasses
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from avjax.clips import EMOTIONS, Clip
+from avjax.models.classifiers import build
+from avjax.runs.folder import RunFolder, RunInfo, as_json
+from avjax.runs.model import Fitted, Job, Model
+from avjax.settings import Settings
+from avjax.training import steps
+from avjax.training.checkpoints import Checkpoints
+from avjax.training.loop import Trainer
+from avjax.training.outcome import Outcome
+from avjax.training.progress import Progress
+from avjax.training.replicas import Replica, Replicas
+from avjax.training.setup import Setup, parameter_count
+
+
+class Network(Model):
+  """A network, trained by `training` and judged by its best epoch."""
+
+  replicated = True
+
+  def __init__(
+    self, streams: tuple[str, ...] = Model.streams, reference: bool = False
+  ):
+    self.streams = streams
+    self.reference = reference
+
+  def check(self, config: Settings) -> None:
+    build(config.model, EMOTIONS)
+
+  def fit(self, job: Job) -> Fitted:
+    setup = Setup(job.config, job.info.emotions, job.splits)
+    with _checkpoints(job.config, job.info, job.folder) as checkpoints:
+      trainer = Trainer(setup, job.splits)
+      progress = trainer.train(job.folder.path, checkpoints, job.title)
+      like = steps.as_saved(setup.initial)
+      _, saved, _ = checkpoints.restore_best(like)
+    return _judged(job, setup, saved, progress)
+
+  def fit_together(
+    self, config: Settings, jobs: Sequence[Job], folder: RunFolder
+  ) -> None:
+    if all(job.folder.finished for job in jobs):
+      print(f'{folder} holds finished runs; nothing to do', file=sys.stderr)
+      return
+    info = jobs[0].info
+    # As for each alone: every division has all the clips.
+    setup = Setup(config, info.emotions, jobs[0].splits)
+    runs = [Replica(j.title, j.config, j.splits, j.folder.path) for j in jobs]
+    with _checkpoints(config, info, folder) as checkpoints:
+      best = Replicas(runs, setup).train(folder.path, checkpoints)
+    for job, (saved, progress) in zip(jobs, best, strict=True):
+      with _checkpoints(job.config, job.info, job.folder) as own:
+        step = int(saved['step'])
+        own.save(step, saved, dataclasses.asdict(progress), best=True)
+      job.write(_judged(job, setup, saved, progress))
+
+  def load(
+    self, config: Settings, folder: RunFolder, info: RunInfo
+  ) -> 'TrainedNetwork':
+    return TrainedNetwork(config, folder, info)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedNetwork:
+  """The best state of a network, read from its checkpoints."""
+
+  config: Settings
+  folder: RunFolder
+  info: RunInfo
+
+  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+    """Returns the predictions of the best state, and facts; see `Predictor`."""
+    setup = Setup(self.config, self.info.emotions, {'': clips})
+    step, saved = self._best(setup)
+    return setup.evaluate(saved, clips), {
+      'step': step,
+      'parameters': parameter_count(saved),
+      'device': str(setup.devices),
+    }
+
+  def embeddings(
+    self, clips: Sequence[Clip]
+  ) -> tuple[np.ndarray, np.ndarray] | None:
+    """Returns the embeddings before and after training; see `Predictor`."""
+    setup = Setup(self.config, self.info.emotions, {'': clips})
+    _, saved = self._best(setup)
+    if 'embeddings' not in saved['params']:
+      return None
+    before, after = setup.initial.params, saved['params']
+    return np.array(before['embeddings']), np.array(after['embeddings'])
+
+  def _best(self, setup: Setup) -> tuple[int, dict[str, Any]]:
+    """Returns the step of the best epoch, and what was saved of its state."""
+    with (
+      self.folder.locked(),
+      _checkpoints(self.config, self.info, self.folder) as checkpoints,
+    ):
+      like = steps.as_saved(setup.initial)
+      step, saved, _ = checkpoints.restore_best(like)
+    return step, saved
+
+
+def _judged(
+  job: Job, setup: Setup, saved: Mapping[str, Any], progress: Progress
+) -> Fitted:
+  """Returns what the best state says of every split."""
+  trained = progress.epoch * len(job.splits['training'])
+  return Fitted(
+    {k: setup.evaluate(saved, clips) for k, clips in job.splits.items()},
+    {
+      'best_epoch': progress.selection.epoch,
+      'epochs': progress.epoch,
+      'seconds': progress.seconds,
+      'clips_per_second': trained / max(progress.seconds, 1e-9),
+      'parameters': parameter_count(saved),
+      'device': str(setup.devices),
+    },
+  )
+
+
+def _checkpoints(
+  config: Settings, info: RunInfo, folder: RunFolder
+) -> Checkpoints:
+  """Returns the checkpoints of a run, which belong to its config and data."""
+  text = json.dumps(as_json(config), sort_keys=True)
+  return Checkpoints(
+    folder.path / 'checkpoints',
+    {
+      'config': hashlib.sha256(text.encode()).hexdigest(),
+      'data': info.data_fingerprint,
+    },
+  )

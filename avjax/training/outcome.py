@@ -1,0 +1,125 @@
+"""Predictions of a state for any clips, and their scores."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from scipy.special import softmax
+
+from avjax.clips import Clip
+from avjax.data.loader import Loader
+from avjax.errors import TrainingError
+from avjax.metrics import attention, classification
+from avjax.training.devices import Devices
+from avjax.training.steps import TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+  """What a state says of some clips, in their order.
+
+  Attributes:
+    clips: the clips.
+    emotions: names of the classes.
+    probabilities: (clips, N) float64; each row sums to one.
+    attention: each clip's (N, T) perception attention over its true frames, or
+      None for a network without.
+    alignment: each clip's (T, W) alignment weights, or None.
+  """
+
+  clips: Sequence[Clip]
+  emotions: tuple[str, ...]
+  probabilities: np.ndarray
+  attention: list[np.ndarray | None]
+  alignment: list[np.ndarray | None]
+
+  @property
+  def predicted(self) -> np.ndarray:
+    """Index of the most probable emotion of every clip."""
+    return self.probabilities.argmax(1)
+
+  def scores(self) -> dict:
+    """Returns accuracy, loss and the rest over the clips with a label."""
+    known = [k for k, clip in enumerate(self.clips) if clip.label is not None]
+    result: dict = {'n': 0, 'unlabelled': len(self.clips) - len(known)}
+    if known:
+      label = np.array(
+        [self.emotions.index(self.clips[k].label) for k in known]
+      )
+      counts = classification.confusion(
+        label, self.predicted[known], len(self.emotions)
+      )
+      likelihood = self.probabilities[known, label]
+      result |= classification.summary(counts, self.emotions)
+      result['loss'] = float(-np.log(np.maximum(likelihood, 1e-38)).mean())
+    return result
+
+  def summary(self) -> dict:
+    """Returns what results.json says: the scores, and those of attention."""
+    return self.scores() | attention.summary(
+      self.clips, self.predicted, self.attention, self.alignment
+    )
+
+
+def without_maps(
+  clips: Sequence[Clip], emotions: tuple[str, ...], probabilities: np.ndarray
+) -> Outcome:
+  """Returns the outcome of a model without attention and alignment."""
+  none: list[np.ndarray | None] = [None] * len(clips)
+  return Outcome(clips, emotions, probabilities, none, none)
+
+
+def from_logits(
+  clips: Sequence[Clip], emotions: tuple[str, ...], logits: np.ndarray
+) -> Outcome:
+  """Returns the outcome without maps, from each clip's (N,) logits.
+
+  Raises:
+    TrainingError: some are not finite; names every such clip.
+  """
+  return without_maps(clips, emotions, _probabilities(clips, logits))
+
+
+def _probabilities(clips: Sequence[Clip], logits: np.ndarray) -> np.ndarray:
+  logits = np.asarray(logits, np.float64)
+  finite = np.isfinite(logits).all(1)
+  bad = [c.name for c, good in zip(clips, finite, strict=True) if not good]
+  if bad:
+    raise TrainingError(
+      'the network gives no finite value for '
+      + ', '.join(bad)
+      + '; look at these clips, or lower training.learning_rate'
+    )
+  return softmax(logits, axis=1)
+
+
+def evaluate(
+  devices: Devices, state: TrainState, clips: Sequence[Clip], loader: Loader
+) -> Outcome:
+  """Returns the predictions for every clip, filler left out.
+
+  Args:
+    devices: where to compute.
+    state: as `Devices.first` gives it.
+    clips: with the streams that the model reads.
+    loader: how to batch them.
+
+  Raises:
+    TrainingError: a clip's logits are not finite; names every such clip of a
+      batch.
+  """
+  probabilities = np.zeros((len(clips), len(loader.emotions)))
+  maps: list[np.ndarray | None] = [None] * len(clips)
+  weights: list[np.ndarray | None] = [None] * len(clips)
+  for indices, batch in loader.evaluation(clips):
+    prediction = jax.device_get(devices.eval_step(state, batch))
+    logits = prediction.logits[: len(indices)]
+    probabilities[indices] = _probabilities([clips[k] for k in indices], logits)
+    for row, index in enumerate(indices):
+      frames = clips[index].visual_length
+      if prediction.attention is not None:
+        maps[index] = prediction.attention[row, :, :frames]
+      if prediction.alignment is not None:
+        weights[index] = prediction.alignment[row, :frames]
+  return Outcome(clips, loader.emotions, probabilities, maps, weights)

@@ -1,0 +1,75 @@
+"""How a network is computed: its batches, its devices, its first state."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from avjax.clips import Clip, Splits
+from avjax.data import batching
+from avjax.data.loader import Loader
+from avjax.settings import Settings
+from avjax.training import steps
+from avjax.training.devices import Devices
+from avjax.training.outcome import Outcome, evaluate
+
+
+class Setup:
+  """What the settings and the clips of a network amount to on this machine.
+
+  Args:
+    config: its settings.
+    emotions: names of the classes.
+    splits: its clips; one set of padded lengths serves all of them.
+
+  Attributes:
+    config: the settings.
+    devices: where to compute.
+    loader: how to batch clips.
+  """
+
+  def __init__(self, config: Settings, emotions: Sequence[str], splits: Splits):
+    clips = [clip for part in splits.values() for clip in part]
+    self.config = config
+    self.devices = Devices(config.training.parallelism)
+    self.loader = Loader(
+      buckets=batching.buckets(clips, config.data.buckets),
+      emotions=tuple(emotions),
+      streams=config.model.streams,
+      batch_size=config.training.batch_size,
+      rows=self.devices.rows(config.training.batch_size),
+    )
+    self._example = clips[0]
+
+  @functools.cached_property
+  def initial(self) -> steps.TrainState:
+    """The state before the first step."""
+    return self.initial_of(self.config)
+
+  def initial_of(self, config: Settings) -> steps.TrainState:
+    """Returns the state before the first step of a run with another seed."""
+    example = self.loader.batch([self._example], np.array([0]))
+    return steps.create_state(config, example, self.loader.emotions)
+
+  def state(self, saved: Mapping[str, Any]) -> steps.TrainState:
+    """Returns a state on the devices, from what `steps.as_saved` gave."""
+    # On several devices the first step has taken the memory of `initial`.
+    seed = np.asarray(self.config.seed, np.int32)
+    return self.devices.one_state(self.initial.replace(seed=seed, **saved))
+
+  def evaluate(
+    self, saved: Mapping[str, Any], clips: Sequence[Clip]
+  ) -> Outcome:
+    """Returns the predictions of a saved state.
+
+    Raises:
+      TrainingError: a clip's logits are not finite.
+    """
+    return evaluate(self.devices, self.state(saved), clips, self.loader)
+
+
+def parameter_count(saved: Mapping[str, Any]) -> int:
+  """Returns how many numbers the network of a saved state learns."""
+  return sum(leaf.size for leaf in jax.tree.leaves(saved['params']))

@@ -1,0 +1,105 @@
+"""Which values of pool5 are kept, and the faces that tell."""
+
+import cv2
+import numpy as np
+import pytest
+
+from avjax.errors import DataError
+from avjax.features import random_forest
+
+
+def faces(seed=0, n=90, width=60):
+  """Returns features whose first six values alone tell the emotion."""
+  rng = np.random.default_rng(seed)
+  features = rng.normal(size=(n, width)).astype(np.float32)
+  emotion = np.arange(n) % 3
+  for k in range(6):
+    features[:, k] += 3 * (emotion == k % 3)
+  return features, np.array(['happy', 'sad', 'fear'])[emotion].tolist()
+
+
+def test_what_tells_is_kept():
+  """Law: the values that carry the emotion are found among the others."""
+  chosen = random_forest.fit(*faces(), keep=6)
+  np.testing.assert_array_equal(chosen.indices, np.arange(6))
+  assert chosen.importance.shape == (60,)
+  np.testing.assert_allclose(chosen.importance.sum(), 1)
+  assert chosen.importance[:6].min() > 2 * chosen.importance[6:].max()
+
+
+def test_selection_repeats():
+  """Law: a seed gives one selection; rising, and of the width asked for."""
+  one, same, other = (
+    random_forest.fit(*faces(), keep=20, seed=seed) for seed in (1, 1, 2)
+  )
+  np.testing.assert_array_equal(one.importance, same.importance)
+  assert (one.importance != other.importance).any()
+  assert len(one.indices) == 20 and (np.diff(one.indices) > 0).all()
+
+
+def test_equals_are_kept_from_the_first():
+  """Law: values that are never asked for are kept in their order."""
+  features, labels = faces()
+  features[:, 10:] = 1
+  chosen = random_forest.fit(features, labels, keep=25)
+  np.testing.assert_array_equal(chosen.indices, np.arange(25))
+
+
+def test_unlabelled_faces_are_left_out():
+  """Law: faces without an emotion change nothing."""
+  features, labels = faces()
+  more = np.concatenate([features, 1e3 + features])
+  plain = random_forest.fit(features, labels, keep=6)
+  with_them = random_forest.fit(more, labels + [''] * len(labels), keep=6)
+  np.testing.assert_array_equal(with_them.importance, plain.importance)
+
+
+def test_what_cannot_be_selected_from():
+  """Law: too few values, or emotions, are refused."""
+  features, labels = faces()
+  with pytest.raises(DataError, match='61 of 60 values'):
+    random_forest.fit(features, labels, keep=61)
+  with pytest.raises(DataError, match=r'show happy; .* two'):
+    random_forest.fit(features, ['happy'] * len(labels), keep=6)
+  with pytest.raises(DataError, match='no emotion'):
+    random_forest.fit(features, [''] * len(labels), keep=6)
+
+
+def colour(path, rgb, side=227):
+  path.parent.mkdir(parents=True, exist_ok=True)
+  image = np.full((side, side + (side != 227), 3), rgb[::-1], np.uint8)
+  assert cv2.imwrite(str(path), image)
+
+
+def test_images_of_a_folder(tmp_path):
+  """Law: images come by folder and name, in RGB, resized where need be."""
+  colour(tmp_path / 'Happy' / 'b.png', (250, 120, 10))
+  colour(tmp_path / 'Happy' / 'a.PNG', (1, 2, 3), side=100)
+  colour(tmp_path / 'Angry' / 'ü.png', (0, 0, 255), side=400)
+  (tmp_path / 'Happy' / 'notes.txt').write_text('not an image')
+  (tmp_path / 'README').write_text('not a folder')
+  images, labels = random_forest.read_images(tmp_path)
+  assert labels == ['angry', 'happy', 'happy']
+  assert images.shape == (3, 227, 227, 3) and images.dtype == np.uint8
+  for image, rgb in zip(
+    images, [(0, 0, 255), (1, 2, 3), (250, 120, 10)], strict=True
+  ):
+    assert (image == rgb).all()
+
+
+def test_faces_that_cannot_be_used(tmp_path):
+  """Law: what is wrong in a folder of faces is named."""
+  with pytest.raises(DataError, match='is not a folder of labelled faces'):
+    random_forest.read_images(tmp_path / 'none')
+  (tmp_path / 'Sad').mkdir()
+  with pytest.raises(DataError, match='has no image'):
+    random_forest.read_images(tmp_path)
+  colour(tmp_path / 'Sad' / 'good.png', (9, 9, 9))
+  (tmp_path / 'Sad' / 'empty.png').touch()
+  (tmp_path / 'Sad' / 'text.jpg').write_text('no image')
+  (tmp_path / 'Sad' / 'folder.jpeg').mkdir()
+  with pytest.raises(DataError, match=r'3 of 4 .*Sad/empty.png, Sad/folder'):
+    random_forest.read_images(tmp_path)
+  colour(tmp_path / 'Bored' / 'a.png', (9, 9, 9))
+  with pytest.raises(DataError, match=r"\['Bored'\]; it must .* surprise"):
+    random_forest.read_images(tmp_path)
