@@ -90,7 +90,7 @@ def test_all_points_of_a_drawn_speaker(detector, size):
   """
   random = np.random.default_rng(4)
   for _ in range(3):
-    look = face.cast(random, 0.4)
+    look = face.random_look(random, 0.4)
     controls = random.normal(0, 0.3, (5, len(face.CONTROLS)))
     controls[:, face.CONTROLS.index('mouth')] = np.linspace(0, 0.8, 5)
     head = random.normal(0, 0.05, (5, 5))
