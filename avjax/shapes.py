@@ -1,14 +1,14 @@
-"""The letters of the array dimensions, and the types of the signatures.
+"""The letters of the array dimensions, and the array types of signatures.
 
   B   clips in a batch
   T   video frames (25 a second)        t, with its length `visual_length`
   Ta  audio frames (31.25 a second)     j, with its length `audio_length`
-  W   places of the alignment window, 2w                    Section 2.1
+  W   positions of the alignment window, 2w                 Section 2.1
   D   width of a feature stream
-  C   cells of an LSTM, the paper's d
+  C   hidden size of an LSTM, the paper's d
   V   width of the visual representation v_t
   A   width of the alignment's hidden layer                 Eq. 5
-  S   cells of the selecting LSTM, h_sel                    Section 2.3
+  S   hidden size of the selector LSTM, h_sel               Section 2.3
   K   width of an emotion embedding                         Eq. 9
   N   emotions
 
@@ -37,7 +37,7 @@ else:
   except ImportError:
 
     class _Named:
-      """Stands for an array type where jaxtyping is not installed."""
+      """Replaces an array type where jaxtyping is not installed."""
 
       def __class_getitem__(cls, item):
         return type(cls.__name__, (), {'dtype': cls, 'dim_str': item[1]})

@@ -131,7 +131,7 @@ def test_killed_in_training(holder, compiled):  # noqa: F811
 
 
 BAD = [
-  (['x', 'out'], 'ask for it at the organisers'),
+  (['x', 'out'], 'request it from the organisers'),
   (['{}/afew', 'out', '--alexnet=none.npz'], 'none.npz'),
   (['{}/afew', 'out', '--sfew=none'], 'none'),
   (['{}/afew'], 'wanted: AFEW OUT'),
