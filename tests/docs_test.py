@@ -41,7 +41,7 @@ PARSED = {
     'bin/synthesise': 'takes hours; run by docs/data.md',
   },
   'docs/speed.md': {
-    '--suite=cpu': 'takes ten minutes; tests/bin/benchmark_test.py runs a suite',
+    '--suite=cpu': 'ten minutes; tests/bin/benchmark_test.py has a suite',
     '--suite=gpu': 'needs a GPU',
   },
   'docs/afew.md': {
