@@ -54,9 +54,9 @@ class Pooled(nn.Module):
   def __call__(
     self, batch: Batch, train: bool = False, first_row: int | jax.Array = 0
   ) -> Prediction:
-    """Returns the prediction; `first_row`: see `_open`."""
+    """Returns the prediction; `first_row`: see `_inputs`."""
     config = self.config
-    inputs = _open(self, batch, train, first_row)
+    inputs = _inputs(self, batch, train, first_row)
     encoder = Encoder(config.lstm_cells, config, name='encoder')
     states, alignment = encoder(*inputs)
     pooled = self.pool(states, batch.visual_length)
@@ -78,9 +78,9 @@ class Proposed(nn.Module):
   def __call__(
     self, batch: Batch, train: bool = False, first_row: int | jax.Array = 0
   ) -> Prediction:
-    """Returns the prediction; `first_row`: see `_open`."""
+    """Returns the prediction; `first_row`: see `_inputs`."""
     config = self.config
-    inputs = _open(self, batch, train, first_row)
+    inputs = _inputs(self, batch, train, first_row)
     encoder = Encoder(config.lstm_cells, config, name='encoder')
     states, alignment = encoder(*inputs)
     selector, selector_alignment = states, None
@@ -136,17 +136,17 @@ class Inputs(NamedTuple):
   keys: Key[Array, ' B'] | None
 
 
-def _open(
+def _inputs(
   network: nn.Module, batch: Batch, train: bool, first_row: int | jax.Array
 ) -> Inputs:
-  """Returns what the encoders read: how every network begins.
+  """Returns what the encoders read: the opening of every network.
 
   Args:
     network: its config says which streams it reads.
     batch: what `network` was called with.
     train: False switches dropout off.
-    first_row: place of the batch's first clip in the global batch, where
-      several devices have a part each.
+    first_row: index of the batch's first clip in the global batch, of which
+      each of several devices has a part.
   """
   config = network.config
   audio, visual = None, {}

@@ -151,15 +151,15 @@ class Align(nn.Module):
     visual_length: Int[Array, ' B'],
   ) -> tuple[Float[Array, 'B T C'], Float[Array, 'B T W']]:
     """Returns x_t and l_t of every clip."""
-    places = 2 * self.config.half_window
+    positions = 2 * self.config.half_window
     if self.config.mode == 'centre':
       return jax.vmap(alignment.centre, (0, None, None, 0, 0))(
-        audio, places, visual.shape[1], audio_length, visual_length
+        audio, positions, visual.shape[1], audio_length, visual_length
       )
     size = audio.shape[-1]  # of the hidden layer of Eq. 5; ours
     w_audio = self.param('w_audio', glorot, (audio.shape[-1], size))
     w_visual = self.param('w_visual', glorot, (visual.shape[-1], size))
-    w_place = self.param('w_place', glorot, (places, size))
+    w_place = self.param('w_place', glorot, (positions, size))
     return jax.vmap(alignment.align, (0, 0, None, None, None, 0, 0))(
       audio, visual, w_audio, w_visual, w_place, audio_length, visual_length
     )

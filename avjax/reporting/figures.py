@@ -94,7 +94,7 @@ class Figure:
 
   @property
   def text(self) -> str:
-    """Caption and result, as the alternative text of the figure."""
+    """Caption and result, for those who do not see the figure."""
     return f'{self.caption} {self.result}'
 
 
@@ -252,8 +252,8 @@ def figure_5(run: FinishedRun) -> Figure:
   numbers = {'accuracy': accuracy, 'UAR': uar, 'recall': recall.tolist()}
   caption = (
     'Confusion matrix: true emotions are rows, predicted emotions columns. The'
-    ' diagonal is the recall of each emotion; dark cells beside it are frequent'
-    ' confusions.'
+    ' diagonal is the recall of each emotion; dark cells off the diagonal are'
+    ' frequent confusions.'
   )
   result += f' Recall of each emotion: {each}.'
   return Figure('figure-5', sheet.figure, numbers, caption, result)

@@ -154,7 +154,7 @@ def _run(run: FinishedRun, clips: int, number: int) -> str:
     made = figures.make_figures(study)
   for figure in made:
     caption = f'Figure {figure.name[-1]}. {figure.caption}'
-    parts.append(_figure(figure.figure, figure.text, caption))
+    parts.append(_figure(figure.figure, figure.result, caption))
   parts += [
     _figure(*_curve(name, epochs, metric), _curve_caption(name, metric))
     for name, epochs in run.metrics.items()
@@ -188,7 +188,7 @@ def _curve_caption(name: str, metric: str) -> str:
   title = f'{name} {metric}'.strip().capitalize()
   return (
     f'{title} of training (dashed) and validation (solid) over the epochs. A'
-    ' widening gap means overfitting; the dotted line is the best epoch.'
+    ' widening gap indicates overfitting; the dotted line is the best epoch.'
   )
 
 
@@ -292,7 +292,7 @@ def _maps(study: figures.Study, k: int) -> str:
     n = int(study.outcome.predicted[k])
     over = attention[n] * attention.shape[1]
     texts.append(
-      f'Attention of {names[n]}: greatest at frame {int(over.argmax())} of'
+      f'Attention for {names[n]}: greatest at frame {int(over.argmax())} of'
       f' {len(over)}, {over.max():.1f} times uniform; half of the attention'
       f' mass lies in {_half(attention[n])} frames.'
     )
