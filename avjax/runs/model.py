@@ -4,6 +4,7 @@ A kind of model is one file of this package and one entry of `registry.MODELS`.
 No other code asks for the name of a model.
 """
 
+import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -93,7 +94,7 @@ class Predictor(Protocol):
     """
 
 
-class Model:
+class Model(abc.ABC):
   """A kind of model.
 
   Attributes:
@@ -116,16 +117,16 @@ class Model:
     del config
     return {}
 
+  @abc.abstractmethod
   def check(self, config: Settings) -> None:
     """Raises ConfigError if the model cannot be built or fitted.
 
     This is called before any clip is read.
     """
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def fit(self, job: Job) -> Fitted:
     """Fits the model, or resumes fitting; returns its predictions."""
-    raise NotImplementedError
 
   def fit_together(
     self, config: Settings, jobs: Sequence[Job], folder: RunFolder
@@ -139,8 +140,9 @@ class Model:
       jobs: one for each seed and fold; some may be finished.
       folder: the folder of all seeds; receives the joint checkpoints.
     """
-    raise NotImplementedError
+    raise TypeError(f'{type(self).__name__} fits one job at a time')
 
+  @abc.abstractmethod
   def load(
     self, config: Settings, folder: RunFolder, info: RunInfo
   ) -> Predictor:
@@ -148,4 +150,3 @@ class Model:
 
     It may be read from disk only when it is first used.
     """
-    raise NotImplementedError
