@@ -161,9 +161,11 @@ class _Process:
 
   @property
   def alive(self) -> bool:
+    """Whether the process runs."""
     return self._child.poll() is None
 
   def send(self, request: dict[str, Any]) -> None:
+    """Writes a request to the process."""
     self._requests.write(json.dumps(request).encode() + b'\n')
 
   def header(self, deadline: float) -> dict[str, Any]:
