@@ -1,6 +1,8 @@
 """How the project is put together: layers, names, public functions."""
 
 import ast
+import importlib.metadata
+import os
 import pathlib
 import subprocess
 import sys
@@ -22,7 +24,7 @@ BELOW = {
   'files': {'errors'},
   'command_line': {'errors'},
   'metrics': {'clips', 'shapes'},
-  'kernels': {*BASE},
+  'kernels': {'shapes'},
   'models': {'kernels', 'clips', 'settings', *BASE},
   'data': PLAIN,
   'features': {'data', *PLAIN},
@@ -76,6 +78,24 @@ def test_flags_come_before_jax():
     'sys.exit("jax" in sys.modules)'
   )
   assert subprocess.run([sys.executable, '-c', code], cwd=ROOT).returncode == 0
+
+
+def test_import_above_a_clone(tmp_path):
+  """Program: in the folder above a clone, `import avjax` is the package."""
+  found = importlib.metadata.distributions(name='avjax')
+  texts = [one.read_text('direct_url.json') for one in found]
+  if not any('"editable": true' in text for text in texts if text):
+    pytest.skip('avjax is not installed with pip install -e')
+  (tmp_path / 'avjax').symlink_to(ROOT)
+  environment = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+  found = subprocess.run(
+    [sys.executable, '-c', 'import avjax; print(avjax.__version__)'],
+    cwd=tmp_path,
+    env=environment,
+    capture_output=True,
+    text=True,
+  )
+  assert (found.stdout, found.stderr) == (f'{avjax.__version__}\n', '')
 
 
 def test_public_names():

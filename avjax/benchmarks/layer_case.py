@@ -10,6 +10,8 @@ from avjax.benchmarks import agreement, case, cudnn_peer, flax_peers, inputs
 from avjax.benchmarks.case import Case
 from avjax.benchmarks.inputs import Shape
 from avjax.benchmarks.timing import Implementation, compiled
+from avjax.errors import AvjaxError
+from avjax.kernels import KernelError
 from avjax.kernels.lstm import lstm as layer_of_ours
 
 
@@ -59,7 +61,10 @@ def lstm(shape: Shape, peers: Sequence[str], gradients: bool = True) -> Case:
 
 def _layer(arrays, lengths, implementation):
   inputs, w_input, w_recurrent, bias = arrays
-  h, _ = layer_of_ours(
-    inputs, w_input, w_recurrent, bias, lengths, implementation=implementation
-  )
+  try:
+    h, _ = layer_of_ours(
+      inputs, w_input, w_recurrent, bias, lengths, implementation=implementation
+    )
+  except KernelError as error:
+    raise AvjaxError(str(error)) from error
   return h

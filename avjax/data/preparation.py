@@ -55,11 +55,12 @@ def prepare(config: Settings) -> Prepared:
       `audit`.
   """
   stored = corpus.read(config)
+  origin = corpus.origin(config)
   contents = audit.contents(stored)
   clips = splits.standardise(stored, config.data.standardise)
+  emotions = splits.emotions(clips)
   clips = corpus.as_read(clips, config.model.streams)
   batching.check_streams(clips, config.model.streams)
-  emotions = splits.emotions(clips)
   folds = _folds(clips, config.data)
   return Prepared(
     clips,
@@ -72,7 +73,7 @@ def prepare(config: Settings) -> Prepared:
       for fold, by_split in folds.items()
     ],
     _audited(folds, contents, config.data),
-    corpus.origin(config),
+    origin,
   )
 
 
