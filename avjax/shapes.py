@@ -1,8 +1,8 @@
 """The letters of the array dimensions, and the array types of signatures.
 
   B   clips in a batch
-  T   video frames (25 a second)        t, with its length `visual_length`
-  Ta  audio frames (31.25 a second)     j, with its length `audio_length`
+  T   video frames (25 per second)      t, with the length `visual_length`
+  Ta  audio frames (31.25 per second)   j, with the length `audio_length`
   W   positions of the alignment window, 2w                 Section 2.1
   D   width of a feature stream
   C   hidden size of an LSTM, the paper's d

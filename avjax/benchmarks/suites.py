@@ -56,13 +56,13 @@ def time_suite(
   for entry in entries:
     layer = entry.case in cases.LAYERS
     head = lines.head(entry.case, entry.shape, layer)
-    begun = clock()
+    began = clock()
     likely = took.get(entry.case, max(took.values(), default=0.0))
-    if begun - start + likely >= budget:
+    if began - start + likely >= budget:
       body = [{'left_out': f'the budget of {budget:g} s did not suffice'}]
     else:
       body = _run(entry, peers, effort)
-      took[entry.case] = max(took.get(entry.case, 0.0), clock() - begun)
+      took[entry.case] = max(took.get(entry.case, 0.0), clock() - began)
     yield from (head | line | about for line in body)
 
 

@@ -15,8 +15,7 @@ too, but are no error:
 
   afew/official  The organisers divide by film and do not publish the actors,
                  who may play in several films. The labels of the test films are
-                 not public, so everybody, the paper included, reports
-                 validation results.
+                 not public, so results are reported on validation.
   meld/official  Six friends speak throughout one series: 69 of the 100 test
                  speakers are in training. The division is by dialogue.
   random         Divides without regard to speakers, for comparison.

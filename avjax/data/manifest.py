@@ -123,10 +123,10 @@ def origin(folder: pathlib.Path) -> Origin:
   """
   header, _ = _open(folder)
   text = str(header.get('source', ''))
-  return Origin(text, str(header.get('extractor') or extractor_in(text)))
+  return Origin(text, str(header.get('extractor') or _extractor_in(text)))
 
 
-def extractor_in(source: str) -> str:
+def _extractor_in(source: str) -> str:
   """Returns the fingerprint of the extractor in a source's text, or ''.
 
   Only for stores and runs of version 0.1.0, which recorded it only there.

@@ -1,8 +1,8 @@
 """Safe reading and writing of .npy and .npz files.
 
-`numpy.load` allocates whatever a header claims, and it can unpickle. The files
-here may come from other people. So the header is read and checked first, and
-then exactly the bytes that it declares are read.
+`numpy.load` allocates whatever a header declares, and it can unpickle. The
+files here may come from other people. So the header is read and checked first,
+and then exactly the bytes that it declares are read.
 """
 
 import dataclasses
@@ -58,11 +58,11 @@ def header(file: File, size: int) -> Header:
   if dtype.kind not in 'fiub':
     raise DataError(f'has the type {dtype}; wanted numbers')
   if any(n < 0 for n in shape):
-    raise DataError(f'claims the shape {shape}')
+    raise DataError(f'declares the shape {shape}')
   count = math.prod(shape) * dtype.itemsize
   if count > MAX_BYTES:
     raise DataError(
-      f'claims {count} bytes (shape {shape}); at most {MAX_BYTES} are read'
+      f'declares {count} bytes (shape {shape}); at most {MAX_BYTES} are read'
     )
   if count != size - file.tell():
     raise DataError(

@@ -87,12 +87,12 @@ def write(path: str | os.PathLike, network: FaceNetwork) -> None:
     'description': network.description,
   }
   arrays = {_ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)}
-  for layer, parts in network.variables.items():
-    for part, array in parts.items():
+  for layer, ours in network.variables.items():
+    for kind, array in ours.items():
       outward = np.asarray(array)
-      if part == 'kernel':
+      if kind == 'kernel':
         outward = outward.transpose(3, 2, 0, 1) / _pixel(arrangement, layer)
-      arrays[layer + _ENDINGS[part][0]] = outward
+      arrays[layer + _ENDINGS[kind][0]] = outward
   files.put(pathlib.Path(path), npy.pack(arrays))
 
 
@@ -169,14 +169,14 @@ def _variables(
   variables: dict[str, dict[str, jnp.ndarray]] = {}
   faults = []
   wanted = alexnet.shapes(alexnet.Convolutions(arrangement))
-  for layer, parts in wanted.items():
+  for layer, shapes in wanted.items():
     variables[layer] = {}
-    for part, want in parts.items():
+    for kind, want in shapes.items():
       try:
-        array = _array(entries, layer, part, want.shape)
-        if part == 'kernel':
+        array = _array(entries, layer, kind, want.shape)
+        if kind == 'kernel':
           array = array * _pixel(arrangement, layer)
-        variables[layer][part] = jnp.asarray(array)
+        variables[layer][kind] = jnp.asarray(array)
       except DataError as error:
         faults.append(str(error))
   if faults:
@@ -189,16 +189,16 @@ def _variables(
 
 
 def _array(
-  entries: Mapping[str, _Entry], layer: str, part: str, shape: tuple[int, ...]
+  entries: Mapping[str, _Entry], layer: str, kind: str, shape: tuple[int, ...]
 ) -> np.ndarray:
   """Returns one array of a file, transposed to our layout `shape`."""
-  names = [layer + ending for ending in _ENDINGS[part]]
-  names.append(_TORCHVISION[layer] + _ENDINGS[part][0])
+  names = [layer + ending for ending in _ENDINGS[kind]]
+  names.append(_TORCHVISION[layer] + _ENDINGS[kind][0])
   name = next((name for name in names if name in entries), None)
   if name is None:
     raise DataError(f'there is no {" or ".join(names)}')
-  inward = (2, 3, 1, 0) if part == 'kernel' else (0,)
-  outward = (3, 2, 0, 1) if part == 'kernel' else (0,)
+  inward = (2, 3, 1, 0) if kind == 'kernel' else (0,)
+  outward = (3, 2, 0, 1) if kind == 'kernel' else (0,)
   want = tuple(shape[axis] for axis in outward)
   if entries[name].shape != want:
     raise DataError(f'{name} has the shape {entries[name].shape}, not {want}')

@@ -83,7 +83,7 @@ class Measure:
       DataError: the clip has no frame, or its file of landmarks is damaged.
     """
     if not raw.length:
-      raise DataError('holds neither a picture nor a sound of any length')
+      raise DataError('it has neither video nor audio of any length')
     arrays, seconds, notes = {}, {}, list(raw.notes)
     found = np.zeros(raw.length, bool)
     if 'audio' in self._settings.streams:
@@ -92,7 +92,7 @@ class Measure:
       arrays['audio'] = features.astype(np.float32)
       seconds['audio'] = time.perf_counter() - start
       if raw.audible.any() and not np.ptp(raw.waveform):
-        notes.append(Note('silent', 'the sound is silent throughout'))
+        notes.append(Note('silent', 'the audio is silent throughout'))
     if self._visual:
       start = time.perf_counter()
       points, found = self._landmarks(raw, folder)

@@ -227,9 +227,9 @@ def fit_appearance(
   """
   from avjax.features import random_forest
 
-  selected = random_forest.fit(
+  selected = random_forest.select(
     examples, labels, settings.appearance_width, settings.seed
   )
-  index = np.asarray(selected.indices, np.int64)
+  index = np.asarray(selected, np.int64)
   std = frames[:, index].astype(np.float64).std(axis=0)
   return Kept(index, 1 / np.where(std > 0, std, 1))

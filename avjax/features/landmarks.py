@@ -42,6 +42,7 @@ class _Face(NamedTuple):
 
   @property
   def side(self) -> float:
+    """Width of the box in pixels."""
     return float(self.box[2] - self.box[0])
 
 

@@ -38,30 +38,17 @@ PIPE_BYTES = 2**20
 the two processes; other systems keep their default."""
 
 
-def decode(
-  path: str | os.PathLike, name: str | None = None, limit_s: float = LIMIT_S
-) -> RawClip:
-  """Returns one file as a raw clip; a `Decoder` is faster for many files.
-
-  Args:
-    path: a file in any container that PyAV reads.
-    name: of the clip; by default the file's name without its suffix.
-    limit_s: time limit in seconds.
-
-  Raises:
-    DataError: the file cannot be decoded at all or not in time, or exceeds
-      the limits in `timestamps`.
-    ConfigError: the package av or soxr is not installed.
-  """
-  with Decoder(limit_s) as decoder:
-    return decoder(path, name)
-
-
 class Decoder:
-  """Decodes many files in one process, which is restarted after a crash.
+  """Decodes files in one process, which is restarted after a crash.
 
   A context manager for one thread; a forked process needs its own. The
   decoding process ends with the context, or when this process ends.
+
+  Args:
+    limit_s: time limit for a file, in seconds.
+
+  Raises:
+    ConfigError: the package av or soxr is not installed.
   """
 
   def __init__(self, limit_s: float = LIMIT_S):
@@ -82,7 +69,16 @@ class Decoder:
   def __call__(
     self, path: str | os.PathLike, name: str | None = None
   ) -> RawClip:
-    """Returns one file as a raw clip; see `decode`."""
+    """Returns one file as a raw clip.
+
+    Args:
+      path: a file in any container that PyAV reads.
+      name: of the clip; by default the file's name without its suffix.
+
+    Raises:
+      DataError: the file cannot be decoded at all or not in time, or exceeds
+        the limits in `timestamps`.
+    """
     path = pathlib.Path(path)
     _check(path)
     header, arrays = self._request(path)
@@ -165,9 +161,11 @@ class _Process:
 
   @property
   def alive(self) -> bool:
+    """Whether the process runs."""
     return self._child.poll() is None
 
   def send(self, request: dict[str, Any]) -> None:
+    """Writes a request to the process."""
     self._requests.write(json.dumps(request).encode() + b'\n')
 
   def header(self, deadline: float) -> dict[str, Any]:

@@ -4,7 +4,6 @@ A random forest is trained to classify the emotion of labelled faces (in the
 paper those of SFEW) from all 9216 values; the 1024 most important are selected.
 """
 
-import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -21,26 +20,13 @@ SAMPLE = 2000  # at most so many faces per tree; ours, more than SFEW has
 ENDINGS = ('.png', '.jpg', '.jpeg')
 
 
-@dataclasses.dataclass(frozen=True)
-class KeptValues:
-  """The values that `fit` selects.
-
-  Attributes:
-    indices: of the selected values, ascending.
-    importance: the mean decrease in impurity of every value, summing to 1.
-  """
-
-  indices: Int[np.ndarray, ' keep']
-  importance: Float[np.ndarray, ' D']
-
-
-def fit(
+def select(
   features: Float[np.ndarray, 'n D'],
   labels: Sequence[str],
   keep: int = 1024,
   seed: int = 0,
-) -> KeptValues:
-  """Returns the values that are most important to a random forest.
+) -> Int[np.ndarray, ' keep']:
+  """Returns the indices of the values most important to a random forest.
 
   Section 3.2; the size of the forest is ours, its other settings are
   scikit-learn's defaults. Of equally important values the first are selected.
@@ -50,6 +36,9 @@ def fit(
     labels: the emotion of each face; faces with '' are left out.
     keep: number of values to select, at most D.
     seed: of the forest; the same seed gives the same selection.
+
+  Returns:
+    The indices, ascending.
 
   Raises:
     DataError: there are fewer than two emotions, or fewer values than `keep`.
@@ -82,9 +71,8 @@ def fit(
     n_jobs=1,
   )
   forest.fit(features[known], emotions[known])
-  importance = forest.feature_importances_
-  first = np.argsort(-importance, kind='stable')[:keep]
-  return KeptValues(np.sort(first), importance)
+  most = np.argsort(-forest.feature_importances_, kind='stable')[:keep]
+  return np.sort(most)
 
 
 def read_images(folder: str | os.PathLike) -> tuple[np.ndarray, list[str]]:

@@ -7,7 +7,6 @@ of it is fitted on the training clips only.
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,15 +57,6 @@ class Whitener:
   def arrays(self) -> dict[str, np.ndarray]:
     """Returns the arrays by name; `Whitener(**arrays)` is an equal whitener."""
     return {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
-
-  @property
-  def fingerprint(self) -> str:
-    """SHA-256 of all arrays."""
-    digest = hashlib.sha256()
-    for name, array in self.arrays().items():
-      digest.update(f'{name} {array.shape}'.encode())
-      digest.update(np.ascontiguousarray(array, '<f8').data)
-    return digest.hexdigest()
 
 
 def fit(clips: Sequence[Float[np.ndarray, '_ D']], width: int) -> Whitener:

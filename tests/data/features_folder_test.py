@@ -182,7 +182,7 @@ def test_bombs_stay_small(folder):
   tracemalloc.stop()
   reasons = dict(report.skipped)
   assert 'version (2, 0)' in reasons['a']
-  assert 'claims 72000000000000 bytes' in reasons['b']
+  assert 'declares 72000000000000 bytes' in reasons['b']
   assert peak < 20e6
 
 

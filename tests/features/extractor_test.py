@@ -21,6 +21,12 @@ def fitted(tmp_path):
   return rows, measured, fitting.fit(rows, measured, chosen, settings())
 
 
+def equal(one, other):
+  """Returns whether two whiteners have the same arrays."""
+  a, b = one.arrays(), other.arrays()
+  return all(np.array_equal(a[name], b[name]) for name in a)
+
+
 def test_streams_of_a_clip(fitted):
   """Law: every stream has the right shape and finite values."""
   _, measured, made = fitted
@@ -59,8 +65,8 @@ def test_only_training_clips_are_fitted_on(fitted, tmp_path):
     chosen = fitting.training(rows, changed)
     again = fitting.fit(rows, changed, chosen, settings())
     assert (again.fingerprint != made.fingerprint) is changes
-    assert (again.audio.fingerprint != made.audio.fingerprint) is changes
-    assert (again.shape.fingerprint != made.shape.fingerprint) is changes
+    assert equal(again.audio, made.audio) is not changes
+    assert equal(again.shape, made.shape) is not changes
 
 
 def test_masked_frames_are_not_fitted_on(fitted, tmp_path):
@@ -73,7 +79,7 @@ def test_masked_frames_are_not_fitted_on(fitted, tmp_path):
     clip.path.write_bytes(npy.pack({**arrays, 'shape': shape}))
   chosen = fitting.training(rows, measured)
   again = fitting.fit(rows, measured, chosen, settings())
-  assert again.shape.fingerprint == made.shape.fingerprint
+  assert equal(again.shape, made.shape)
 
 
 def test_save_and_load(fitted, tmp_path):

@@ -201,7 +201,7 @@ def far(path):
     ('c.mat', mat(15, 4, b'zlib'), 'cannot be unpacked'),
     ('u.mat', unchecked(), 'it is truncated, or has more than'),
     ('f.mat', mat(14, 8, bytes(8)), 'an array without a class'),
-    ('c.npy', claims_npy, 'claims 9408000000000 bytes'),
+    ('c.npy', claims_npy, 'declares 9408000000000 bytes'),
     ('m.mat', claims(2**31 - 1, 98), '8 bytes for an array of'),
     ('n.mat', claims(-1, 98), '8 bytes for an array of'),
     ('axes.mat', claims(*[1] * 70), 'it has 0 arrays that can'),

@@ -143,11 +143,16 @@ def _lives(pid):
     return False
 
 
+def decode(path):
+  with media.Decoder() as decoder:
+    return decoder(path)
+
+
 def test_in_a_worker(good):
-  """Program: `decode` in a process of a pool gives the same arrays."""
-  here = media.decode(good)
+  """Program: decoding in a process of a pool gives the same arrays."""
+  here = decode(good)
   with ProcessPoolExecutor(1, get_context('spawn')) as pool:
-    there = pool.submit(media.decode, good).result()
+    there = pool.submit(decode, good).result()
   np.testing.assert_array_equal(there.frames, here.frames)
   np.testing.assert_array_equal(there.waveform, here.waveform)
 
