@@ -6,6 +6,8 @@ in one folder (`docs/clone.py`), with the programs at small sizes
 checked; the reason stands beside each.
 """
 
+import re
+
 import pytest
 
 from tests.bin.programs import compiled  # noqa: F401
@@ -41,7 +43,7 @@ PARSED = {
     'bin/synthesise': 'takes hours; run by docs/data.md',
   },
   'docs/speed.md': {
-    '--suite=cpu': 'ten minutes; tests/bin/benchmark_test.py has a suite',
+    '--suite=cpu': 'takes minutes; tests/bin/benchmark_test.py runs a suite',
     '--suite=gpu': 'needs a GPU',
   },
   'docs/afew.md': {
@@ -89,14 +91,18 @@ def test_blocks(reader, page):
 
 
 def test_what_is_not_run():
-  """Law: every block is run, or is listed once with a reason."""
-  for page in PAGES:
-    for block in pages.blocks(page):
-      assert block.language in (*RUN, *READ), f'{block}: {block.language!r}'
-    for words in PARSED.get(page, {}):
-      found = [b for b in pages.blocks(page) if words in b.text]
-      assert len(found) == 1, f'{page}: {words!r} is in {len(found)} blocks'
+  """Law: a block is run, or its reason is listed; no reason outlives it."""
   assert PARSED.keys() <= set(PAGES)
+  for page in PAGES:
+    blocks = pages.blocks(page)
+    assert 2 * len(blocks) == pages.text(page).count('```'), page
+    for block in blocks:
+      assert block.language in (*RUN, *READ), f'{block}: {block.language!r}'
+    for words, why in PARSED.get(page, {}).items():
+      found = [block for block in blocks if words in block.text]
+      assert len(found) == 1, f'{page}: {words!r} is in {len(found)} blocks'
+      for test in re.findall(r'tests/\S+\.py', why):
+        assert (pages.ROOT / test).exists(), f'{page}: {words!r}: {test}'
 
 
 @pytest.mark.parametrize('page', pages.named('*.md', 'docs/*.md'))

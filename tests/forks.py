@@ -115,7 +115,7 @@ def _ended(run: Callable[[], None]) -> int:
   except BaseException:
     traceback.print_exc()
     code = 1
-  threading._shutdown()  # type: ignore[attr-defined]
+  threading._shutdown()  # pools of processes end here
   atexit._run_exitfuncs()
   sys.stdout.flush()
   sys.stderr.flush()
