@@ -50,7 +50,10 @@ def runs_in(folder, parts=None, **training):
 def train_together(folder, parts=None, **training):
   """Returns the best state and the progress of every run."""
   runs = runs_in(folder, parts, **training)
-  everything = dict(enumerate(p for r in runs for p in r.splits.values()))
+  everything = {
+    str(k): p
+    for k, p in enumerate(p for r in runs for p in r.splits.values())
+  }
   setup = Setup(examples.SETTINGS, examples.EMOTIONS, everything)
   trainer = replicas.Replicas(runs, setup)
   with Checkpoints(folder / 'checkpoints', {'run': 'test'}) as checkpoints:
