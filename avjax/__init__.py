@@ -2,14 +2,14 @@
 
 The public names of Chao, Tao, Yang, Li and Wen (2016) in JAX:
 
-  lstm      Eqs. 1-3    a batch of sequences through one LSTM layer
+  lstm      Eqs. 1-3    one LSTM layer on a batch of sequences
   align     Eqs. 4-6    audio aligned to the video frames of one clip
   attend    Eqs. 9-10   one attention map per emotion over one clip
   classify  Eq. 11      one logit per emotion from the attended states
-  build     Figure 1    the network of a config, a flax.linen module
+  build     Figure 1    the network of a config as a flax.linen module
 
-Names are loaded when they are first used, so that a program's `--help` does
-not wait for JAX.
+A name is imported when it is first used, so that a program's `--help` does not
+wait for JAX.
 """
 
 import importlib
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
   from avjax.models.heads import classify
   from avjax.models.perception import attend
 
-_HOME = {
+_MODULE_OF = {
   'EMOTIONS': 'avjax.clips',
   'Batch': 'avjax.clips',
   'Clip': 'avjax.clips',
@@ -63,8 +63,8 @@ __all__ = [
 
 
 def __getattr__(name: str):
-  if name in _HOME:
-    value = getattr(importlib.import_module(_HOME[name]), name)
+  if name in _MODULE_OF:
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
   elif name in _SUBMODULES:
     value = importlib.import_module(f'avjax.{name}')
   else:

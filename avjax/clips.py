@@ -1,4 +1,4 @@
-"""A clip's features on the host, and a padded batch of them on the device."""
+"""The types of clips: raw, as feature streams, and as a padded batch."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,39 +10,44 @@ from flax import struct
 from avjax.shapes import Array, Float, Int
 
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise')
-"""The paper's seven emotions in the order of its Figure 5."""
+"""The paper's seven emotions, in the order of its Figure 5."""
 
 AUDIO = 'audio'
-"""The one stream with a clock of its own; every other stream is visual."""
+"""The only stream with a frame rate of its own; all others are visual."""
 
 
 SOUND = 'sound'
-"""The audio as the only stream of a network, which so needs no alignment."""
+"""The audio as the only stream of a network, which then needs no alignment."""
 
 
 def centre(frame, video_frames: int, audio_frames: int):
-  """Returns p_t, the audio frame at a video frame's centre (Section 2.1).
+  """Returns p_t, the audio frame at the centre of a video frame (Section 2.1).
 
-  On the host, in Python's or NumPy's integers; `models.alignment` has the
-  same for 32 bits.
+  For the host, with Python's or NumPy's integers; `models.alignment` computes
+  the same with 32 bits.
+
+  Args:
+    frame: index t of the video frame, or an array of indices.
+    video_frames: number of video frames T.
+    audio_frames: number of audio frames Ta.
   """
   return (2 * frame + 1) * audio_frames // (2 * video_frames)
 
 
 FRAME_RATE = 25
-"""Video frames a second, of every clip (Section 3)."""
+"""Video frames per second, of every clip (Section 3)."""
 
 SAMPLE_RATE = 16000
-"""Audio samples a second (Section 3.3); 640 of them a video frame."""
+"""Audio samples per second (Section 3.3); 640 per video frame."""
 
 
 class Note(NamedTuple):
-  """What a user should know of a clip.
+  """A remark on a clip for the user.
 
   Attributes:
     kind: 'partial', 'damaged', 'no picture', 'no sound', 'silent', 'face',
-      'sound', 'features': what the note is about.
-    text: for people, such as 'partial: 1.2 of 2.4 s decoded'.
+      'sound' or 'features'.
+    text: such as 'partial: 1.2 of 2.4 s decoded'.
   """
 
   kind: str
@@ -51,17 +56,17 @@ class Note(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class RawClip:
-  """One decoded clip: picture and sound on one time line, which begins at 0.
+  """One decoded clip: video and audio on one time line, which starts at 0.
 
   Attributes:
     name: identity within the corpus.
-    frames: (T, height, width, 3) uint8 RGB, 25 a second; None where the file
-      has no picture.
+    frames: (T, height, width, 3) uint8 RGB, 25 per second; None if the file
+      has no video.
     waveform: (n,) float64 in [-1, 1], mono at 16 kHz, n = 640 T; zero where
-      the file has no sound at that time.
-    audible: (n,) bool, where the file has sound; all False without any.
-    length: video frames T; from the sound where there is no picture.
-    notes: what a user should know.
+      the file has no audio.
+    audible: (n,) bool, whether the file has audio at each sample.
+    length: number of video frames T; without video, from the audio.
+    notes: remarks for the user.
   """
 
   name: str
@@ -74,25 +79,24 @@ class RawClip:
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-  """One clip: its feature streams and what is known about it.
+  """One clip: its feature streams and metadata.
 
   Attributes:
     name: identity within the corpus.
     streams: stream name -> (frames, width) float32. 'audio' has its own
-      length; all the others are visual and share one.
-    label: emotion by name, or None where it is not known.
-    speaker: who is seen and heard; '' where that is not known.
+      length; all other streams are visual and have the same length.
+    label: name of the emotion, or None if unknown.
+    speaker: name of the speaker, or '' if unknown.
     split: the corpus's own split ('training', 'validation', 'test'), or ''.
-    truth: what a synthetic corpus knows about the clip besides its label:
-      'salient' (2,) int, first and past-the-last video frame of the segment
-      that carries the label; 'events' (E, 2) int, rows of (video frame, audio
-      frame) that belong together. Empty for real clips.
-    corpus: the corpus it is of, such as 'ravdess', or ''.
-    take: identity of the recording within the corpus, which several files may
-      be of; '' where only the name tells.
+    truth: ground truth of a synthetic clip: 'salient' (2,) int, [start, stop)
+      in video frames of the segment that determines the label; 'events' (E, 2)
+      int, (video frame, audio frame) of each event. Empty for real clips.
+    corpus: name of the corpus, such as 'ravdess', or ''.
+    take: identity of the recording within the corpus, if several files may have
+      the same recording; otherwise ''.
     source: SHA-256 of the file that the streams come from, or ''.
-    targets: what was asked -> the answer: {'acted': 'happy', 'voice': 'sad'};
-      the first is the label.
+    targets: target -> emotion, such as {'acted': 'happy', 'voice': 'sad'}; the
+      first is the label.
   """
 
   name: str
@@ -108,12 +112,12 @@ class Clip:
 
   @property
   def audio_length(self) -> int:
-    """Audio frames Ta; 0 without an audio stream."""
+    """Number of audio frames Ta; 0 without an audio stream."""
     return len(self.streams[AUDIO]) if AUDIO in self.streams else 0
 
   @property
   def visual_length(self) -> int:
-    """Video frames T; 0 without a visual stream."""
+    """Number of video frames T; 0 without a visual stream."""
     return next((len(v) for k, v in self.streams.items() if k != AUDIO), 0)
 
 
@@ -123,18 +127,18 @@ Splits = Mapping[str, Sequence[Clip]]
 
 @struct.dataclass
 class Batch:
-  """Clips padded to common lengths; a row of length 0 is filler.
+  """Clips padded to common lengths; a padding row has length 0.
 
-  Under pmap a leading axis holds each device's part.
+  Under pmap there is a leading axis over the devices.
 
   Attributes:
     audio: (B, Ta, D), or None for a model without an audio stream.
     visual: stream name -> (B, T, D); widths may differ between streams.
-    audio_length: (B,) true audio frames of each clip.
-    visual_length: (B,) true video frames of each clip; 0 marks filler.
+    audio_length: (B,) audio frames of each clip.
+    visual_length: (B,) video frames of each clip; 0 for padding rows.
     label: (B,) index into the run's list of emotions, or None.
-    zero_padded: the streams are known to be zero on padding, so that the
-      network need not make them so.
+    zero_padded: whether the streams are known to be zero on padding, so that
+      the network need not mask them.
   """
 
   audio: Float[Array, '*devices B Ta D'] | None

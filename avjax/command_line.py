@@ -1,7 +1,7 @@
-"""What the programs in bin/ share: flags in, one call, one line on an error.
+"""Functions that the programs in bin/ share: flags, exit codes, error lines.
 
-No JAX here: a program parses its flags, and answers --help, before it loads
-anything slow.
+JAX is not imported here: a program parses its flags, and prints --help, before
+it imports anything slow.
 """
 
 import os
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
   """Parses the flags, calls `main(arguments)` and exits.
 
-  The arguments are those that are no flags, the program's name first. Exit
-  codes: what `main` returns, 0 for None; 2 for anything that the user can mend
-  and 1 for a training that broke off, each with one line on standard error.
+  The arguments are the program's name and everything that is not a flag. The
+  exit code is the result of `main`, 0 for None. For an error that the user can
+  fix it is 2, for a failed training 1, with one line on standard error.
   """
   program = os.path.basename(sys.argv[0])
   try:
@@ -45,14 +45,14 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
-  """Returns what is no flag, or None if help is asked for."""
+  """Returns the arguments without flags, or None if help is requested."""
   if any(word in ('--help', '-help', '-h') for word in arguments):
     return None
   try:
     return flags.FLAGS(arguments)
   except flags.Error as error:
-    # A config file that fails comes as a whole traceback: its last line says
-    # what went wrong.
+    # An error in a config file is reported as a traceback; its last line has
+    # the cause.
     text = str(error)
     if 'Traceback' in text:
       text = text.splitlines()[0] + ' ' + text.strip().splitlines()[-1]
@@ -64,9 +64,9 @@ def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
     ValueError,
     SyntaxError,
   ) as error:
-    # What ml_collections raises for a --config.key that is not in the config,
-    # a value of the wrong type or a file that is not Python.
-    # The KeyErrors quote their text, some of them twice.
+    # Raised by ml_collections for an unknown --config.key, a value of the wrong
+    # type or a file that is not Python. The text of a KeyError is quoted,
+    # sometimes twice.
     text = str(error.args[0] if error.args else error)
     text = text.replace('\\n', ' ').replace("\\'", '').strip('\'" ')
     raise flags.Error(f'--config: {text}') from error
@@ -76,25 +76,26 @@ def config_of(flag: flags.FlagHolder) -> 'config_dict.ConfigDict':
   """Returns the config that a config flag names.
 
   Raises:
-    flags.Error: none was given, or the file cannot be read.
+    flags.Error: no config was given, or the file cannot be read.
   """
-  # Only programs that have such a flag need the package.
+  # Only programs with such a flag need the package.
   from ml_collections import config_dict, config_flags
 
   value = flag.value
   if value is None:
     raise flags.Error(f'--{flag.name} is missing; give one of configs/*.py')
-  if not isinstance(value, config_dict.ConfigDict):  # not read, and not said
+  # ml_collections ignores a file that it cannot read.
+  if not isinstance(value, config_dict.ConfigDict):
     path = config_flags.get_config_filename(flags.FLAGS[flag.name])
-    near = sorted(pathlib.Path(path).parent.glob('*.py'))
-    near = near or sorted(pathlib.Path('configs').glob('*.py'))
-    there = ', '.join(map(str, near)) or 'no .py file beside it'
-    raise flags.Error(f'--{flag.name}={path} cannot be read; there is {there}')
+    nearby = sorted(pathlib.Path(path).parent.glob('*.py'))
+    nearby = nearby or sorted(pathlib.Path('configs').glob('*.py'))
+    listed = ', '.join(map(str, nearby)) or 'no .py file beside it'
+    raise flags.Error(f'--{flag.name}={path} cannot be read; there is {listed}')
   return value
 
 
 def _help(program: str) -> str:
-  """Returns the program's docstring and its own flags."""
+  """Returns the program's docstring and its flags."""
   main = sys.modules['__main__']
   own = flags.FLAGS.get_key_flags_for_module(main)
   lines = [f'  --{flag.name}: {flag.help}' for flag in own]
@@ -102,13 +103,14 @@ def _help(program: str) -> str:
 
 
 def _fail(program: str, error: object, code: int = 2) -> None:
+  """Prints the error on one line and exits."""
   text = ' '.join(str(error).split())
   print(f'{program}: error: {text}', file=sys.stderr)
   sys.exit(code)
 
 
 def keep_compiled(folder: str) -> None:
-  """Makes JAX keep compiled programs in a folder, and take them from there.
+  """Makes JAX cache compiled programs in a folder.
 
   Raises:
     ConfigError: the folder cannot be made.
@@ -123,5 +125,5 @@ def keep_compiled(folder: str) -> None:
       f'--compilation_cache={folder} cannot be made: {error.strerror}'
     ) from None
   jax.config.update('jax_compilation_cache_dir', str(path))
-  # The programs that are worth it; most others take milliseconds.
+  # Only programs worth caching; most others compile in milliseconds.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)

@@ -1,23 +1,26 @@
-"""What goes wrong for a user, by kind. Each message is one line that names
-what was found, what was wanted and what to do; the programs print it on
-standard error and exit with 2, or with 1 where a training broke off."""
+"""The errors for users.
+
+A message is one line that names what was found, what was wanted and what to do.
+The programs print it on standard error and exit with 2, or with 1 if a training
+failed.
+"""
 
 
 class AvjaxError(ValueError):
-  """The base of every error that a user can mend."""
+  """Base class of all errors that a user can fix."""
 
 
 class ConfigError(AvjaxError):
-  """A setting has a value that the model or the training cannot take."""
+  """A setting has an invalid value, or a package is not installed."""
 
 
 class DataError(AvjaxError):
-  """A store, a clip or a table is missing, damaged or of the wrong form."""
+  """A store, a clip or a table is missing, damaged or of the wrong format."""
 
 
 class CheckpointError(AvjaxError):
-  """A run's folder or its checkpoints cannot be used as asked."""
+  """The folder of a run or its checkpoints cannot be used."""
 
 
 class TrainingError(AvjaxError):
-  """The training itself broke off: a loss that is not finite."""
+  """A training failed: its loss is not finite."""

@@ -1,9 +1,9 @@
-"""Files that are whole or not there, and folders that belong to one request.
+"""Complete files, and folders that belong to one request.
 
-What runs, stores, extractions and reproductions leave on disk goes through
-here: a file is written beside its place and moved into it, a folder is locked
-by one process at a time, and a folder that was begun for one request refuses
-another.
+Runs, stores, extractions and reproductions write through this module. A file
+is written under a temporary name and then renamed, so that it is complete or
+absent. A folder is locked by one process at a time. `differences` lists how the
+request that a folder was begun with differs from the present one.
 """
 
 import contextlib
@@ -18,50 +18,50 @@ from avjax.errors import CheckpointError
 
 
 def put(path: pathlib.Path, data: bytes) -> None:
-  """Writes a file that is there whole or not at all, however the process ends.
+  """Writes a file completely or not at all, however the process ends.
 
   Raises:
-    OSError: there is no room, or no permission; the file before is untouched.
+    OSError: no space or no permission; an earlier file is left as it was.
   """
   # Not the file's own name with a suffix, which could be too long.
-  part = path.with_name(f'.{os.getpid()}.part')
+  temporary = path.with_name(f'.{os.getpid()}.part')
   try:
-    with open(part, 'wb') as file:
+    with open(temporary, 'wb') as file:
       file.write(data)
       file.flush()
       os.fsync(file.fileno())
-    part.replace(path)
+    temporary.replace(path)
   except OSError:
-    part.unlink(missing_ok=True)
+    temporary.unlink(missing_ok=True)
     raise
 
 
-def write(path: pathlib.Path, text: str) -> None:
-  """Writes a text file of a run as `put` does; makes its folder if need be.
+def write_text(path: pathlib.Path, text: str) -> None:
+  """Writes a text file as `put` does, and creates its folder.
 
   Raises:
-    CheckpointError: there is no room, or no permission.
+    CheckpointError: no space or no permission.
   """
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     put(path, text.encode())
   except OSError as error:
     raise CheckpointError(
-      f'{path} cannot be written: {error.strerror}; mend that and run again'
-      ' to resume'
+      f'{path} cannot be written: {error.strerror}; fix that, then run it'
+      ' again to resume'
     ) from None
 
 
 def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
-  """Writes a JSON file as `write` does."""
-  write(path, json.dumps(content, indent=2, sort_keys=False) + '\n')
+  """Writes a JSON file as `write_text` does."""
+  write_text(path, json.dumps(content, indent=2, sort_keys=False) + '\n')
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
-  """Returns one of the JSON files that a run leaves.
+  """Returns the content of a JSON file of a run.
 
   Raises:
-    CheckpointError: there is none, or it is damaged.
+    CheckpointError: the file is missing or damaged.
   """
   try:
     content = json.loads(path.read_text(encoding='utf-8'))
@@ -76,24 +76,23 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     ) from None
   if not isinstance(content, dict):
     raise CheckpointError(
-      f'{path} does not hold a JSON object; restore it, or train into another'
-      ' folder'
+      f'{path} is not a JSON object; restore it, or train into another folder'
     )
   return content
 
 
 def as_json(value: Any) -> Any:
-  """Returns a value as it reads back from a JSON file: tuples become lists."""
+  """Returns a value as a JSON file would return it: tuples become lists."""
   return json.loads(json.dumps(value))
 
 
 def differences(before: Any, now: Any, key: str = '') -> Iterator[str]:
-  """Yields 'key was X and is Y' for every leaf of two JSON values that differs.
+  """Yields 'key was X and is Y' for every leaf that differs.
 
   Args:
-    before: what a folder was begun with.
-    now: what is asked for.
-    key: of the values themselves, for nested ones.
+    before: the request that a folder was begun with, as JSON.
+    now: the present request, as JSON.
+    key: of these two values within the requests; '' for the whole.
   """
   if isinstance(before, dict) and isinstance(now, dict):
     for name in sorted(before.keys() | now.keys()):
@@ -105,13 +104,14 @@ def differences(before: Any, now: Any, key: str = '') -> Iterator[str]:
 
 @contextlib.contextmanager
 def lock(folder: str | pathlib.Path) -> Iterator[None]:
-  """Holds a folder for this process; it is made if need be.
+  """Locks a folder for this process, and creates it if it is missing.
 
-  The system releases the lock when the process ends, however it ends, so the
-  file `lock` that stays behind means nothing by itself.
+  The system releases the lock when the process ends, for whatever reason. The
+  file `lock` stays behind and means nothing by itself.
 
   Raises:
-    CheckpointError: another process holds it, or it cannot be written to.
+    CheckpointError: another process has the lock, or the folder cannot be
+      written to.
   """
   path = pathlib.Path(folder).absolute() / 'lock'
   with contextlib.ExitStack() as stack:

@@ -1,8 +1,8 @@
-"""A raw clip -> the emotions that a finished run sees in it.
+"""Predictions of a finished run for raw clips.
 
-The clip goes through the very extractor that made the run's training store.
-Beside the prediction stand those of the same network without sound and without
-picture: their streams are zero, which is the average training frame.
+The features of a clip are extracted with the extractor of the run's training
+store. Further predictions are made without the audio and without the visual
+streams: these are set to zero, the average over the training frames.
 """
 
 import dataclasses
@@ -23,20 +23,20 @@ from avjax.runs import evaluation
 from avjax.training.outcome import Outcome
 
 ABLATED = {'audio off': (AUDIO,), 'vision off': ()}
-"""Name of an ablated prediction -> its silent streams; (): all visual ones."""
+"""Name of an ablation -> the streams it sets to zero; (): all visual ones."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Predicted:
-  """What a run says of one clip.
+  """The prediction of a run for one clip.
 
   Attributes:
     path: of the clip.
     probabilities: emotion -> probability.
-    ablated: 'audio off' and 'vision off' -> the same; without a model's audio
-      stream there is neither.
-    notes: what a user should know.
-    timeline: for the picture.
+    ablated: 'audio off' and 'vision off' -> probabilities; empty for a model
+      without an audio stream.
+    notes: warnings about the clip and its features.
+    timeline: the data of its picture.
   """
 
   path: str
@@ -47,11 +47,11 @@ class Predicted:
 
   @property
   def emotion(self) -> str:
-    """The most probable one."""
+    """The most probable emotion."""
     return max(self.probabilities, key=lambda k: self.probabilities[k])
 
   def as_json(self) -> dict[str, Any]:
-    """Returns what --json prints."""
+    """Returns the prediction as bin/predict --json prints it."""
     return {
       'clip': self.path,
       'predicted': self.emotion,
@@ -77,13 +77,17 @@ def predict(
   extractor: str = '',
   transfer: bool = False,
 ) -> tuple[list[Predicted], dict[str, str]]:
-  """Returns the predictions, and why the other clips have none.
+  """Returns the predictions for clips, and the reasons for failed clips.
 
   Args:
     paths: of the clips.
-    workdir: a finished run that was trained on a store of bin/extract.
-    extractor: folder of the extractor; that of the run's store where ''.
-    transfer: whether it may be another than the run's features came from.
+    workdir: folder of a finished run that was trained on a store of
+      bin/extract.
+    extractor: folder of the extractor; '' for that of the run's store.
+    transfer: whether another extractor than the run's is allowed.
+
+  Returns:
+    A prediction for each usable clip, and path -> reason for the others.
 
   Raises:
     AvjaxError: the run or its extractor cannot be used.
@@ -122,7 +126,7 @@ def predict(
 def _extractor(
   run: evaluation.TrainedRun, folder: str, transfer: bool
 ) -> extractors.Extractor:
-  """Returns the extractor of the run's features, or another if asked to."""
+  """Returns the extractor of the run, or of `folder` if that is given."""
   store = pathlib.Path(run.config.data.store).expanduser()
   try:
     fitted = extractors.load(folder or store / extractors.FOLDER)
@@ -135,9 +139,9 @@ def _extractor(
     ) from error
   if fitted.fingerprint != run.info.extractor and not transfer:
     raise DataError(
-      f'{folder or store / extractors.FOLDER} is not the extractor that the'
-      f' features of {run.folder} came from; give that one, or --transfer'
-      ' to use this one all the same'
+      f'{folder or store / extractors.FOLDER} is not the extractor of the'
+      f' features that {run.folder} was trained on; give that one, or'
+      ' --transfer to use this one nevertheless'
     )
   return fitted
 
@@ -147,7 +151,7 @@ def _variants(
   fitted: extractors.Extractor,
   measured: dict[str, Columns],
 ) -> list[Clip]:
-  """Returns every clip whole and, where the model hears, ablated."""
+  """Returns every clip, followed by its ablations if the model has audio."""
   clips = []
   streams = run.config.model.streams
   for path, columns in measured.items():
@@ -156,13 +160,13 @@ def _variants(
     clips.append(whole)
     if AUDIO not in streams:
       continue
-    for name, silent in ABLATED.items():
-      off = silent or tuple(k for k in whole.streams if k != AUDIO)
-      kept = {
+    for name, zeroed in ABLATED.items():
+      off = zeroed or tuple(k for k in whole.streams if k != AUDIO)
+      ablated = {
         k: np.zeros_like(v) if k in off else v for k, v in whole.streams.items()
       }
       clips.append(
-        dataclasses.replace(whole, name=f'{path}, {name}', streams=kept)
+        dataclasses.replace(whole, name=f'{path}, {name}', streams=ablated)
       )
   return clips
 
@@ -170,12 +174,12 @@ def _variants(
 def _features_notes(
   run: evaluation.TrainedRun, fitted: extractors.Extractor
 ) -> tuple[Note, ...]:
-  """Returns what holds for the features of every clip."""
+  """Returns the notes on the features of every clip."""
   texts = []
   if 'appearance' in run.config.model.streams and fitted.untrained:
     texts.append(fitted.untrained)
   if run.config.data.standardise == 'speaker':
-    texts.append('standardised by its own frames, for want of the speaker')
+    texts.append('standardised by its own frames: the speaker is not known')
   return tuple(Note('features', text) for text in texts)
 
 
@@ -187,7 +191,16 @@ def _predicted(
   rows: range,
   more: tuple[Note, ...],
 ) -> Predicted:
-  """Returns what the outcome's rows of one clip say."""
+  """Returns the prediction for one clip, from its rows of the outcome.
+
+  Args:
+    path: of the clip.
+    raw: the decoded clip.
+    columns: its measured features.
+    outcome: of all clips and their ablations.
+    rows: of this clip and its ablations.
+    more: notes on the features of every clip.
+  """
   shares = [
     dict(
       zip(outcome.emotions, map(float, outcome.probabilities[k]), strict=True)
@@ -214,12 +227,12 @@ def _predicted(
 def picture(
   predicted: Predicted, folder: pathlib.Path, taken: set[str]
 ) -> pathlib.Path:
-  """Returns the path of the clip's time line, drawn as a PNG.
+  """Draws the time line of a clip as a PNG file; returns its path.
 
   Args:
-    predicted: the clip.
-    folder: where the picture goes.
-    taken: names that are in use in this call; gets this one.
+    predicted: the prediction for the clip.
+    folder: of the pictures; created if it is missing.
+    taken: file names in use; the new name is added.
 
   Raises:
     AvjaxError: matplotlib is missing, or the folder cannot be written to.

@@ -1,9 +1,9 @@
-"""Every setting once: its default, and where the default comes from.
+"""All settings, with their defaults and the source of each default.
 
-`default(size)` gives them as a `ConfigDict` for `--config`; the files in
-configs/ change what differs. Each section is a frozen dataclass that is made
-by `section(Model, config.model)`, so an unknown key or an impossible value
-fails before anything runs.
+`default(size)` returns them as a `ConfigDict` for `--config`; the files in
+configs/ change only what differs. Each section becomes a frozen dataclass by
+`section(ModelConfig, config.model)`, so an unknown key or an impossible value
+is an error before anything runs.
 
 "ours" marks a choice that the paper leaves open; the README lists them.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FUSIONS = ('validation', 'equal')
 DIVIDED = ('store', 'afew/official', 'meld/official')
-"""Protocols that are a corpus's own division; the others have folds."""
+"""Protocols that use the corpus's own splits; the others have folds."""
 PROTOCOLS = (
   *DIVIDED,
   'loso',
@@ -31,9 +31,9 @@ PROTOCOLS = (
   'enterface/loso',
   'random',
 )
-"""Who is trained on and who is tested: `data.protocols` has what each is."""
+"""Evaluation protocols; `data.protocols` describes them."""
 LEAKS = ('speaker', 'take', 'content', 'selection', 'class')
-"""What may be on two sides of a split: `data.audit` has what each is."""
+"""Kinds of leaks between splits; `data.audit` describes them."""
 Section = TypeVar('Section')
 
 
@@ -60,10 +60,10 @@ def _fraction(name: str, value: int | float) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class AlignmentConfig:
-  """How audio is aligned to the video frames (Section 2.1)."""
+  """The alignment of audio to the video frames (Section 2.1)."""
 
   mode: str = 'soft'  # Eqs. 4-6; 'centre' switches alignment off: x_t = h_{p_t}
-  half_window: int = 2  # w: 2w = 4 places, Figure 2
+  half_window: int = 2  # w: 2w = 4 positions, Figure 2
   reads: str = 'states'  # the audio LSTM's states, Eq. 5; 'hidden': its input
 
   def __post_init__(self):
@@ -74,25 +74,25 @@ class AlignmentConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-  """The network (Section 2 and 4.1)."""
+  """The network (Sections 2 and 4.1)."""
 
   variant: str = 'proposed'  # a key of runs.registry.MODELS
   streams: tuple[str, ...] = ('audio', 'shape', 'appearance')  # Section 3
   hidden_size: int = 64  # hidden layer of each visual stream, Section 4.1
-  lstm_cells: int = 32  # proposed: h_av; 64 for the other rows, Section 4.1
-  selector_cells: int = 8  # proposed: h_sel, the smaller network, Section 2.3
+  lstm_cells: int = 32  # hidden size of h_av; 64 in the other rows, Section 4.1
+  selector_cells: int = 8  # hidden size of h_sel, the smaller LSTM, Section 2.3
   embedding_size: int = 8  # width of an emotion embedding, Section 4.1
-  shared_encoder: bool = False  # True: h_sel = h_av, the worse one (2.3)
+  shared_encoder: bool = False  # True: h_sel = h_av, which is worse (2.3)
   activation: str = 'relu'  # of the hidden layers; ours
-  dropout: float = 0.5  # every layer but the LSTMs, Section 4.1
-  fusion: str = 'validation'  # decision_fusion: who weighs; or 'equal'; ours
-  implementation: str | None = None  # of the LSTM; None picks
+  dropout: float = 0.5  # of every layer except the LSTMs, Section 4.1
+  fusion: str = 'validation'  # decision_fusion's weights; or 'equal'; ours
+  implementation: str | None = None  # of the LSTM; None: chosen automatically
   alignment: AlignmentConfig = dataclasses.field(
     default_factory=AlignmentConfig
   )
 
   def __post_init__(self):
-    # 'audio,shape' on a command line is one string.
+    # 'audio,shape' on the command line is a single string.
     streams = [name for part in self.streams for name in str(part).split(',')]
     object.__setattr__(self, 'streams', tuple(streams))
     _one_of('model.fusion', self.fusion, FUSIONS)
@@ -124,16 +124,16 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-  """Which clips, how they are split and batched."""
+  """The clips, their division into splits, and their batches."""
 
   store: str = 'synthetic'  # or the folder of a store
   protocol: str = 'store'  # the store's splits; 'loso': leave one speaker out
-  fold: str = 'all'  # a number from 0, or 'all' one after another
-  allow_leaks: str = ''  # kinds that do not stop a run, such as 'speaker,take'
-  target: str = ''  # 'voice', ...: which of the clips' labels; '': the store's
-  standardise: str = 'none'  # 'speaker': every speaker's own mean, deviation
-  buckets: int = 2  # lengths that are compiled for; ours
-  placement: str = 'auto'  # of the clips: 'device', 'host'; ours
+  fold: str = 'all'  # a number from 0; 'all': one after another
+  allow_leaks: str = ''  # kinds that are no error, such as 'speaker,take'
+  target: str = ''  # which label: 'voice', ...; '': the store's
+  standardise: str = 'none'  # 'speaker': by mean and std of each speaker
+  buckets: int = 2  # padded lengths, each compiled once; ours
+  placement: str = 'auto'  # of the clips; or 'device', 'host'; ours
 
   def __post_init__(self):
     _one_of('data.protocol', self.protocol, PROTOCOLS)
@@ -154,31 +154,31 @@ class DataConfig:
 
   @property
   def allowed(self) -> tuple[str, ...]:
-    """The kinds of leaks that do not stop a run."""
+    """The kinds of leaks that are no error."""
     return tuple(kind for kind in self.allow_leaks.split(',') if kind)
 
   @property
   def first_fold(self) -> int:
-    """The fold that is asked for; the first of all of them."""
+    """The requested fold; 0 if all are requested."""
     return 0 if self.fold == 'all' else int(self.fold)
 
   @property
   def several(self) -> bool:
-    """Whether the protocol has folds and all of them are asked for."""
+    """Whether the protocol has folds and all are requested."""
     return self.fold == 'all' and self.protocol not in DIVIDED
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-  """Section 4.1."""
+  """The training (Section 4.1)."""
 
-  epochs: int = 50  # at most; Section 4.1
+  epochs: int = 50  # maximum; Section 4.1
   patience: int = 20  # epochs without a better validation result; ours
   batch_size: int = 32  # clips, over all devices; ours
   learning_rate: float = 1.0  # Zeiler (2012); the paper gives none
   rho: float = 0.95  # Zeiler (2012)
   epsilon: float = 1e-6  # Zeiler (2012)
-  weight_decay: float = 0.0005  # coupled, on every parameter; Section 4.1
+  weight_decay: float = 0.0005  # coupled, of every parameter; Section 4.1
   parallelism: str = 'jit'  # over the local devices; or 'pmap'
   seeds: int = 1  # runs with the seeds from `seed` on, in one program; ours
 
@@ -197,24 +197,24 @@ class TrainingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticConfig:
-  """The embedded corpus (`data.store = 'synthetic'`); all of it ours.
+  """The synthetic corpus (`data.store = 'synthetic'`); all of it ours.
 
-  Strengths are in deviations of the noise, per frame.
+  Amplitudes are per frame, in standard deviations of the noise.
   """
 
-  seed: int = 0  # of the corpus; `seed` at the top is the run's
-  training: int = 700  # clips, as the paper's 711
+  seed: int = 0  # of the corpus; the top-level `seed` is that of the run
+  training: int = 700  # clips; the paper has 711
   validation: int = 300  # clips; the paper has 371
   test: int = 500  # clips; the paper has 539
-  speakers: int = 10  # of each split, which shares none with another
-  shortest: int = 40  # video frames of a clip, 25 a second
+  speakers: int = 10  # per split; no speaker is in two splits
+  shortest: int = 40  # video frames of a clip, 25 per second
   longest: int = 80  # video frames of a clip
-  segments: int = 4  # each shows an emotion; one of them counts
-  share: float = 0.18  # of a clip's frames, in one segment
+  segments: int = 4  # each shows an emotion; one is salient
+  share: float = 0.18  # of a clip's frames, per segment
   spacing: int = 5  # video frames from one event to the next
-  expression: float = 1.5  # strength of the face's row, all segment long
-  marker: float = 2.0  # strength of the mark on the segment that counts
-  event: float = 20.0  # strength of beats, onsets and the voice's columns
+  expression: float = 1.5  # amplitude of the face's row, in the whole segment
+  marker: float = 2.0  # amplitude of the marker of the salient segment
+  event: float = 20.0  # amplitude of beats, onsets and the voice's columns
 
   def __post_init__(self):
     _seed('synthetic.seed', self.seed)
@@ -238,15 +238,15 @@ class SyntheticConfig:
 
 @dataclasses.dataclass(frozen=True)
 class FeaturesConfig:
-  """Section 3, for bin/extract; not a part of a run's settings."""
+  """The features (Section 3), for bin/extract; not in the settings of a run."""
 
   streams: tuple[str, ...] = ('audio', 'shape', 'appearance')
-  preset: str = 'v0.65'  # of the audio features: 27 names, 901 columns
+  preset: str = 'v0.65'  # list of audio features: 27 names, 901 columns
   audio_width: int = 50  # of 901 columns, Section 3.3
   shape_width: int = 20  # of 98 coordinates, Section 3.1
   appearance_width: int = 1024  # of 9216 values of pool5, Section 3.2
-  alexnet: str = ''  # file of weights; '': random ones, which say so
-  landmarks: str = ''  # the corpus's own files, with {clip}; '': dlib
+  alexnet: str = ''  # file of weights; '': random, untrained weights
+  landmarks: str = ''  # path of landmark files, with {clip}; '': dlib
   seed: int = 0  # of the random forest and of random weights; ours
 
   def __post_init__(self):
@@ -289,10 +289,10 @@ class Settings:
 
 
 def whole(config: Any) -> Settings:
-  """Returns the settings of a whole config, which may be made already.
+  """Returns the settings of a whole config; `Settings` are returned as is.
 
   Raises:
-    ConfigError: as `section`.
+    ConfigError: see `section`.
   """
   return config if isinstance(config, Settings) else section(Settings, config)
 
@@ -303,11 +303,10 @@ def section(kind: type[Section], values: Any, name: str = '') -> Section:
   Args:
     kind: one of this module's dataclasses.
     values: a ConfigDict or dict with the section's keys.
-    name: the section's place in the config, for the error message.
+    name: of the section in the config, such as 'model', for the error message.
 
   Raises:
-    ConfigError: a key that the section does not have, or a value that it
-      cannot take.
+    ConfigError: the section does not have a key, or a value is invalid.
   """
   if hasattr(values, 'to_dict'):  # a ConfigDict
     values = values.to_dict()
@@ -322,7 +321,7 @@ def section(kind: type[Section], values: Any, name: str = '') -> Section:
     for key, value in values.items()
     if isinstance(value, dict)
   }
-  lists = {  # as JSON has them
+  lists = {  # from JSON, which has no tuples
     key: tuple(value) for key, value in values.items() if type(value) is list
   }
   return kind(**{**values, **lists, **nested})
@@ -332,9 +331,9 @@ def default(size: str = 'full') -> 'config_dict.ConfigDict':
   """Returns every setting at its default, for `--config`.
 
   Args:
-    size: 'full', or 'smoke' for a variant that ends within seconds.
+    size: 'full', or 'smoke' for a run of a few seconds.
   """
-  # Here alone, so that nothing else needs the package.
+  # Imported here, so that nothing else needs the package.
   from ml_collections import config_dict
 
   _one_of('the part after the colon of --config', size, ('full', 'smoke'))

@@ -1,4 +1,4 @@
-r"""The appearance alone, averaged: first row of Table 1.
+r"""Average encoding of the appearance only, first row of Table 1.
 
   bin/train --config=configs/average_pool5.py --workdir=runs/average_pool5
   bin/train --config=configs/average_pool5.py:smoke --workdir=runs/smoke
@@ -11,7 +11,7 @@ from avjax import settings
 
 
 def get_config(size: str = 'full'):
-  """Returns the settings; `size` is what follows the colon."""
+  """Returns the settings; `size` is 'full' or 'smoke'."""
   config = settings.default(size)
   config.model.variant = 'average_pool5'
   config.model.streams = ('appearance',)  # pool5 of the face network

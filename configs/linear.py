@@ -1,4 +1,4 @@
-r"""The linear baseline: means and deviations over time, no network (ours).
+r"""The linear baseline: regression on means and standard deviations (ours).
 
   bin/train --config=configs/linear.py --workdir=runs/linear
   bin/train --config=configs/linear.py:smoke --workdir=runs/smoke  # seconds
@@ -10,7 +10,7 @@ from avjax import settings
 
 
 def get_config(size: str = 'full'):
-  """Returns the settings; `size` is what follows the colon."""
+  """Returns the settings; `size` is 'full' or 'smoke'."""
   config = settings.default(size)
   config.model.variant = 'linear'
   return config

@@ -1,15 +1,16 @@
-r"""The largest-class baseline: it hears and sees nothing (ours).
+r"""The largest-class baseline, which uses no features (ours).
 
   bin/train --config=configs/majority.py --workdir=runs/majority
 
-What any model must beat. The paper's test clips: 29.5 %.
+A model has learnt something only if it does better. The paper's test clips:
+29.5 %.
 """
 
 from avjax import settings
 
 
 def get_config(size: str = 'full'):
-  """Returns the settings; `size` is what follows the colon."""
+  """Returns the settings; `size` is 'full' or 'smoke'."""
   config = settings.default(size)
   config.model.variant = 'majority'
   return config

@@ -11,7 +11,7 @@ from avjax import settings
 
 
 def get_config(size: str = 'full'):
-  """Returns the settings; `size` is what follows the colon."""
+  """Returns the settings; `size` is 'full' or 'smoke'."""
   config = settings.default(size)
   config.model.variant = 'proposed'
   config.model.lstm_cells = 32  # for h_av; Section 4.1

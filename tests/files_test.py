@@ -17,13 +17,13 @@ ROOT = pathlib.Path(__file__).parents[1]
 def test_a_full_disk_leaves_the_file_before(tmp_path):
   """Law: a write that fails leaves the old file, and nothing beside it."""
   path = tmp_path / 'results.json'
-  files.write(path, 'before')
+  files.write_text(path, 'before')
   limits = resource.getrlimit(resource.RLIMIT_FSIZE)
   handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
   resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
   try:
     with pytest.raises(CheckpointError, match='cannot be written'):
-      files.write(path, 'x' * 10_000)
+      files.write_text(path, 'x' * 10_000)
   finally:
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     signal.signal(signal.SIGXFSZ, handler)

@@ -24,7 +24,7 @@ BELOW = {
   'files': {'errors'},
   'command_line': {'errors'},
   'metrics': {'clips', 'shapes'},
-  'kernels': {*BASE},
+  'kernels': {'shapes'},
   'models': {'kernels', 'clips', 'settings', *BASE},
   'data': PLAIN,
   'features': {'data', *PLAIN},

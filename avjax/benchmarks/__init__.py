@@ -1,1 +1,1 @@
-"""Our implementations timed beside other people's, in one run."""
+"""Benchmarks: our implementations and others', timed in the same run."""

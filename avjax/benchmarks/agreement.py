@@ -1,4 +1,4 @@
-"""What is timed must first agree with the same equations in float64."""
+"""Checks that an implementation agrees with the equations in float64."""
 
 import contextlib
 import dataclasses
@@ -16,29 +16,30 @@ TOLERANCES = {
   'tf32': (1e-3, 1e-2),
   'bfloat16': (1e-2, 1e-1),
 }
-"""Of values and of gradients, in units of each array's largest entry."""
+"""Precision -> tolerance of values and of gradients, relative to each array's
+largest entry."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Errors:
-  """The largest error of the values, and that of the gradients."""
+  """The largest relative error of the values, and that of the gradients."""
 
   value: float
   gradient: float
 
 
 def values(function: Callable) -> Callable:
-  """Returns a function of the function's value, and of no gradients."""
+  """Returns a function that computes (value, {}): no gradients."""
   return lambda arguments: (function(arguments), {})
 
 
 def values_and_gradients(function: Callable) -> Callable:
-  """Returns a function of the value and the gradient of its mean square."""
+  """Returns a function that computes (value, gradients of its mean square)."""
 
   def loss(arguments):
     value = function(arguments)
-    wide = value.astype(jnp.promote_types(value.dtype, jnp.float32))
-    return (wide**2).mean(), value
+    promoted = value.astype(jnp.promote_types(value.dtype, jnp.float32))
+    return (promoted**2).mean(), value
 
   def call(arguments):
     (_, value), gradients = jax.value_and_grad(loss, has_aux=True)(arguments)
@@ -48,11 +49,11 @@ def values_and_gradients(function: Callable) -> Callable:
 
 
 def in_float64(function: Callable, *arguments: Any) -> Any:
-  """Returns what a function gives in double precision, as NumPy arrays.
+  """Returns the result of a function in float64, as NumPy arrays.
 
   Args:
-    function: of the arguments.
-    arguments: trees of arrays; those of floating point are converted.
+    function: to call with the arguments.
+    arguments: trees of arrays; floating-point arrays are converted.
   """
 
   def convert(x):
@@ -64,11 +65,11 @@ def in_float64(function: Callable, *arguments: Any) -> Any:
     return jax.tree.map(np.asarray, jax.jit(function)(*doubles))
 
 
-def multiply_in(precision: str):
-  """Returns a context in which float32 products are compiled for JAX."""
+def matmul_precision(precision: str):
+  """Returns a context with JAX's matrix multiplications in this precision."""
   if precision == 'float32' and jax.default_backend() == 'gpu':
     return jax.default_matmul_precision('highest')
-  return contextlib.nullcontext()  # JAX's own default: TF32 where there is one
+  return contextlib.nullcontext()  # JAX's default: TF32 where available
 
 
 def check(name: str, got: Any, wanted: Any, precision: str) -> Errors:
@@ -76,36 +77,36 @@ def check(name: str, got: Any, wanted: Any, precision: str) -> Errors:
 
   Args:
     name: of the implementation.
-    got: its value, and its gradients.
+    got: its value and its gradients.
     wanted: the same trees in float64.
     precision: a key of TOLERANCES.
 
   Raises:
-    AvjaxError: an error is too large, or something is not a number.
+    AvjaxError: an error is too large or NaN.
   """
   errors = []
-  parts = zip(('', 'gradient of '), got, wanted, strict=True)
-  for (part, have, want), tolerance in zip(
-    parts, TOLERANCES[precision], strict=True
+  pairs = zip(('', 'gradient of '), got, wanted, strict=True)
+  for (kind, have, want), tolerance in zip(
+    pairs, TOLERANCES[precision], strict=True
   ):
-    error, place = _largest(have, want)
+    error, key = _largest(have, want)
     errors.append(error)
     if not error <= tolerance:
       raise AvjaxError(
         f'{name} differs by {error:.1e} of the largest entry in'
-        f' {part}{place or "the value"}; at most {tolerance:.0e} is wanted, so'
-        ' it was not timed'
+        f' {kind}{key or "the value"}; the tolerance is {tolerance:.0e}, so it'
+        ' was not timed'
       )
   return Errors(*errors)
 
 
 def _largest(got: Any, wanted: Any) -> tuple[float, str]:
-  """Returns the largest error of two trees' arrays, and its place."""
+  """Returns the largest relative error of two trees, and the array's key."""
   have = dict(jax.tree.leaves_with_path(got))
   errors = [(0.0, '')]
   for path, want in jax.tree.leaves_with_path(wanted):
-    scale = max(np.abs(want).max(), 1e-30)  # it may be all zero
+    scale = max(np.abs(want).max(), 1e-30)  # the array may be all zero
     error = np.abs(np.asarray(have[path], np.float64) - want).max() / scale
     errors.append((float(error), jax.tree_util.keystr(path)))
-  # NaN is larger than any number.
+  # NaN counts as larger than any number.
   return max(errors, key=lambda e: np.inf if np.isnan(e[0]) else e[0])

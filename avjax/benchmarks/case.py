@@ -1,4 +1,4 @@
-"""What a case is, and what all cases share."""
+"""The type of a case, and functions that all cases share."""
 
 import dataclasses
 import functools
@@ -13,18 +13,19 @@ from avjax.benchmarks.timing import Implementation
 from avjax.kernels.lstm import IMPLEMENTATIONS
 
 OURS = 'avjax'
-"""What a user gets who chooses nothing; the others are compared with it."""
+"""Name of our default implementation; the others are compared with it."""
 
 Makers = dict[str, Callable[[], Implementation]]
+"""Name -> a function that makes the implementation."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-  """One case of one shape.
+  """A case with a certain shape.
 
   Attributes:
     wanted: value and gradients in float64.
-    makers: name -> a function that makes the implementation.
+    makers: the implementations to compare.
   """
 
   wanted: tuple[Any, Any]
@@ -34,15 +35,15 @@ class Case:
 def ours(
   make: Callable[[str | None], Implementation], peers: Sequence[str]
 ) -> Makers:
-  """Returns ours as it comes, and those of our own that are named."""
+  """Returns our default implementation, and our others named in `peers`."""
   named = [name for name in peers if name in IMPLEMENTATIONS]
   makers: Makers = {OURS: functools.partial(make, None)}
   return makers | {name: functools.partial(make, name) for name in named}
 
 
 def torch(function: str, shape: Shape, *arguments, **options) -> Makers:
-  """Returns PyTorch's ways to do what a function of torch_calls does."""
-  from avjax.benchmarks import torch_calls  # it may not be installed
+  """Returns the PyTorch implementations from a function of `torch_calls`."""
+  from avjax.benchmarks import torch_calls  # PyTorch is optional
 
   torch_calls.set_precision(shape.precision)
   make = functools.partial(
@@ -57,5 +58,5 @@ def torch(function: str, shape: Shape, *arguments, **options) -> Makers:
 
 
 def arrays(tree: Any) -> Any:
-  """Returns a tree of JAX's arrays as one of NumPy's."""
+  """Returns a tree of JAX arrays as a tree of NumPy arrays."""
   return jax.tree.map(np.asarray, tree)

@@ -1,8 +1,9 @@
 """All cases of bin/benchmark, by name.
 
-A case is a function of a shape and of the peers that are asked for. It returns
-what all must agree with, in float64, and a function that makes each
-implementation, ours first. To add one, write such a function and name it here.
+A case is a function of a shape and the names of the peers. It returns a `Case`:
+the results in float64, with which all implementations must agree, and the
+implementations, ours first. To add a case, write such a function and list it
+here.
 """
 
 import functools
@@ -27,23 +28,25 @@ CASES: dict[str, Callable[[Shape, Sequence[str]], Case]] = {
   'lstm_forward': functools.partial(layer_case.lstm, gradients=False),
 }
 LAYERS = ('lstm', 'lstm_forward')
-"""The cases whose cells are those of the shape."""
+"""The cases that use the hidden size of the shape."""
 
 
 def check_here(shapes: Sequence[Shape], peers: Sequence[str]) -> None:
-  """Raises an error if a peer or a precision is not to be had here."""
-  there = (*OTHERS, *available())
+  """Raises AvjaxError if a peer or a precision is not available here."""
+  known = (*OTHERS, *available())
   for name in peers:
-    if name not in there:
-      raise AvjaxError(f'no peer {name!r}; there is ' + ', '.join(there))
+    if name not in known:
+      raise AvjaxError(
+        f'there is no peer {name!r}; choose from {", ".join(known)}'
+      )
   if 'torch' in peers and importlib.util.find_spec('torch') is None:
     raise AvjaxError(
       "the peer torch needs the package torch; pip install 'avjax[bench]'"
     )
   tf32 = any(shape.precision == 'tf32' for shape in shapes)
-  for name, asked in ('peer cudnn', 'cudnn' in peers), ('precision tf32', tf32):
-    if asked and jax.default_backend() != 'gpu':
+  for name, used in ('peer cudnn', 'cudnn' in peers), ('precision tf32', tf32):
+    if used and jax.default_backend() != 'gpu':
       raise AvjaxError(
-        f'the {name} needs a GPU, and this is {jax.default_backend()}; leave it'
-        ' out'
+        f'the {name} needs a GPU, and the backend is {jax.default_backend()};'
+        ' leave it out'
       )

@@ -1,4 +1,4 @@
-"""cuDNN's LSTM as JAX offers it, for NVIDIA GPUs and float32 alone."""
+"""cuDNN's LSTM, by JAX's wrapper; only for NVIDIA GPUs and float32."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,19 @@ from avjax.shapes import Array, Float, Int
 def lstm(
   arrays: Sequence[Array], lengths: Int[Array, ' B']
 ) -> Float[Array, 'B T C']:
-  """Returns the states of one layer; `arrays` as `avjax.lstm` takes them."""
+  """Returns the states of one layer.
+
+  Args:
+    arrays: inputs and parameters, as for `avjax.lstm`.
+    lengths: of each row.
+  """
   inputs, *params = arrays
   rows, _, width = inputs.shape
-  cells = params[2].shape[1]
-  zeros = jnp.zeros((1, rows, cells), inputs.dtype)
+  hidden_size = params[2].shape[1]
+  zeros = jnp.zeros((1, rows, hidden_size), inputs.dtype)
   flat = jnp.concatenate([x.reshape(-1) for x in weights(*params)])
   h, _, _ = rnn.lstm(
-    inputs, zeros, zeros, flat, lengths, width, cells, 1, 0.0, False
+    inputs, zeros, zeros, flat, lengths, width, hidden_size, 1, 0.0, False
   )
   return h
 
@@ -28,9 +33,9 @@ def weights(
   w_recurrent: Float[Array, 'C 4 C'],
   bias: Float[Array, '4 C'],
 ) -> tuple[Float[Array, 'G D'], Float[Array, 'G C'], Array, Array]:
-  """Returns W_ih, W_hh, b_ih and b_hh; G = 4 C, the gates are i, f, g, o.
+  """Returns W_ih, W_hh, b_ih and b_hh; G = 4 C, with gates i, f, g, o.
 
-  The two biases are only ever added: ours is the first, the second is zero.
+  Only the sum of the two biases matters: the first is ours, the second is 0.
   """
 
   def matrix(x):

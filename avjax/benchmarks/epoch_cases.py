@@ -1,7 +1,7 @@
-"""Many steps in one call: an epoch, and an epoch of ten seeds.
+"""Many training steps per call: an epoch, and an epoch of ten seeds.
 
-Ours is one program over clips that lie on the device. The others take their
-steps one after another, from batches that lie there ready for them.
+Ours is one program over clips that are stored on the device. The others run
+step by step, on batches that are already on the device.
 """
 
 import dataclasses
@@ -27,19 +27,20 @@ STEPS, SEEDS, STEPS_OF_SEEDS = 10, 10, 2
 
 
 def epoch(shape: Shape, peers: Sequence[str]) -> Case:
-  """Returns ten training steps of `proposed`, each on clips of its own.
+  """Returns the case of ten training steps of `proposed`, on different clips.
 
-  What must agree is that of `network_cases.train_step`.
+  The agreement check is that of `network_cases.train_step`.
   """
   return _case(shape, peers, 1, STEPS)
 
 
 def seeds(shape: Shape, peers: Sequence[str]) -> Case:
-  """Returns two training steps of each of ten seeds of `proposed`."""
+  """Returns the case of two training steps for each of ten seeds."""
   return _case(shape, peers, SEEDS, STEPS_OF_SEEDS)
 
 
 def _case(shape: Shape, peers: Sequence[str], runs: int, count: int) -> Case:
+  """Returns the case of `count` training steps for each of `runs` seeds."""
   many = dataclasses.replace(shape, batch=shape.batch * count)
   clips = _clips(inputs.clips(many))
   frames = max(clip.visual_length for clip in clips)
@@ -82,11 +83,11 @@ def _case(shape: Shape, peers: Sequence[str], runs: int, count: int) -> Case:
     ready, seconds, peak_bytes = compiled(
       jax.jit(program, donate_argnums=0), state, *rest
     )
-    held: list[Any] = [state]
+    current: list[Any] = [state]  # donated, and replaced, by every call
 
     def call():
-      held[0], seen = ready(held[0], *rest)
-      return seen
+      current[0], metrics = ready(current[0], *rest)
+      return metrics
 
     return Implementation(
       call,
@@ -104,20 +105,21 @@ def _case(shape: Shape, peers: Sequence[str], runs: int, count: int) -> Case:
       network_cases.settings_of(), params[0], len(EMOTIONS)
     )
     states = []
-    for one in map(flax_peers.from_ours, params):
-      states.append(first.replace(params=one, opt_state=first.tx.init(one)))
+    for theirs in map(flax_peers.from_ours, params):
+      opt_state = first.tx.init(theirs)
+      states.append(first.replace(params=theirs, opt_state=opt_state))
     key = jax.random.key(0)
     step, seconds, peak_bytes = compiled(
       flax_peers.train_step, states[0], batches[0], key
     )
 
     def call():
-      seen = []
+      losses = []
       for k in range(runs):
         for batch in batches:
           states[k], loss = step(states[k], batch, key)
-          seen.append(loss)
-      return seen
+          losses.append(loss)
+      return losses
 
     return Implementation(
       call,
@@ -134,7 +136,7 @@ def _case(shape: Shape, peers: Sequence[str], runs: int, count: int) -> Case:
 
 
 def _torch(name, make, batches, runs: int) -> Implementation:
-  """Returns PyTorch's steps, run after run."""
+  """Returns the steps in PyTorch, one run after the other."""
   from avjax.benchmarks import torch_calls, torch_peers
 
   config = network_cases.settings_of()
@@ -146,8 +148,8 @@ def _torch(name, make, batches, runs: int) -> Implementation:
       params, batches[0], config.model, packed=name == 'torch_packed'
     )
     calls.append(torch_calls.train_call(module, all_clips, config.training))
-  one = make()
-  return dataclasses.replace(one, call=lambda: [call() for call in calls])
+  single = make()
+  return dataclasses.replace(single, call=lambda: [call() for call in calls])
 
 
 def _clips(batch: Batch) -> list[Clip]:
@@ -158,10 +160,10 @@ def _clips(batch: Batch) -> list[Clip]:
   )
   label = np.asarray(batch.label)
   clips = []
-  for k, (heard, seen) in enumerate(
+  for k, (audio_frames, frames) in enumerate(
     zip(batch.audio_length, batch.visual_length, strict=True)
   ):
-    streams = {name: x[k, :seen] for name, x in visual.items()}
-    streams[AUDIO] = audio[k, :heard]
+    streams = {name: x[k, :frames] for name, x in visual.items()}
+    streams[AUDIO] = audio[k, :audio_frames]
     clips.append(Clip(str(k), streams, label=EMOTIONS[label[k]]))
   return clips

@@ -1,4 +1,4 @@
-"""One picture of all timings: how many times as long as ours each takes."""
+"""A figure of all timings, relative to ours."""
 
 import itertools
 import pathlib
@@ -10,7 +10,7 @@ from avjax.errors import ConfigError, DataError
 OURS = 'avjax'
 _WIDTH, _ROW, _AROUND, _LEGEND = 8.0, 0.24, 0.9, 0.5  # inches
 _DPI, _FONT = 150, 9
-# Colours that differ for every eye, and a form of its own for each.
+# Colours for all kinds of colour vision, each with its own marker.
 _MARKS = (
   ('#0072b2', 'o'),
   ('#d55e00', 's'),
@@ -33,10 +33,10 @@ _SHORT = {
 
 
 def shape(line: Mapping[str, Any]) -> str:
-  """Returns the shape of a line in a few words."""
+  """Returns a short description of the shape of a line."""
   words = [f'{line["batch"]} x {line["frames"]}']
   if 'cells' in line:
-    words.append(f'{line["cells"]} cells')
+    words.append(f'hidden size {line["cells"]}')
   words.append('ragged' if line['ragged'] else 'full')
   if line['tf32'] or line['dtype'] != 'float32':
     words.append('TF32' if line['tf32'] else line['dtype'])
@@ -44,13 +44,13 @@ def shape(line: Mapping[str, Any]) -> str:
 
 
 def save(
-  parts: Mapping[str, Sequence[Mapping[str, Any]]], path: pathlib.Path
+  sections: Mapping[str, Sequence[Mapping[str, Any]]], path: pathlib.Path
 ) -> None:
-  """Writes the picture: a panel a section, a row an entry.
+  """Writes the figure: one panel per section, one row per entry.
 
   Args:
-    parts: heading -> entries, each implementation -> line.
-    path: of the PNG.
+    sections: heading -> entries, each implementation -> line.
+    path: of the PNG file.
 
   Raises:
     ConfigError: matplotlib is not installed.
@@ -65,15 +65,16 @@ def save(
     ) from error
   panels = [
     (heading.splitlines()[0].removeprefix('## '), _compared(entries))
-    for heading, entries in parts.items()
+    for heading, entries in sections.items()
   ]
   panels = [(title, entries) for title, entries in panels if entries]
   if not panels:
     raise DataError(
-      'no timing has a peer to compare it with; run bin/benchmark with --peers'
+      'no timing has a peer to compare with; run bin/benchmark with --peers'
     )
-  seen = {n for _, part in panels for run in part for n in run} - {OURS}
-  names = sorted(seen)
+  names = sorted(
+    {n for _, entries in panels for run in entries for n in run} - {OURS}
+  )
   marks = dict(zip(names, itertools.cycle(_MARKS), strict=False))
   heights = [len(entries) * _ROW + _AROUND for _, entries in panels]
   figure = Figure((_WIDTH, sum(heights) + _LEGEND), _DPI, facecolor='white')
@@ -89,8 +90,8 @@ def save(
   _scale(axes[-1, 0])
   handles: dict[str, Any] = {}
   for panel in axes[:, 0]:
-    found, labels = panel.get_legend_handles_labels()
-    handles |= dict(zip(labels, found, strict=True))
+    artists, labels = panel.get_legend_handles_labels()
+    handles |= dict(zip(labels, artists, strict=True))
   figure.legend(
     [handles[name] for name in names],
     names,
@@ -105,21 +106,21 @@ def save(
 
 def _compared(entries):
   """Returns the entries that have a ratio, sorted by case."""
-  found = [run for run in entries if OURS in run and len(run) > 1]
-  cases = list(dict.fromkeys(run[OURS]['case'] for run in found))
-  return sorted(found, key=lambda run: cases.index(run[OURS]['case']))
+  compared = [run for run in entries if OURS in run and len(run) > 1]
+  cases = list(dict.fromkeys(run[OURS]['case'] for run in compared))
+  return sorted(compared, key=lambda run: cases.index(run[OURS]['case']))
 
 
 def _draw(axes, title, entries, marks) -> None:
   """Draws one panel."""
-  for name, (colour, form) in marks.items():
+  for name, (colour, marker) in marks.items():
     points = [
       (run[name]['ratio'], row)
       for row, run in enumerate(entries)
       if name in run
     ]
     if points:
-      style = {'color': colour, 'marker': form, 'ls': '', 'ms': 6}
+      style = {'color': colour, 'marker': marker, 'ls': '', 'ms': 6}
       axes.plot(*zip(*points, strict=True), label=name, alpha=0.85, **style)
   axes.axvline(1, color='#404040', lw=1)
   firsts = [next(iter(run.values())) for run in entries]
@@ -136,7 +137,7 @@ def _draw(axes, title, entries, marks) -> None:
 
 
 def _scale(axes) -> None:
-  """Draws the scale of ratios, which all panels share."""
+  """Draws the axis of ratios, which all panels share."""
   axes.set_xscale('log')
   low, high = axes.get_xlim()
   low, high = min(low, 0.8), max(high, 1.25)
@@ -146,5 +147,5 @@ def _scale(axes) -> None:
   axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks], fontsize=_FONT)
   axes.minorticks_off()
   axes.set_xlabel(
-    'time over that of avjax (right of 1: avjax is faster)', fontsize=_FONT
+    'time relative to avjax (above 1: avjax is faster)', fontsize=_FONT
   )

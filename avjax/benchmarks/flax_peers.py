@@ -1,8 +1,8 @@
-"""The proposed network as one writes it with Flax alone, to compare with.
+"""A plain Flax implementation of the proposed network, for comparison.
 
-`nn.RNN(nn.OptimizedLSTMCell)`, `nn.Dense`, `nn.Dropout` and
-`optax.adadelta`; the equations that Flax has no layer for are written for a
-padded batch in the plain way. It assumes that the padding is finite.
+It uses `nn.RNN(nn.OptimizedLSTMCell)`, `nn.Dense`, `nn.Dropout` and
+`optax.adadelta`. Equations without a Flax layer are written for a padded batch
+in the simplest way. The padding must be finite.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,13 +55,14 @@ class FlaxProposed(nn.Module):
 
 
 class FlaxEncoder(nn.Module):
-  """Audio and vision in one stream of states (Eqs. 1-6)."""
+  """The encoder: audio and video in one sequence of states (Eqs. 1-6)."""
 
-  cells: int
+  hidden_size: int
   settings: settings.ModelConfig
 
   @nn.compact
   def __call__(self, batch: Batch, train: bool) -> Float[Array, 'B T C']:
+    """Returns the states."""
     config = self.settings
 
     def hidden(stream, size, x):
@@ -69,17 +70,18 @@ class FlaxEncoder(nn.Module):
       return nn.Dropout(config.dropout, deterministic=not train)(x)
 
     def lstm(name, x, lengths):
-      cell = nn.OptimizedLSTMCell(self.cells, parent=None)
+      cell = nn.OptimizedLSTMCell(self.hidden_size, parent=None)
       return nn.RNN(cell, name=name)(x, seq_lengths=lengths)
 
-    audio = hidden(AUDIO, self.cells, batch.audio)
+    audio = hidden(AUDIO, self.hidden_size, batch.audio)
     audio = lstm('audio_lstm', audio, batch.audio_length)
     streams = [
       hidden(stream, config.hidden_size, batch.visual[stream])
       for stream in config.streams
       if stream != AUDIO
     ]
-    frames = hidden('visual', self.cells, jnp.concatenate(streams, axis=-1))
+    joined = jnp.concatenate(streams, axis=-1)
+    frames = hidden('visual', self.hidden_size, joined)
     aligned = FlaxAlign(2 * config.alignment.half_window, name='alignment')(
       audio, frames, batch.audio_length, batch.visual_length
     )
@@ -90,7 +92,7 @@ class FlaxEncoder(nn.Module):
 class FlaxAlign(nn.Module):
   """The alignment of audio to the video frames (Eqs. 4-6)."""
 
-  places: int
+  positions: int
 
   @nn.compact
   def __call__(
@@ -100,10 +102,11 @@ class FlaxAlign(nn.Module):
     audio_length: Int[Array, ' B'],
     visual_length: Int[Array, ' B'],
   ) -> Float[Array, 'B T C']:
+    """Returns the aligned audio x_t."""
     size, steps = audio.shape[-1], jnp.arange(visual.shape[1])[None]
     audio_length, visual_length = audio_length[:, None], visual_length[:, None]
     centre = (2 * steps + 1) * audio_length // (2 * visual_length)
-    frame = centre[..., None] + jnp.arange(self.places) - self.places // 2
+    frame = centre[..., None] + jnp.arange(self.positions) - self.positions // 2
     exists = (frame >= 0) & (frame < audio_length[..., None])
     exists &= (steps < visual_length)[..., None]
     frame = jnp.clip(frame, 0, audio.shape[1] - 1)
@@ -113,7 +116,7 @@ class FlaxAlign(nn.Module):
     query = nn.Dense(size, use_bias=False, name='w_visual')(visual)
     hidden = jnp.tanh(projected[rows, frame] + query[:, :, None])
     w_place = self.param(
-      'w_place', nn.initializers.glorot_uniform(), (self.places, size)
+      'w_place', nn.initializers.glorot_uniform(), (self.positions, size)
     )
     scores = jnp.einsum('btwa,wa->btw', hidden, w_place)
     weights = jax.nn.softmax(scores, axis=-1, where=exists)
@@ -121,7 +124,7 @@ class FlaxAlign(nn.Module):
 
 
 def from_ours(params: Mapping) -> dict:
-  """Returns the peer's parameters with the values of `avjax.build`'s."""
+  """Returns the parameters of `FlaxProposed` with the values of ours."""
 
   def encoder(ours):
     align = ours['alignment']
@@ -164,9 +167,9 @@ def lstm(
   """Returns the states of one layer.
 
   Args:
-    arrays: inputs and parameters as `avjax.lstm` takes them.
-    lengths: of each row; None where all are full.
-    unroll: steps in one round of the loop.
+    arrays: inputs and parameters, as for `avjax.lstm`.
+    lengths: of each row; None without padding.
+    unroll: steps per iteration of the loop.
   """
   inputs, w_input, w_recurrent, bias = arrays
   ours = {'w_input': w_input, 'w_recurrent': w_recurrent, 'bias': bias}
@@ -182,7 +185,7 @@ def lstm(
 def create_state(
   config: settings.Settings, params: Mapping, classes: int
 ) -> TrainState:
-  """Returns the peer's state before the first step, with our parameters."""
+  """Returns the initial train state of `FlaxProposed`, with our parameters."""
   training = config.training
   return TrainState.create(
     apply_fn=FlaxProposed(config.model, classes).apply,

@@ -16,16 +16,16 @@ PRECISIONS = ('float32', 'tf32', 'bfloat16')
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-  """The size of a case.
+  """The shape of a case.
 
   Attributes:
-    batch: clips.
+    batch: number of clips.
     frames: video frames of the longest clip, or steps of a layer.
-    cells: of a layer; a network has those of the paper.
-    ragged: lengths from half the frames to all of them, those of a bucket;
-      otherwise all are full.
-    precision: 'float32'; 'tf32', the same with products in TensorFloat-32,
-      which GPUs alone have; 'bfloat16', a layer whose arrays are that.
+    cells: hidden size of a layer; the networks have the paper's.
+    ragged: whether lengths vary from half of `frames` to `frames`, as in a
+      bucket; otherwise all are `frames`.
+    precision: 'float32'; 'tf32': float32 with matrix multiplications in
+      TensorFloat-32, only on GPUs; 'bfloat16': for the arrays of a layer.
   """
 
   batch: int = 32
@@ -43,12 +43,12 @@ class Shape:
 
   @property
   def dtype(self):
-    """That of the arrays."""
+    """The dtype of the arrays."""
     return jnp.bfloat16 if self.precision == 'bfloat16' else jnp.float32
 
 
 def lengths(shape: Shape) -> Int[np.ndarray, ' B']:
-  """Returns the frames of each clip; the first one has them all."""
+  """Returns the frames of each clip; the first clip has all."""
   full = np.full(shape.batch, shape.frames, np.int32)
   if not shape.ragged:
     return full
@@ -61,7 +61,7 @@ def clips(shape: Shape, emotions: int = len(EMOTIONS)) -> Batch:
   """Returns a batch of random clips with the paper's three streams."""
   random = np.random.default_rng(1)
   visual_length = lengths(shape)
-  audio_length = (visual_length * 5) // 4  # 31.25 audio frames a second, 25
+  audio_length = (visual_length * 5) // 4  # 31.25 frames per second, video 25
 
   def stream(width, lengths):
     size = len(lengths), lengths.max(), width
@@ -84,16 +84,16 @@ def clips(shape: Shape, emotions: int = len(EMOTIONS)) -> Batch:
 
 
 def layer(shape: Shape) -> list[jax.Array]:
-  """Returns inputs, 2 C wide, and parameters, as `avjax.lstm` takes them."""
-  random, cells = np.random.default_rng(2), shape.cells
-  # Deviations that keep the gates where they are neither open nor shut.
+  """Returns inputs (B, T, 2 C) and parameters, as for `avjax.lstm`."""
+  random, hidden_size = np.random.default_rng(2), shape.cells
+  # Standard deviations for which the gates do not saturate.
   sizes = (
-    ((shape.batch, shape.frames, 2 * cells), 1.0),
-    ((2 * cells, 4, cells), (2 * cells) ** -0.5),
-    ((cells, 4, cells), cells**-0.5),
-    ((4, cells), 0.3),
+    ((shape.batch, shape.frames, 2 * hidden_size), 1.0),
+    ((2 * hidden_size, 4, hidden_size), (2 * hidden_size) ** -0.5),
+    ((hidden_size, 4, hidden_size), hidden_size**-0.5),
+    ((4, hidden_size), 0.3),
   )
   return [
-    jnp.asarray(deviation * random.standard_normal(size), shape.dtype)
-    for size, deviation in sizes
+    jnp.asarray(std * random.standard_normal(size), shape.dtype)
+    for size, std in sizes
   ]

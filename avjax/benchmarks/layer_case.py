@@ -1,4 +1,4 @@
-"""One LSTM layer."""
+"""The case of one LSTM layer."""
 
 import functools
 from collections.abc import Sequence
@@ -10,18 +10,24 @@ from avjax.benchmarks import agreement, case, cudnn_peer, flax_peers, inputs
 from avjax.benchmarks.case import Case
 from avjax.benchmarks.inputs import Shape
 from avjax.benchmarks.timing import Implementation, compiled
+from avjax.errors import AvjaxError
+from avjax.kernels import KernelError
 from avjax.kernels.lstm import lstm as layer_of_ours
 
 
 def lstm(shape: Shape, peers: Sequence[str], gradients: bool = True) -> Case:
-  """Returns a layer, its input 2 C wide: forward, and backward if asked for.
+  """Returns the case of a layer with inputs 2 C wide.
 
-  The gradients, of inputs and parameters, are those of the mean squared state.
+  Args:
+    shape: of the inputs.
+    peers: names of the peers.
+    gradients: whether to compute the gradients of the mean squared state with
+      respect to inputs and parameters, or only the states.
   """
   arrays, length = inputs.layer(shape), inputs.lengths(shape)
-  every = jnp.asarray(length)
-  # What has no padding is told so, that it need not look for any.
-  lengths = every if shape.ragged else None
+  all_lengths = jnp.asarray(length)
+  # Without padding, implementations may skip the masking.
+  lengths = all_lengths if shape.ragged else None
   check = agreement.values_and_gradients if gradients else agreement.values
 
   def jitted(layer):
@@ -45,7 +51,7 @@ def lstm(shape: Shape, peers: Sequence[str], gradients: bool = True) -> Case:
   if 'torch' in peers:
     makers |= case.torch('layer', shape, arrays, length, gradients=gradients)
   if 'cudnn' in peers:
-    layer = functools.partial(cudnn_peer.lstm, lengths=every)
+    layer = functools.partial(cudnn_peer.lstm, lengths=all_lengths)
     makers['cudnn'] = functools.partial(jitted, layer)
   wanted = agreement.in_float64(
     check(lambda arrays: _layer(arrays, lengths, 'reference')), arrays
@@ -55,7 +61,10 @@ def lstm(shape: Shape, peers: Sequence[str], gradients: bool = True) -> Case:
 
 def _layer(arrays, lengths, implementation):
   inputs, w_input, w_recurrent, bias = arrays
-  h, _ = layer_of_ours(
-    inputs, w_input, w_recurrent, bias, lengths, implementation=implementation
-  )
+  try:
+    h, _ = layer_of_ours(
+      inputs, w_input, w_recurrent, bias, lengths, implementation=implementation
+    )
+  except KernelError as error:
+    raise AvjaxError(str(error)) from error
   return h

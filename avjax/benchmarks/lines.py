@@ -1,4 +1,4 @@
-"""The lines of bin/benchmark: one a timing, with all that it depends on."""
+"""The lines of bin/benchmark: one per timing, with everything it depends on."""
 
 import dataclasses
 import datetime
@@ -24,8 +24,8 @@ def environment(
   """Returns the device, the versions and the revision of the source.
 
   Args:
-    revision: of the source where it has no git history; None asks git.
-    torch: PyTorch is there, and its version counts.
+    revision: of the source, if it has no git history; None: ask git.
+    torch: whether to add the version of PyTorch.
   """
   about = folder.environment()
   about['versions']['numpy'] = np.__version__
@@ -44,10 +44,10 @@ def environment(
 
 
 def head(case: str, shape: Shape, layer: bool) -> dict[str, Any]:
-  """Returns what all lines of one entry begin with."""
+  """Returns the fields that all lines of one entry share."""
   fields = dataclasses.asdict(shape)
   if not layer:
-    del fields['cells']  # those of the network
+    del fields['cells']  # a network has its own sizes
   bfloat16 = fields.pop('precision') == 'bfloat16'
   return {
     'case': case,
@@ -68,14 +68,14 @@ def timed(
 ) -> list[dict[str, Any]]:
   """Returns a line for each implementation.
 
-  `ratio` and `throughput_ratio` are its time over that of ours: above 1 where
-  ours is faster.
+  `ratio` and `throughput_ratio` are its time relative to ours: above 1 if ours
+  is faster.
 
   Args:
     made: name -> the implementation.
     timings: name -> its times.
-    errors: name -> how far it is from float64.
-    ours: the name of ours, which may have failed.
+    errors: name -> its errors against float64.
+    ours: the name of our implementation, which may have failed.
   """
   base = timings.get(ours)
   lines = []
@@ -103,12 +103,12 @@ def timed(
 
 
 def _ms(seconds: float) -> float:
-  """Returns milliseconds with four digits."""
+  """Returns a time in milliseconds, with four digits."""
   return float(f'{1e3 * seconds:.4g}')
 
 
 def _processor() -> str:
-  """Returns the name of the processor, as far as the system tells."""
+  """Returns the name of the processor, or its architecture."""
   try:
     for line in pathlib.Path('/proc/cpuinfo').read_text().splitlines():
       if line.startswith('model name'):

@@ -1,4 +1,4 @@
-"""The whole proposed network."""
+"""The cases of the whole proposed network."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from avjax.training import steps
 
 
 def inference(shape: Shape, peers: Sequence[str]) -> Case:
-  """Returns the logits of a batch by `proposed`."""
+  """Returns the case of computing the logits of a batch with `proposed`."""
   batch, params = _proposed(shape)
 
   def jitted(function, state):
@@ -48,20 +48,20 @@ def inference(shape: Shape, peers: Sequence[str]) -> Case:
 
 
 def train_step(shape: Shape, peers: Sequence[str]) -> Case:
-  """Returns one training step of `proposed`: dropout, Adadelta and all.
+  """Returns the case of one training step of `proposed`, with dropout.
 
-  What must agree are the logits, and the gradients of their mean square,
-  without dropout.
+  The agreement check is without dropout: on the logits, and on the gradients of
+  their mean square.
   """
   batch, params = _proposed(shape)
 
-  def stepping(step, logits, state, *rest):
+  def implementation_of(step, logits, state, *rest):
     program, seconds, peak_bytes = compiled(step, state, *rest)
-    held = [state]  # donated, and replaced, by every step
+    current = [state]  # donated, and replaced, by every step
 
     def call():
-      held[0], seen = program(held[0], *rest)
-      return seen
+      current[0], metrics = program(current[0], *rest)
+      return metrics
 
     check = _of_params(agreement.values_and_gradients, logits)
     return Implementation(
@@ -74,7 +74,8 @@ def train_step(shape: Shape, peers: Sequence[str]) -> Case:
   def ours(implementation):
     config = settings_of(implementation)
     state = steps.create_state(config, batch)
-    return stepping(steps.train_step, _logits(implementation), state, batch)
+    logits = _logits(implementation)
+    return implementation_of(steps.train_step, logits, state, batch)
 
   def flax():
     state = flax_peers.create_state(settings_of(), params, len(EMOTIONS))
@@ -83,7 +84,7 @@ def train_step(shape: Shape, peers: Sequence[str]) -> Case:
       return state.apply_fn({'params': flax_peers.from_ours(params)}, batch)
 
     key = jax.random.key(0)
-    return stepping(flax_peers.train_step, logits, state, batch, key)
+    return implementation_of(flax_peers.train_step, logits, state, batch, key)
 
   makers = case.ours(ours, peers) | ({'flax': flax} if 'flax' in peers else {})
   if 'torch' in peers:
@@ -92,16 +93,16 @@ def train_step(shape: Shape, peers: Sequence[str]) -> Case:
 
 
 def settings_of(implementation: str | None = None) -> settings.Settings:
-  """Returns the paper's settings, with this LSTM."""
+  """Returns the paper's settings, with this implementation of the LSTM."""
   model = settings.ModelConfig(implementation=implementation)
   return settings.Settings(model=model)
 
 
 def _proposed(shape: Shape) -> tuple[Batch, Mapping[str, Any]]:
-  """Returns a batch, and the parameters that every network begins with."""
+  """Returns a batch, and the initial parameters of every network."""
   if shape.precision == 'bfloat16':
     raise AvjaxError(
-      'precision is bfloat16, which is for a layer alone; take float32 or tf32'
+      'precision is bfloat16, which is only for a layer; use float32 or tf32'
     )
   batch = inputs.clips(shape)
   return batch, steps.create_state(settings_of(), batch).params
@@ -118,11 +119,11 @@ def _logits(implementation: str | None) -> Callable:
 
 
 def _of_params(check: Callable, logits: Callable) -> Callable:
-  """Returns a function of parameters and batch for the check."""
+  """Returns `check` as a function of parameters and batch."""
   return lambda params, batch: check(lambda p: logits(p, batch))(params)
 
 
 def _wanted(check: Callable, params, batch) -> tuple[Any, Any]:
-  """Returns what the equations as printed give in float64."""
+  """Returns the results of the paper's equations in float64."""
   function = _of_params(check, _logits('reference'))
   return agreement.in_float64(function, params, batch)

@@ -1,4 +1,4 @@
-"""Which cases of which shapes are run, and how: within a time, line by line."""
+"""The suites of cases and shapes, and running one within a time budget."""
 
 import dataclasses
 import time
@@ -12,7 +12,7 @@ from avjax.benchmarks.inputs import Shape
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkEntry:
-  """A case of one shape."""
+  """A case and its shape."""
 
   case: str
   shape: Shape
@@ -20,7 +20,7 @@ class BenchmarkEntry:
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-  """How long each entry is timed; see `timing.in_turns`."""
+  """The number of rounds and calls per entry; see `timing.in_turns`."""
 
   rounds: int = 10
   calls: int = 3
@@ -35,19 +35,20 @@ def time_suite(
   revision: str | None = None,
   clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[dict[str, Any]]:
-  """Yields the lines of all entries, each when it is done.
+  """Yields the lines of all entries, each as soon as it is done.
 
-  A line without a timing has 'failed', the reason, or 'left_out' where the
-  time did not suffice.
+  A line without a timing has 'failed' with the reason, or 'left_out' if the
+  budget did not suffice.
 
   Args:
-    entries: what is run, the most important first.
-    peers: beside ours.
+    entries: to run, the most important first.
+    peers: names of the peers.
     effort: of each timing.
-    budget: seconds. An entry is begun only if one as long as the longest of
-      its case so far, or of any case if it is the first, would still fit.
+    budget: in seconds. An entry starts only if it would fit into the budget,
+      assuming the longest time of its case so far, or of any case if it is the
+      first of its case.
     revision: see `lines.environment`.
-    clock: of the budget.
+    clock: returns the time in seconds.
   """
   about = lines.environment(revision, torch='torch' in peers)
   start = clock()
@@ -55,13 +56,13 @@ def time_suite(
   for entry in entries:
     layer = entry.case in cases.LAYERS
     head = lines.head(entry.case, entry.shape, layer)
-    begun = clock()
+    began = clock()
     likely = took.get(entry.case, max(took.values(), default=0.0))
-    if begun - start + likely >= budget:
+    if began - start + likely >= budget:
       body = [{'left_out': f'the budget of {budget:g} s did not suffice'}]
     else:
       body = _run(entry, peers, effort)
-      took[entry.case] = max(took.get(entry.case, 0.0), clock() - begun)
+      took[entry.case] = max(took.get(entry.case, 0.0), clock() - began)
     yield from (head | line | about for line in body)
 
 
@@ -69,10 +70,9 @@ def _run(entry: BenchmarkEntry, peers: Sequence[str], effort: Effort):
   """Returns the lines of one entry, without head and environment."""
   made, errors, failed = {}, {}, []
   precision = entry.shape.precision
-  # Whatever is raised, by anyone's code and for want of memory too, takes one
-  # implementation out and is told: the others, and what is still to be run on
-  # a machine that was hard to get, go on.
-  with agreement.multiply_in(precision):
+  # Any error, including out of memory, only excludes one implementation and is
+  # reported; the others and the remaining entries still run.
+  with agreement.matmul_precision(precision):
     try:
       case = cases.CASES[entry.case](entry.shape, peers)
       for name, make in case.makers.items():
@@ -98,8 +98,8 @@ def _reason(error: Exception) -> str:
 
 def _layers(case: str, precision: str, *sizes: tuple) -> list[BenchmarkEntry]:
   return [
-    BenchmarkEntry(case, Shape(batch, frames, cells, ragged, precision))
-    for batch, frames, cells, ragged in sizes
+    BenchmarkEntry(case, Shape(batch, frames, hidden_size, ragged, precision))
+    for batch, frames, hidden_size, ragged in sizes
   ]
 
 
@@ -157,7 +157,7 @@ SUITES = {
       (4096, 150, 64, RAGGED),
       (256, 150, 64, RAGGED),
       (16, 150, 64, RAGGED),
-      (16, 1024, 64, FULL),  # FlashRNN's own point
+      (16, 1024, 64, FULL),  # the shape in the FlashRNN paper
     ),
     *_layers('lstm_forward', 'tf32', (64, 150, 64, FULL), (16, 1024, 64, FULL)),
     *_networks('train_step', 'tf32', (256, 150)),
@@ -165,4 +165,4 @@ SUITES = {
     *_networks('inference', 'tf32', (1, 60)),
   ],
 }
-"""Each with the most important entries first."""
+"""Name -> entries, the most important first."""

@@ -1,7 +1,7 @@
-"""Wall-clock times of several implementations, taken in turns.
+"""Wall-clock times of several implementations, which are called in turns.
 
-Two timers. Latency: a call ends when its result is there. Throughput: many
-calls are begun, and the last one's end is waited for.
+Latency is measured by waiting for the result of each call; throughput by
+starting many calls and waiting only for the last.
 """
 
 import dataclasses
@@ -13,23 +13,23 @@ from typing import Any
 import jax
 
 MOST = 100
-"""Calls in one turn."""
+"""Maximum number of calls in one turn."""
 SETTLE = 0.005
-"""Seconds of calls at the beginning of a turn that are not timed: the threads
-of whoever was called before wait for work and keep the cores busy meanwhile."""
+"""Seconds of untimed calls at the beginning of a turn: the threads of the
+implementation called before may still spin, waiting for work."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Implementation:
-  """One function to be timed.
+  """A function to time.
 
   Attributes:
-    call: begins one call and returns its result, which need not be there.
-    results: what it computes, for the check: value and gradients, as
-      `agreement.check` takes them.
-    wait: returns when a list of results is there.
-    compile_seconds: spent on it before the first call.
-    peak_bytes: that one call needs beside its arguments; None if unknown.
+    call: starts a call and returns its result, possibly before it is computed.
+    results: returns value and gradients for `agreement.check`.
+    wait: waits for a list of results.
+    compile_seconds: time to compile, before the first call.
+    peak_bytes: returns the memory of a call besides its arguments; None if
+      unknown.
   """
 
   call: Callable[[], Any]
@@ -45,41 +45,44 @@ class Timing:
 
   Attributes:
     first: of the first call, which may compile.
-    calls: of all the calls that were waited for one by one.
-    begun: of a call where many are begun; one number a turn.
+    calls: latency of each call.
+    pipelined: time per call when waiting only for the last of a turn's calls;
+      one number per turn.
   """
 
   first: float
   calls: tuple[float, ...]
-  begun: tuple[float, ...]
+  pipelined: tuple[float, ...]
 
   @property
   def median(self) -> float:
+    """Median latency."""
     return statistics.median(self.calls)
 
   @property
   def least(self) -> float:
+    """Minimum latency."""
     return min(self.calls)
 
   @property
   def throughput(self) -> float:
-    """Seconds a call where many are begun."""
-    return statistics.median(self.begun)
+    """Median time per call when waiting only for the last."""
+    return statistics.median(self.pipelined)
 
   @property
   def compilation(self) -> float:
-    """The first call without the time of an ordinary one."""
+    """Time of the first call minus the median latency."""
     return max(self.first - self.median, 0.0)
 
   @property
   def spread(self) -> float:
-    """The middle half of the calls, as a fraction of the median."""
+    """Interquartile range of the latencies, relative to the median."""
     return _spread(self.calls)
 
   @property
   def throughput_spread(self) -> float:
-    """The same of the turns in which many are begun."""
-    return _spread(self.begun)
+    """Interquartile range of the pipelined times, relative to the median."""
+    return _spread(self.pipelined)
 
 
 def _spread(times: Sequence[float]) -> float:
@@ -96,43 +99,43 @@ def in_turns(
   turn: float = 0.05,
   settle: float = SETTLE,
 ) -> dict[str, Timing]:
-  """Returns the timing of each function, under its name.
+  """Returns name -> timing of each function.
 
-  Every round calls each function in its turn, so that a machine that slows
-  down for a while slows all of them.
+  Every round calls each function in turn, so that a temporary slowdown of the
+  machine affects all of them.
 
   Args:
-    functions: name -> what is called.
+    functions: name -> function to time.
     rounds: three or more, so that there is a spread.
-    calls: at least, of one function in a turn, for each of the timers.
-    turn: seconds that a turn's calls should fill for each of the timers, so
-      that short calls are many, though not above MOST.
-    settle: seconds of calls before each turn.
+    calls: minimum number of calls per turn, for latency and for throughput.
+    turn: seconds that the calls of a turn should take, for latency and for
+      throughput; short functions are called up to MOST times.
+    settle: seconds of untimed calls at the beginning of each turn.
 
   Raises:
     ValueError: too few rounds or calls.
   """
   if rounds < 3 or calls < 1:
     raise ValueError(
-      f'{rounds} rounds of {calls} calls; it must be 3 rounds or more of 1'
-      ' call or more'
+      f'{rounds} rounds of {calls} calls were asked for; it must be at least 3'
+      ' rounds of at least 1 call'
     )
   first = {name: _seconds(f, 1) for name, f in functions.items()}
   count = {}
   for name, function in functions.items():
     least = min(_seconds(function, 1) for _ in range(3))
     count[name] = max(calls, min(MOST, int(turn / least)))
-  each: dict[str, list[float]] = {name: [] for name in functions}
-  begun: dict[str, list[float]] = {name: [] for name in functions}
+  latency: dict[str, list[float]] = {name: [] for name in functions}
+  pipelined: dict[str, list[float]] = {name: [] for name in functions}
   for _ in range(rounds):
     for name, function in functions.items():
       settled = time.perf_counter() + settle
       while time.perf_counter() < settled:
         _seconds(function, 1)
-      each[name] += [_seconds(function, 1) for _ in range(count[name])]
-      begun[name].append(_seconds(function, count[name]) / count[name])
+      latency[name] += [_seconds(function, 1) for _ in range(count[name])]
+      pipelined[name].append(_seconds(function, count[name]) / count[name])
   return {
-    name: Timing(first[name], tuple(each[name]), tuple(begun[name]))
+    name: Timing(first[name], tuple(latency[name]), tuple(pipelined[name]))
     for name in functions
   }
 
@@ -140,9 +143,11 @@ def in_turns(
 def compiled(
   function: Any, *arguments: Any
 ) -> tuple[Callable[..., Any], float, Callable[[], int | None]]:
-  """Returns a jitted function compiled for its arguments, and two figures.
+  """Compiles a jitted function for its arguments.
 
-  These are the seconds it took and, when called, the bytes of its temporaries.
+  Returns:
+    The compiled function, the seconds it took to compile, and a function that
+    returns the bytes of the temporaries, or None if unknown.
   """
   start = time.perf_counter()
   program = function.lower(*arguments).compile()
@@ -156,6 +161,7 @@ def compiled(
 
 
 def _seconds(function: Implementation, calls: int) -> float:
+  """Returns the seconds of `calls` calls, waiting at the end."""
   start = time.perf_counter()
   function.wait([function.call() for _ in range(calls)])
   return time.perf_counter() - start

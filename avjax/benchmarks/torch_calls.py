@@ -1,6 +1,6 @@
-"""What bin/benchmark calls of the PyTorch peers: eager, packed, captured.
+"""The PyTorch implementations of the cases: eager, packed, as a CUDA graph.
 
-Imported when it is asked for, since it needs PyTorch.
+Imported only where it is used, since it needs PyTorch.
 """
 
 import dataclasses
@@ -23,10 +23,10 @@ from avjax.shapes import Int
 
 
 def set_precision(precision: str) -> None:
-  """Sets whether PyTorch's float32 products on a GPU are TensorFloat-32."""
+  """Sets whether PyTorch multiplies float32 in TensorFloat-32 on a GPU."""
   mode = 'tf32' if precision == 'tf32' else 'ieee'
   torch.backends.cuda.matmul.fp32_precision = mode
-  torch.backends.cudnn.rnn.fp32_precision = mode  # 'tf32' as it comes
+  torch.backends.cudnn.rnn.fp32_precision = mode  # the default is 'tf32'
 
 
 def layer(
@@ -37,14 +37,14 @@ def layer(
   packed: bool = False,
   graph: bool = False,
 ) -> Implementation:
-  """Returns one layer; arguments as of `avjax.lstm`.
+  """Returns the implementation of one layer.
 
   Args:
-    arrays: inputs and parameters.
+    arrays: inputs and parameters, as for `avjax.lstm`.
     length: of each row.
-    gradients: of the mean squared state, beside the states.
-    packed: reads no padding.
-    graph: captured as a CUDA graph.
+    gradients: whether to compute gradients of the mean squared state.
+    packed: whether to use packed sequences.
+    graph: whether to capture a CUDA graph.
   """
   inputs, *params = arrays
   x = peers.tensor(inputs).requires_grad_(gradients)
@@ -66,15 +66,15 @@ def layer(
     loss = h.float().square().mean()
     return h.detach(), torch.autograd.grad(loss, [x, *trained.values()])
 
-  def unpacked(result):
-    h, slopes = result
+  def results(result):
+    h, gradient = result
     if not gradients:
       return _array(h), {}
-    named = dict(zip(trained, slopes[1:], strict=True))
-    back = _back(_layer_state, params, named)
-    return _array(h), [_array(slopes[0]), *back]
+    named = dict(zip(trained, gradient[1:], strict=True))
+    ours = _gradients_of_ours(_layer_state, params, named)
+    return _array(h), [_array(gradient[0]), *ours]
 
-  return _implementation(call, unpacked, graph)
+  return _implementation(call, results, graph)
 
 
 def inference(
@@ -85,7 +85,7 @@ def inference(
   packed: bool = False,
   graph: bool = False,
 ) -> Implementation:
-  """Returns the logits of a batch, by a network with our parameters."""
+  """Returns the implementation of inference, with our parameters."""
   clips = peers.clips(batch)
   module = network(params, batch, config, packed).eval()
 
@@ -104,22 +104,24 @@ def train_step(
   packed: bool = False,
   graph: bool = False,
 ) -> Implementation:
-  """Returns one training step, by a network with our parameters."""
+  """Returns the implementation of one training step, with our parameters."""
   clips = peers.clips(batch)
-  # Not in eval mode: there cuDNN's LSTM has no gradient.
-  plain = network(
+  # In training mode: in eval mode cuDNN's LSTM has no gradient.
+  without_dropout = network(
     params, batch, dataclasses.replace(config.model, dropout=0.0), packed
   )
 
-  def unpacked(_):
-    trained, logits = _trained(plain), plain(clips)
-    slopes = torch.autograd.grad(logits.square().mean(), list(trained.values()))
-    named = dict(zip(trained, slopes, strict=True))
-    return _array(logits), _back(peers.from_ours, params, named)
+  def results(_):
+    trained, logits = _trained(without_dropout), without_dropout(clips)
+    loss = logits.square().mean()
+    gradient = torch.autograd.grad(loss, list(trained.values()))
+    named = dict(zip(trained, gradient, strict=True))
+    ours = _gradients_of_ours(peers.from_ours, params, named)
+    return _array(logits), ours
 
   module = network(params, batch, config.model, packed)
   call = train_call(module, [clips], config.training, capturable=graph)
-  return _implementation(call, unpacked, graph)
+  return _implementation(call, results, graph)
 
 
 def network(
@@ -128,7 +130,7 @@ def network(
   config: settings.ModelConfig,
   packed: bool = False,
 ) -> peers.TorchProposed:
-  """Returns the peer with our parameters, as wide as the batch's streams."""
+  """Returns a `TorchProposed` with our parameters, for the batch's streams."""
   widths = {name: x.shape[-1] for name, x in batch.visual.items()}
   assert batch.audio is not None, 'the network reads audio'
   widths[AUDIO] = batch.audio.shape[-1]
@@ -143,13 +145,13 @@ def train_call(
   training: settings.TrainingConfig,
   capturable: bool = False,
 ) -> Callable[[], torch.Tensor]:
-  """Returns a function that takes steps and returns the last one's loss.
+  """Returns a function that runs training steps and returns the last loss.
 
   Args:
-    module: the network, which changes.
-    batches: one a step.
-    training: rates and decay.
-    capturable: the optimiser counts on the device, as a CUDA graph needs.
+    module: the network, which is modified.
+    batches: one per step.
+    training: settings of the optimiser.
+    capturable: whether the optimiser can be captured in a CUDA graph.
   """
   optimiser = torch.optim.Adadelta(
     list(_trained(module).values()),
@@ -171,8 +173,14 @@ def train_call(
   return call
 
 
-def _implementation(call, unpacked, graph: bool) -> Implementation:
-  """Returns what is timed; `unpacked` makes its results of the call's."""
+def _implementation(call, results, graph: bool) -> Implementation:
+  """Returns the implementation of a call.
+
+  Args:
+    call: to time.
+    results: from the result of a call to value and gradients.
+    graph: whether to capture a CUDA graph.
+  """
   start = time.perf_counter()
   run = _captured(call) if graph else call
   seconds = time.perf_counter() - start
@@ -186,8 +194,8 @@ def _implementation(call, unpacked, graph: bool) -> Implementation:
   cuda = peers.device().type == 'cuda'
   return Implementation(
     call=run,
-    results=lambda: unpacked(run()),
-    # On a CPU every call is there when it returns.
+    results=lambda: results(run()),
+    # On a CPU a call returns when it is done.
     wait=lambda _: torch.cuda.synchronize() if cuda else None,
     compile_seconds=seconds,
     peak_bytes=peak_bytes if cuda and not graph else lambda: None,
@@ -200,7 +208,7 @@ def _captured(call):
   side.wait_stream(torch.cuda.current_stream())
   with torch.cuda.stream(side):
     for _ in range(3):
-      call()  # what is made once must be there before
+      call()  # warm-up: allocations must not be captured
   torch.cuda.current_stream().wait_stream(side)
   graph = torch.cuda.CUDAGraph()
   with torch.cuda.graph(graph):
@@ -228,16 +236,22 @@ def _trained(module: nn.Module) -> dict[str, nn.Parameter]:
   return {n: p for n, p in module.named_parameters() if p.requires_grad}
 
 
-def _back(from_ours, params, slopes):
-  """Returns the gradients in our tree, of those in PyTorch's."""
-  state, back = jax.vjp(from_ours, params)
+def _gradients_of_ours(from_ours, params, gradients):
+  """Returns the gradients of our parameters, given PyTorch's gradients.
+
+  Args:
+    from_ours: from our parameters to PyTorch's.
+    params: our parameters.
+    gradients: PyTorch's name -> gradient; missing ones are zero.
+  """
+  state, pull_back = jax.vjp(from_ours, params)
   cotangents = {
-    name: jnp.asarray(_array(slopes[name]), x.dtype)
-    if name in slopes
+    name: jnp.asarray(_array(gradients[name]), x.dtype)
+    if name in gradients
     else jnp.zeros_like(x)
     for name, x in state.items()
   }
-  return back(cotangents)[0]
+  return pull_back(cotangents)[0]
 
 
 def _array(x: torch.Tensor) -> np.ndarray:

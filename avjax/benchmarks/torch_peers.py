@@ -1,11 +1,11 @@
-"""The proposed network as one writes it with PyTorch, to compare with.
+"""A plain PyTorch implementation of the proposed network, for comparison.
 
-`nn.LSTM`, dense over the padding or packed, `nn.Linear` and `nn.Dropout`. Every
-weight is ours. PyTorch's LSTM has two biases that are only ever added: the
-second is zero and fixed, so that both networks have the same parameters and
-take the same steps.
+It uses `nn.LSTM`, padded or packed, `nn.Linear` and `nn.Dropout`, with our
+parameters. PyTorch's LSTM has two biases, of which only the sum matters: the
+second is fixed at zero, so that both networks have the same parameters and make
+the same steps.
 
-Imported when it is asked for, since it needs PyTorch.
+Imported only where it is used, since it needs PyTorch.
 """
 
 import dataclasses
@@ -25,16 +25,16 @@ from avjax.clips import AUDIO, Batch
 
 
 def device() -> torch.device:
-  """Returns where the peers run: JAX's kind of device."""
+  """Returns the PyTorch device of the same kind as JAX's default."""
   return torch.device('cuda' if jax.default_backend() == 'gpu' else 'cpu')
 
 
 def tensor(array: Any) -> torch.Tensor:
-  """Returns a copy of an array; bfloat16, which NumPy lacks, stays that."""
-  narrow = array.dtype == jnp.bfloat16
-  wide = np.array(array, np.float32 if narrow else array.dtype)
-  x = torch.from_numpy(wide).to(device())
-  return x.to(torch.bfloat16) if narrow else x
+  """Returns a copy of an array as a tensor of the same dtype."""
+  bfloat16 = array.dtype == jnp.bfloat16  # not a NumPy dtype
+  copy = np.array(array, np.float32 if bfloat16 else array.dtype)
+  x = torch.from_numpy(copy).to(device())
+  return x.to(torch.bfloat16) if bfloat16 else x
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Lengths:
 
 
 def lengths(array: Any) -> Lengths:
-  """Returns an array of lengths in both places."""
+  """Returns lengths on the device and on the host."""
   host = torch.from_numpy(np.array(array, np.int64))
   return Lengths(host.to(device()), host)
 
@@ -74,22 +74,22 @@ def clips(batch: Batch) -> Clips:
 
 
 def within(states: torch.Tensor, length: Lengths) -> torch.Tensor:
-  """Returns which frames are no padding, (B, T, 1)."""
+  """Returns the mask (B, T, 1) of frames that are not padding."""
   steps = torch.arange(states.shape[1], device=states.device)
   return (steps < length.device[:, None])[..., None]
 
 
 class TorchLSTM(nn.Module):
-  """One layer, dense or packed."""
+  """One LSTM layer, on padded or packed sequences."""
 
-  def __init__(self, width: int, cells: int, packed: bool = False):
+  def __init__(self, width: int, hidden_size: int, packed: bool = False):
     super().__init__()
     self.packed = packed
-    self.lstm = nn.LSTM(width, cells, batch_first=True)
+    self.lstm = nn.LSTM(width, hidden_size, batch_first=True)
     nn.init.zeros_(self.lstm.bias_hh_l0.requires_grad_(False))
 
   def forward(self, x, length: Lengths):
-    """Returns the states; those of the padding mean nothing."""
+    """Returns the states (B, T, C); those on padding are undefined."""
     if not self.packed:
       return self.lstm(x)[0]
     sequence = rnn.pack_padded_sequence(
@@ -103,27 +103,30 @@ class TorchLSTM(nn.Module):
 class TorchAlign(nn.Module):
   """The alignment of audio to the video frames (Eqs. 4-6)."""
 
-  def __init__(self, size: int, places: int):
+  def __init__(self, size: int, positions: int):
     super().__init__()
-    self.places = places
+    self.positions = positions
     self.w_audio = nn.Linear(size, size, bias=False)
     self.w_visual = nn.Linear(size, size, bias=False)
-    self.w_place = nn.Parameter(torch.empty(places, size))
+    self.w_place = nn.Parameter(torch.empty(positions, size))
 
   def forward(self, audio, visual, audio_length, visual_length):
+    """Returns the aligned audio x_t, (B, T, C)."""
     frames = visual.shape[1]
-    heard, seen = audio_length.device[:, None], visual_length.device[:, None]
-    # The padding looks where the last true frame does, so that it has no NaN.
-    steps = torch.arange(frames, device=audio.device)[None].minimum(seen - 1)
-    centre = (2 * steps + 1) * heard // (2 * seen)
-    places = torch.arange(self.places, device=audio.device)
-    frame = centre[..., None] + places - self.places // 2
-    exists = (frame >= 0) & (frame < heard[..., None])
+    audio_frames = audio_length.device[:, None]
+    visual_frames = visual_length.device[:, None]
+    # Padding uses the window of the last frame, to avoid NaN in the softmax.
+    steps = torch.arange(frames, device=audio.device)[None]
+    steps = steps.minimum(visual_frames - 1)
+    centre = (2 * steps + 1) * audio_frames // (2 * visual_frames)
+    positions = torch.arange(self.positions, device=audio.device)
+    frame = centre[..., None] + positions - self.positions // 2
+    exists = (frame >= 0) & (frame < audio_frames[..., None])
     index = frame.clamp(0, audio.shape[1] - 1).flatten(1)[..., None]
 
     def nearby(x):  # x[rows, frame] is slow: its gradient sorts the indices
-      found = x.gather(1, index.expand(-1, -1, x.shape[2]))
-      return found.unflatten(1, (frames, self.places))
+      gathered = x.gather(1, index.expand(-1, -1, x.shape[2]))
+      return gathered.unflatten(1, (frames, self.positions))
 
     hidden = nearby(self.w_audio(audio)) + self.w_visual(visual)[:, :, None]
     scores = torch.einsum('btwa,wa->btw', hidden.tanh(), self.w_place)
@@ -132,29 +135,30 @@ class TorchAlign(nn.Module):
 
 
 class TorchEncoder(nn.Module):
-  """Audio and vision in one stream of states (Eqs. 1-6)."""
+  """The encoder: audio and video in one sequence of states (Eqs. 1-6)."""
 
   def __init__(
     self,
-    cells: int,
+    hidden_size: int,
     widths: Mapping[str, int],
     config: settings.ModelConfig,
     packed: bool,
   ):
     super().__init__()
-    size = config.hidden_size
+    width = config.hidden_size
     self.streams = [name for name in config.streams if name != AUDIO]
-    self.audio_hidden = nn.Linear(widths[AUDIO], cells)
-    self.audio_lstm = TorchLSTM(cells, cells, packed)
+    self.audio_hidden = nn.Linear(widths[AUDIO], hidden_size)
+    self.audio_lstm = TorchLSTM(hidden_size, hidden_size, packed)
     self.hidden = nn.ModuleDict(
-      {name: nn.Linear(widths[name], size) for name in self.streams}
+      {name: nn.Linear(widths[name], width) for name in self.streams}
     )
-    self.visual_hidden = nn.Linear(size * len(self.streams), cells)
-    self.alignment = TorchAlign(cells, 2 * config.alignment.half_window)
-    self.lstm = TorchLSTM(2 * cells, cells, packed)
+    self.visual_hidden = nn.Linear(width * len(self.streams), hidden_size)
+    self.alignment = TorchAlign(hidden_size, 2 * config.alignment.half_window)
+    self.lstm = TorchLSTM(2 * hidden_size, hidden_size, packed)
     self.dropout = nn.Dropout(config.dropout)
 
   def forward(self, batch: Clips):
+    """Returns the states, (B, T, C)."""
     audio = self.dropout(self.audio_hidden(batch.audio).relu())
     audio = self.audio_lstm(audio, batch.audio_length)
     streams = [
@@ -180,38 +184,38 @@ class TorchProposed(nn.Module):
     packed: bool = False,
   ):
     super().__init__()
-    cells, selector = config.lstm_cells, config.selector_cells
-    self.encoder = TorchEncoder(cells, widths, config, packed)
+    size, selector = config.lstm_cells, config.selector_cells
+    self.encoder = TorchEncoder(size, widths, config, packed)
     self.selector = TorchEncoder(selector, widths, config, packed)
     self.w_state = nn.Linear(selector, config.embedding_size, bias=False)
     self.embeddings = nn.Linear(config.embedding_size, classes, bias=False)
-    self.w_class = nn.Parameter(torch.empty(classes, cells))
+    self.w_class = nn.Parameter(torch.empty(classes, size))
     self.b_class = nn.Parameter(torch.empty(classes))
     self.dropout = nn.Dropout(config.dropout)
 
   def forward(self, batch: Clips):
-    """Returns the logits."""
+    """Returns the logits, (B, N)."""
     states, selector = self.encoder(batch), self.selector(batch)
     scores = self.embeddings(self.w_state(selector))
     padding = ~within(states, batch.visual_length)
     attention = scores.masked_fill(padding, -torch.inf).softmax(1)
     attended = attention.mT @ states  # (B, N, C)
-    # One mask over the cells for all emotions.
+    # One dropout mask over the hidden units for all emotions.
     attended = attended * self.dropout(torch.ones_like(attended[:, :1]))
     return (attended * self.w_class).sum(-1) + self.b_class
 
 
 def layer_from_ours(w_input, w_recurrent, bias) -> dict[str, Any]:
-  """Returns the parameters of `nn.LSTM`, whose gates are those of cuDNN."""
+  """Returns the parameters of `nn.LSTM`, with cuDNN's order of the gates."""
   names = 'weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0'
   ours = cudnn_peer.weights(w_input, w_recurrent, bias)
   return dict(zip(names, ours, strict=True))
 
 
 def from_ours(params: Mapping[str, Any]) -> dict[str, Any]:
-  """Returns the state of `Proposed` with the values of `avjax.build`'s.
+  """Returns the state of `TorchProposed` with the values of our parameters.
 
-  A function of arrays that JAX can transpose: gradients go back through it.
+  JAX can differentiate the function, to convert gradients.
   """
   state: dict[str, Any] = {
     'w_state.weight': params['w_state'].T,

@@ -1,27 +1,27 @@
-"""Whether the reported clips could be known from those that are trained on.
+"""Checks the splits of a run for data leaks.
 
-Before a training every pair of its splits is compared, and these are leaks:
+Before a training every pair of its splits is compared. These are leaks:
 
-  speaker    somebody speaks in both; an emotion is then partly the person
-  take       files of one recording are in both
-  content    a clip is in both under two names: the same file, the same streams
-  selection  the epoch is chosen on what is reported: takes or contents of
-             validation are in test, or no clip of a test split has a label
-  class      a label that no training clip has
+  speaker    a speaker is in both splits; a model may learn the person
+  take       files of one recording are in both splits
+  content    a clip is in both splits under two names: equal files or streams
+  selection  the epoch is selected on the reported clips: takes or contents of
+             validation are in test, or no test clip has a label
+  class      a label of validation or test that no training clip has
 
-A leak is refused unless its kind is named in `data.allow_leaks`, and is then
-written into everything that the run leaves. Some protocols have one by their
-nature, which is written there as well but stops nobody:
+A leak is an error unless `data.allow_leaks` names its kind; then it is recorded
+in the results of the run. Leaks that are inherent in a protocol are recorded
+too, but are no error:
 
-  afew/official  The organisers divide by film and name no actor, who may play
-                 in two films; the labels of the test films are not public, so
-                 that validation is what anyone, the paper too, can report.
-  meld/official  Six friends speak in all of one series: 69 of the 100 speakers
-                 of test are in training. The division is by dialogue.
-  random         Asked for by its name: it is there to show what it hides.
+  afew/official  The organisers divide by film and do not publish the actors,
+                 who may play in several films. The labels of the test films are
+                 not public, so results are reported on validation.
+  meld/official  Six friends speak throughout one series: 69 of the 100 test
+                 speakers are in training. The division is by dialogue.
+  random         Divides without regard to speakers, for comparison.
 
-Not knowing the speakers of a store is no leak; that they were not compared is
-written down.
+If a store does not name the speakers, that is no leak, but it is recorded that
+they were not compared.
 """
 
 import dataclasses
@@ -32,18 +32,16 @@ from typing import Any
 
 import numpy as np
 
-from avjax.clips import Clip
+from avjax.clips import Clip, Splits
 from avjax.data.splits import listed
 from avjax.errors import DataError
-
-Parts = Mapping[str, Sequence[Clip]]
 
 DOCUMENTED = {
   'afew/official': ('speaker', 'selection'),
   'meld/official': ('speaker',),
   'random': ('speaker',),
 }
-"""Protocol -> kinds of leaks that are in its nature; see above."""
+"""Protocol -> kinds of leaks that are inherent in it; see above."""
 
 PAIRS = (
   ('training', 'test'),
@@ -55,16 +53,16 @@ LISTED = 20  # names and findings in one message
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-  """One thing that is on two sides of a split.
+  """A leak between two splits, or a check that was not possible.
 
   Attributes:
     kind: one of `settings.LEAKS`.
-    splits: the two sides, or the one that is concerned.
-    names: the speakers, the takes, or 'this = that' of clips.
-    clips: how many clips of the last split are concerned.
-    text: all of this for people.
+    splits: the two splits, or the only one concerned.
+    names: the speakers, the takes, or 'clip = other clip'.
+    clips: number of clips concerned in the last split.
+    text: the finding as a sentence for the user.
     status: 'leak', 'allowed', 'documented', or 'unchecked'.
-    fold: of the run, or None.
+    fold: the fold in which it was found, or None.
   """
 
   kind: str
@@ -77,15 +75,15 @@ class Finding:
 
 
 def contents(clips: Iterable[Clip]) -> dict[str, tuple[str, ...]]:
-  """Returns clip -> what tells that another clip is the same.
+  """Returns clip name -> keys of its content, equal for equal clips.
 
-  The SHA-256 of all its streams and, where it is known, that of its file.
+  The keys are the SHA-256 of all streams and, if known, that of the file.
 
   Args:
-    clips: as they are in the store; standardised by speaker, a copy under
-      another speaker's name would differ.
+    clips: as stored. After standardisation by speaker, a copy under another
+      speaker's name would differ.
   """
-  known = {}
+  keys = {}
   for clip in clips:
     digest = hashlib.sha256()
     for name in sorted(clip.streams):
@@ -93,52 +91,54 @@ def contents(clips: Iterable[Clip]) -> dict[str, tuple[str, ...]]:
       digest.update(f'{name} {array.shape}\n'.encode())
       digest.update(array.data)
     source = [f'file {clip.source}'] if clip.source else []
-    known[clip.name] = (f'streams {digest.hexdigest()}', *source)
-  return known
+    keys[clip.name] = (f'streams {digest.hexdigest()}', *source)
+  return keys
 
 
 def examine(
-  parts: Parts, held: Mapping[str, Sequence[str]], fold: int | None = None
+  splits: Splits,
+  content_keys: Mapping[str, Sequence[str]],
+  fold: int | None = None,
 ) -> list[Finding]:
-  """Returns what is found in one split of the clips, all of it as leaks.
+  """Returns the findings in one division of the clips, with status 'leak'.
 
   Args:
-    parts: split -> its clips.
-    held: as `contents` gives it, of all clips.
-    fold: what the findings are marked with.
+    splits: split -> its clips.
+    content_keys: from `contents`, for all clips.
+    fold: the fold to record in the findings.
   """
-  findings = [*_unknown_speakers(parts), *_strange_labels(parts)]
-  if not any(clip.label is not None for clip in parts.get('test', ())):
+  findings = [*_unknown_speakers(splits), *_untrained_labels(splits)]
+  if not any(clip.label is not None for clip in splits.get('test', ())):
     findings.append(
       Finding(
         kind='selection',
         splits=('validation',),
         names=(),
-        clips=len(parts['validation']),
-        text='no clip of a test split has a label, so that the epoch is chosen'
-        ' on the clips that are reported, those of validation',
+        clips=len(splits['validation']),
+        text='no clip of a test split has a label, so that the epoch is'
+        ' selected on the validation clips, which are also reported',
       )
     )
   for pair in PAIRS:
-    one, other = (parts.get(name, ()) for name in pair)
-    findings += _named('speaker', pair, one, other)
-    findings += _named('take', pair, one, other)
-    findings += _contents(pair, one, other, held)
+    first, second = (splits.get(name, ()) for name in pair)
+    findings += _shared('speaker', pair, first, second)
+    findings += _shared('take', pair, first, second)
+    findings += _same_content(pair, first, second, content_keys)
   return [dataclasses.replace(finding, fold=fold) for finding in findings]
 
 
 def settle(
   findings: Sequence[Finding], protocol: str, allowed: Sequence[str]
 ) -> list[dict[str, Any]]:
-  """Returns what a run says of the findings, for JSON; [] where it is clean.
+  """Returns the findings as a run records them in JSON; [] without any.
 
   Args:
-    findings: of all splits of a run.
-    protocol: the run's.
+    findings: of all folds of a run.
+    protocol: of the run.
     allowed: kinds of leaks that the user allows.
 
   Raises:
-    DataError: there are others; one message names them all.
+    DataError: there are other leaks; the message lists them.
   """
   settled = []
   for finding in findings:
@@ -160,8 +160,8 @@ def settle(
     kinds = ','.join(sorted({finding.kind for finding in leaks} | set(allowed)))
     raise DataError(
       f'data.protocol {protocol} leaks: {"; ".join(texts)}{rest}; correct the'
-      ' store or take another data.protocol; data.allow_leaks='
-      f'{kinds} trains all the same, and every result will say so'
+      ' store or set another data.protocol; data.allow_leaks='
+      f'{kinds} trains anyway and records the leaks in every result'
     )
   return [
     {**dataclasses.asdict(f), 'splits': list(f.splits), 'names': list(f.names)}
@@ -169,32 +169,32 @@ def settle(
   ]
 
 
-def _unknown_speakers(parts: Parts) -> list[Finding]:
-  nobody = [c for part in parts.values() for c in part if not c.speaker]
-  if not nobody:
+def _unknown_speakers(splits: Splits) -> list[Finding]:
+  unknown = [c for clips in splits.values() for c in clips if not c.speaker]
+  if not unknown:
     return []
   return [
     Finding(
       kind='speaker',
-      splits=tuple(parts),
+      splits=tuple(splits),
       names=(),
-      clips=len(nobody),
-      text=f'{listed(nobody)} have no speaker, so that it is not known whether'
-      ' somebody speaks in two splits',
+      clips=len(unknown),
+      text=f'{listed(unknown)} have no speaker, so that it is not known whether'
+      ' a speaker is in two splits',
       status='unchecked',
     )
   ]
 
 
-def _strange_labels(parts: Parts) -> list[Finding]:
-  known = {clip.label for clip in parts['training']}
+def _untrained_labels(splits: Splits) -> list[Finding]:
+  trained = {clip.label for clip in splits['training']}
   findings = []
   for split in ('validation', 'test'):
-    strange: dict[str, list[Clip]] = defaultdict(list)
-    for clip in parts.get(split, ()):
-      if clip.label is not None and clip.label not in known:
-        strange[clip.label].append(clip)
-    for label, clips in sorted(strange.items()):
+    untrained: dict[str, list[Clip]] = defaultdict(list)
+    for clip in splits.get(split, ()):
+      if clip.label is not None and clip.label not in trained:
+        untrained[clip.label].append(clip)
+    for label, clips in sorted(untrained.items()):
       findings.append(
         Finding(
           kind='class',
@@ -208,15 +208,20 @@ def _strange_labels(parts: Parts) -> list[Finding]:
   return findings
 
 
-def _named(fact: str, pair: tuple[str, str], one, other) -> list[Finding]:
-  """Returns the speakers, or the takes, that are on both sides."""
+def _shared(
+  fact: str,
+  pair: tuple[str, str],
+  first: Sequence[Clip],
+  second: Sequence[Clip],
+) -> list[Finding]:
+  """Returns a finding for speakers, or takes, that are in both splits."""
 
   def key(clip: Clip) -> tuple[str, str] | None:
     name = getattr(clip, fact)
-    return (clip.corpus, name) if name else None  # another corpus's is another
+    return (clip.corpus, name) if name else None  # names differ by corpus
 
-  keys = {key(clip) for clip in one} - {None}
-  clips = [clip for clip in other if key(clip) in keys]
+  keys = {key(clip) for clip in first} - {None}
+  clips = [clip for clip in second if key(clip) in keys]
   if not clips:
     return []
   names = sorted({getattr(clip, fact) for clip in clips})
@@ -228,18 +233,22 @@ def _named(fact: str, pair: tuple[str, str], one, other) -> list[Finding]:
   return [Finding(kind, pair, tuple(names), len(clips), text)]
 
 
-def _contents(
-  pair: tuple[str, str], one, other, held: Mapping[str, Sequence[str]]
+def _same_content(
+  pair: tuple[str, str],
+  first: Sequence[Clip],
+  second: Sequence[Clip],
+  content_keys: Mapping[str, Sequence[str]],
 ) -> list[Finding]:
-  first: dict[str, str] = {}
-  for clip in one:
-    for key in held[clip.name]:
-      first.setdefault(key, clip.name)
+  """Returns a finding for clips of equal content in both splits."""
+  clip_of: dict[str, str] = {}
+  for clip in first:
+    for key in content_keys[clip.name]:
+      clip_of.setdefault(key, clip.name)
   same = {}
-  for clip in other:
-    for key in held[clip.name]:
-      if key in first:
-        same[clip.name] = f'{clip.name} = {first[key]}'
+  for clip in second:
+    for key in content_keys[clip.name]:
+      if key in clip_of:
+        same[clip.name] = f'{clip.name} = {clip_of[key]}'
   names = list(same.values())
   if not names:
     return []
@@ -251,12 +260,12 @@ def _contents(
 
 
 def _kind(kind: str, pair: tuple[str, str]) -> str:
-  """Returns the kind: what is in validation and test is chosen on."""
+  """Returns 'selection' if the pair is validation and test, else `kind`."""
   return 'selection' if pair == ('validation', 'test') else kind
 
 
-def _number(things: Sequence[Any], name: str) -> str:
-  return f'{len(things)} {name}{"s" * (len(things) != 1)}'
+def _number(items: Sequence[Any], name: str) -> str:
+  return f'{len(items)} {name}{"s" * (len(items) != 1)}'
 
 
 def _few(names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Clips -> padded batches, by pure functions of (seed, epoch).
 
-Clips of like length go together and are padded to one of a few lengths, so
-that only so many shapes are compiled. An epoch has every clip exactly once.
+Clips of similar length are batched together and padded to one of a few lengths,
+so that few shapes are compiled. Every clip is in an epoch exactly once.
 """
 
 import dataclasses
@@ -14,16 +14,16 @@ from avjax.errors import DataError
 from avjax.shapes import Int
 
 UNKNOWN = -1
-"""The label of a clip that has none, and of filler; the index of filler."""
+"""Label of a clip without one and of a padding row; index of a padding row."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Buckets:
-  """The lengths that are compiled for.
+  """The padded lengths, for each of which the model is compiled.
 
   Attributes:
-    lengths: rising pairs (audio frames, video frames); a clip belongs to the
-      first that holds both of its lengths.
+    lengths: ascending pairs (audio frames, video frames); a clip belongs to
+      the first pair that is not below its own lengths.
   """
 
   lengths: tuple[tuple[int, int], ...]
@@ -32,14 +32,14 @@ class Buckets:
     """Returns the number of each clip's bucket.
 
     Raises:
-      DataError: a clip is longer than all of them.
+      DataError: a clip is longer than all buckets.
     """
     if too_long := [c for c in clips if not _fits(c, self.lengths[-1])]:
       clip, (audio, visual) = too_long[0], self.lengths[-1]
       raise DataError(
         f'{clip.name} has {clip.audio_length} audio and {clip.visual_length}'
-        f' video frames where at most {audio} and {visual} were planned for;'
-        ' make the buckets from all clips that are used'
+        f' video frames, and the longest bucket {audio} and {visual}; make the'
+        ' buckets from all clips in use'
       )
     fitting = (
       next(i for i, pair in enumerate(self.lengths) if _fits(clip, pair))
@@ -53,21 +53,21 @@ def _fits(clip: Clip, lengths: tuple[int, int]) -> bool:
 
 
 def buckets(clips: Sequence[Clip], count: int) -> Buckets:
-  """Returns at most `count` buckets that hold about equally many clips.
+  """Returns at most `count` buckets with about equally many clips each.
 
   The clips are ranked by the greater of their two lengths, each relative to
-  the corpus's longest, so that a clip with much audio and few video frames
-  does not stretch the short buckets.
+  the longest of the corpus. So a clip with many audio and few video frames
+  does not make the short buckets longer.
 
   Args:
     clips: of all splits in use together; at least one.
-    count: buckets wanted; there are fewer where lengths coincide.
+    count: maximum number of buckets; fewer if lengths coincide.
   """
   lengths = np.array([(c.audio_length, c.visual_length) for c in clips])
   longest = np.maximum(lengths.max(axis=0), 1)
   ranked = lengths[np.argsort((lengths / longest).max(axis=1), kind='stable')]
   largest = np.maximum.accumulate(ranked, axis=0)
-  # The last clip of each k/count of the ranking; -(-a // b) rounds up.
+  # The last clip of each quantile k/count of the ranking; -(-a // b) rounds up.
   ends = [-(-len(clips) * k // count) - 1 for k in range(1, count + 1)]
   pairs = {(int(largest[i, 0]), int(largest[i, 1])) for i in ends}
   return Buckets(tuple(sorted(pairs)))
@@ -76,17 +76,18 @@ def buckets(clips: Sequence[Clip], count: int) -> Buckets:
 def epoch_order(
   bucket_of: Int[np.ndarray, ' clips'], seed: int, epoch: int, batch_size: int
 ) -> list[Int[np.ndarray, ' _']]:
-  """Returns the clips of each training step of one epoch, by their number.
+  """Returns the indices of the clips of each training step of one epoch.
 
-  There are always ceil(clips / batch_size) steps, and only one of them is
-  short: batches are cut from the clips in the order of their buckets, and the
-  few that lie across a border take the larger bucket.
+  There are ceil(clips / batch_size) steps, of which one may be smaller. Batches
+  are cut from the clips sorted by bucket; a batch with clips of two buckets is
+  padded to the larger one.
   """
   stream = np.random.Philox(key=np.array([seed % 2**64, epoch], np.uint64))
-  # Sorting raw output is a permutation that no release of NumPy will change;
-  # Generator.permutation makes no such promise.
-  mixed = np.argsort(stream.random_raw(len(bucket_of)), kind='stable')
-  batches = _cut(mixed[np.argsort(bucket_of[mixed], kind='stable')], batch_size)
+  # Sorting raw output gives the same permutation with every release of NumPy;
+  # Generator.permutation does not guarantee that.
+  shuffled = np.argsort(stream.random_raw(len(bucket_of)), kind='stable')
+  by_bucket = shuffled[np.argsort(bucket_of[shuffled], kind='stable')]
+  batches = _cut(by_bucket, batch_size)
   order = np.argsort(stream.random_raw(len(batches)), kind='stable')
   return [batches[i] for i in order]
 
@@ -94,7 +95,7 @@ def epoch_order(
 def evaluation_order(
   bucket_of: Int[np.ndarray, ' clips'], batch_size: int
 ) -> list[Int[np.ndarray, ' _']]:
-  """Returns the clips of each evaluation step: by bucket, never mixed."""
+  """Returns the indices of each evaluation step: by bucket, not shuffled."""
   return _cut(np.argsort(bucket_of, kind='stable'), batch_size)
 
 
@@ -107,7 +108,7 @@ def _cut(
 
 def collate(
   clips: Sequence[Clip],
-  indices: Int[np.ndarray, ' taken'],
+  indices: Int[np.ndarray, ' batch'],
   buckets: Buckets,
   emotions: Sequence[str],
   streams: Sequence[str],
@@ -116,32 +117,32 @@ def collate(
   """Returns one batch of NumPy arrays, padded with zeros.
 
   Args:
-    clips: all clips of the split; `check_streams` has seen them.
-    indices: the batch: its clips, by their number.
-    buckets: the lengths to choose from; the longest clip decides.
-    emotions: the label's index is the place in this list.
-    streams: names of the wanted streams; without 'audio' the batch has none.
+    clips: all clips of the split, which `check_streams` has accepted.
+    indices: of the clips in the batch.
+    buckets: the padded lengths; the longest clip of the batch decides.
+    emotions: the list of labels; a label becomes its index.
+    streams: names of the streams to collate; 'audio' is optional.
     rows: of the batch, padding rows included.
 
   Returns:
-    float32 streams, int32 lengths and labels. A row without a clip has the
-    length 0; its label, and that of a clip without one, is UNKNOWN.
+    float32 streams, int32 lengths and labels. A padding row has length 0. Its
+    label, and that of a clip without a label, is UNKNOWN.
 
   Raises:
     DataError: a label is not among the emotions.
   """
   pair = buckets.lengths[buckets.of([clips[i] for i in indices]).max()]
-  taken = {row: clips[i] for row, i in enumerate(indices)}
+  chosen = {row: clips[i] for row, i in enumerate(indices)}
   padded = {}
   for name in streams:
     length = pair[0] if name == AUDIO else pair[1]
     width = clips[indices[0]].streams[name].shape[1]
-    padded[name] = _pad(name, taken, (rows, length, width))
+    padded[name] = _pad(name, chosen, (rows, length, width))
   lengths = np.zeros((2, rows), np.int32)
   label = np.full(rows, UNKNOWN, np.int32)
-  for row, clip in taken.items():
+  for row, clip in chosen.items():
     lengths[:, row] = clip.audio_length, clip.visual_length
-  label[list(taken)] = labels(list(taken.values()), emotions)
+  label[list(chosen)] = labels(list(chosen.values()), emotions)
   return Batch(
     audio=padded.pop(AUDIO, None),
     visual=padded,
@@ -153,11 +154,11 @@ def collate(
 
 
 def _pad(
-  name: str, taken: Mapping[int, Clip], shape: tuple[int, int, int]
+  name: str, clips: Mapping[int, Clip], shape: tuple[int, int, int]
 ) -> np.ndarray:
-  """Returns one stream of a batch: one array, the clips copied in."""
+  """Returns one stream of a batch, (rows, frames, width), zero-padded."""
   padded = np.zeros(shape, np.float32)
-  for row, clip in taken.items():
+  for row, clip in clips.items():
     array = clip.streams[name]
     padded[row, : len(array)] = array
   return padded
@@ -166,7 +167,7 @@ def _pad(
 def labels(
   clips: Sequence[Clip], emotions: Sequence[str]
 ) -> Int[np.ndarray, ' clips']:
-  """Returns each clip's place in the list of emotions, or UNKNOWN.
+  """Returns the index of each clip's label in `emotions`, or UNKNOWN.
 
   Raises:
     DataError: a label is not among the emotions.
@@ -174,19 +175,19 @@ def labels(
   for clip in clips:
     if clip.label is not None and clip.label not in emotions:
       raise DataError(
-        f'{clip.name} has the label {clip.label!r}, which is none of'
-        f' {", ".join(emotions)}; correct the label or train with it'
+        f'{clip.name} has the label {clip.label!r}, which is not one of'
+        f' {", ".join(emotions)}; correct the label, or train with it'
       )
   numbers = {None: UNKNOWN} | {name: k for k, name in enumerate(emotions)}
   return np.array([numbers[clip.label] for clip in clips], np.int32)
 
 
 def check_streams(clips: Sequence[Clip], streams: Sequence[str]) -> None:
-  """Returns nothing; raises DataError unless all clips have these streams.
+  """Raises DataError unless all clips have these streams, of equal widths.
 
   Args:
     clips: of all splits in use together; at least one.
-    streams: names that every clip must have, each with one width.
+    streams: names of the streams.
   """
   present = ', '.join(dict.fromkeys(k for c in clips for k in c.streams))
   for name in streams:
@@ -201,5 +202,5 @@ def check_streams(clips: Sequence[Clip], streams: Sequence[str]) -> None:
       listed = ', '.join(f'{w} in {clip}' for w, clip in widths.items())
       raise DataError(
         f'the stream {name!r} has several widths ({listed}); make the store'
-        f' again with one, or set model.streams to others of: {present}'
+        f' again with one width, or set model.streams to others of: {present}'
       )

@@ -1,9 +1,9 @@
-"""The table of a corpus: a CSV file with one row a clip.
+"""The table of a corpus: a CSV file with one row per clip.
 
   clip,label,speaker,split,corpus,take,target.voice,...
 
-The first two must be there. A take is the recording that several clips may be
-of; the columns `target.` hold what was asked besides the label.
+Only the first two columns are required. A take is one recording, of which there
+may be several clips; the columns `target.` have further labels.
 """
 
 import csv
@@ -23,17 +23,17 @@ TARGET = 'target.'
 def read(
   path: str | os.PathLike, renamed: Mapping[str, str]
 ) -> list[dict[str, str]]:
-  """Returns a row a clip: COLUMNS, '' where unknown, and those of targets.
+  """Returns one row per clip: COLUMNS ('' if unknown), and target columns.
 
   Args:
     path: a CSV file in UTF-8 whose first line names the columns.
-    renamed: those of COLUMNS that the table calls otherwise -> name there.
+    renamed: one of COLUMNS -> its name in the table, if it differs.
 
   Raises:
     DataError: the table cannot be read, lacks a column, or names a clip twice.
   """
   try:
-    # utf-8-sig: what spreadsheets save begins with a byte-order mark.
+    # utf-8-sig: spreadsheets may write a byte-order mark.
     with open(path, encoding='utf-8-sig', newline='') as file:
       reader = csv.DictReader(file, strict=True)
       header = list(reader.fieldnames or ())
@@ -45,17 +45,17 @@ def read(
     ) from error
   except (UnicodeDecodeError, csv.Error) as error:
     raise DataError(
-      f'{path} is no CSV table in UTF-8 ({error}); save it as one'
+      f'{path} is not a CSV table in UTF-8 ({error}); save it as one'
     ) from error
   _check_header(path, header, renamed)
   rows = []
   line_of: dict[str, int] = {}
   for number, line in lines:
-    # DictReader puts what is too much under None, and None where too little.
+    # DictReader: surplus fields have the key None, missing ones the value None.
     if None in line or None in line.values():
       raise DataError(
-        f'{path} line {number} has not the {len(header)} fields of the first'
-        ' line; put quotes around a field with a comma'
+        f'{path} line {number} does not have the {len(header)} fields of the'
+        ' first line; put quotes around a field with a comma'
       )
     row = {c: (line.get(renamed.get(c, c)) or '').strip() for c in COLUMNS}
     row |= {c: line[c].strip() for c in header if c.startswith(TARGET)}
@@ -63,7 +63,7 @@ def read(
     first = line_of.setdefault(name, number)
     if not name or first != number:
       fault = f'names {name!r}, as line {first}' if name else 'names no clip'
-      raise DataError(f'{path} line {number} {fault}; give every clip one row')
+      raise DataError(f'{path} line {number} {fault}; write one row per clip')
     rows.append(row)
   return rows
 
@@ -71,12 +71,12 @@ def read(
 def clip(
   row: Mapping[str, str], streams: Mapping[str, np.ndarray], source: str = ''
 ) -> Clip:
-  """Returns the clip that a row is about.
+  """Returns the clip described by a row.
 
   Args:
-    row: as `read` gives it.
+    row: from `read`.
     streams: of the clip.
-    source: SHA-256 of the file that they come from, or ''.
+    source: SHA-256 of the file that the streams come from, or ''.
   """
   return Clip(
     name=row['clip'],
@@ -98,11 +98,11 @@ def clip(
 def _check_header(
   path: str | os.PathLike, header: list[str], renamed: Mapping[str, str]
 ) -> None:
-  """Raises DataError for a column that is needed, or said, and not there."""
+  """Raises DataError if a required or renamed column is missing."""
   for column in COLUMNS:
     given = renamed.get(column, column)
     if (column in renamed or column in REQUIRED) and given not in header:
       raise DataError(
-        f'{path} has no column {given!r} among {header!r:.300}; say which one'
-        f' is the {column} with --{column}_column'
+        f'{path} has no column {given!r} among {header!r:.300}; name the'
+        f' column of the {column} with --{column}_column'
       )

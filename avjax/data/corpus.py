@@ -1,4 +1,4 @@
-"""The clips that a config asks for."""
+"""Reads the clips of a config's store."""
 
 import dataclasses
 import os
@@ -11,14 +11,13 @@ from avjax.settings import Settings
 
 
 def read(config: Settings) -> list[Clip]:
-  """Returns the clips of the config's store, labelled by its target.
+  """Returns the clips of the config's store, labelled by `data.target`.
 
   Args:
     config: `data.store` is 'synthetic' or the folder of a store.
 
   Raises:
-    DataError: the store is missing or damaged, which names every bad clip, or
-      has no label of this target.
+    DataError: the store is missing or damaged, or has no label of this target.
   """
   if config.data.store == 'synthetic':
     clips = synthetic.make(config.synthetic)
@@ -28,7 +27,7 @@ def read(config: Settings) -> list[Clip]:
 
 
 def load(config: Settings) -> list[Clip]:
-  """Returns what `read` does, standardised and as the model reads it."""
+  """Returns the clips of `read`, standardised, with the model's streams."""
   clips = splits.standardise(read(config), config.data.standardise)
   return as_read(clips, config.model.streams)
 
@@ -36,14 +35,14 @@ def load(config: Settings) -> list[Clip]:
 def _targeted(clips: Sequence[Clip], target: str) -> list[Clip]:
   """Returns the clips with this target as their label.
 
-  Those for which it is not decided, such as a vote that is a tie, are left
-  out; those of a split without any label stay.
+  Labelled clips without this target, for example after a tie of votes, are
+  left out. Clips without any label are kept.
   """
-  there = {name for clip in clips for name in clip.targets}
-  if target not in there:
+  targets = {name for clip in clips for name in clip.targets}
+  if target not in targets:
     raise DataError(
-      f'data.target is {target!r}; the targets of the clips are'
-      f' {", ".join(sorted(there)) or "not in the store"}'
+      f'data.target is {target!r}; it must be one of the targets in the store:'
+      f' {", ".join(sorted(targets)) or "none, so leave it empty"}'
     )
   return [
     dataclasses.replace(clip, label=clip.targets.get(target))
@@ -53,11 +52,11 @@ def _targeted(clips: Sequence[Clip], target: str) -> list[Clip]:
 
 
 def as_read(clips: Sequence[Clip], streams: Sequence[str]) -> list[Clip]:
-  """Returns the clips as a model of these streams reads them.
+  """Returns the clips as a model with these streams reads them.
 
-  They are the clips themselves unless the only stream is `SOUND`: then their
-  audio is all that they have, under that name, and its clock is theirs. Without
-  audio they stay, for `batching.check_streams` to say so.
+  If the only stream is `SOUND`, a clip has its audio under that name as the
+  only stream; without audio it is unchanged, and `batching.check_streams` will
+  raise the error. With other streams, clips are unchanged.
   """
   if tuple(streams) != (SOUND,):
     return list(clips)
@@ -70,7 +69,7 @@ def as_read(clips: Sequence[Clip], streams: Sequence[str]) -> list[Clip]:
 
 
 def origin(config: Settings) -> store.Origin:
-  """Returns what the config's store says of where its clips come from."""
+  """Returns the origin of the clips as recorded in the config's store."""
   if config.data.store == 'synthetic':
     return store.Origin('synthetic')
   return store.origin(os.path.expanduser(config.data.store))

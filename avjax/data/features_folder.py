@@ -1,14 +1,15 @@
-"""Arrays that a user already has -> clips, and a report of what was found.
+"""A user's own feature arrays -> clips, and a report.
 
-  FOLDER/<clip>.npz            its keys are the streams, or
-  FOLDER/<stream>/<clip>.npy   its sub-folders are, or
+  FOLDER/<clip>.npz            one array per stream, or
+  FOLDER/<stream>/<clip>.npy   one folder per stream, or
   streams={'action_units': 'takes/{clip}.npz:aus', ...}
-  clips.csv                    clip,label and perhaps speaker,split,take
+  clips.csv                    clip,label, optionally speaker,split,take
 
-Every array is (frames, width). 'audio' has its own frames; the other streams
-are visual and must agree in theirs up to SLACK, since decoders differ in the
-last frames that they give: such clips are cut at the end, and the report says
-so. A clip with any other fault is left out, with the reason in the report.
+Every array is (frames, width). 'audio' has its own number of frames. All other
+streams are visual. Their lengths may differ by up to SLACK frames, since
+decoders disagree about the last frames: such clips are cut to the shortest
+stream and listed in the report. A clip with any other fault is left out; the
+report has the reason.
 """
 
 import collections
@@ -24,21 +25,30 @@ from avjax.data import clip_table, npy, store
 from avjax.errors import DataError
 
 SLACK = 2  # video frames: 80 ms, half of the paper's alignment window
-_FORMS = 'FOLDER/<clip>.npz or FOLDER/<stream>/<clip>.npy'
+_LAYOUTS = 'FOLDER/<clip>.npz or FOLDER/<stream>/<clip>.npy'
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadingReport:
-  """What was read, what was not, and why."""
+  """The clips that were read, those that were not, and why.
 
-  widths: Mapping[str, int]  # of every stream
-  labels: Mapping[str, int]  # clips with it, as the next two
+  Attributes:
+    widths: stream -> its width.
+    labels, speakers, splits: value -> number of clips.
+    skipped: (clip, reason) of clips that were left out.
+    cut: (clip, frames) of clips with shortened streams; the most frames cut.
+    unlisted: .npy and .npz files that no row of the table names.
+    read: number of clips that were read.
+  """
+
+  widths: Mapping[str, int]
+  labels: Mapping[str, int]
   speakers: Mapping[str, int]
   splits: Mapping[str, int]
-  skipped: tuple[tuple[str, str], ...]  # clip, reason
-  cut: tuple[tuple[str, int], ...]  # clip, most video frames taken off an end
-  unlisted: tuple[str, ...]  # .npy and .npz files that no row names
-  read: int  # clips
+  skipped: tuple[tuple[str, str], ...]
+  cut: tuple[tuple[str, int], ...]
+  unlisted: tuple[str, ...]
+  read: int
 
   def __str__(self) -> str:
     lines = [f'{self.read} clips read, {len(self.skipped)} left out']
@@ -54,7 +64,7 @@ class ReadingReport:
     if self.cut:
       lines.append(
         f'{len(self.cut)} clips whose visual streams differed by up to {SLACK}'
-        ' frames were cut at the end to the shortest:'
+        ' frames were cut to the shortest stream:'
       )
       lines += [f'  cut {clip} by {frames}' for clip, frames in self.cut]
     if self.unlisted:
@@ -72,19 +82,21 @@ def read_folder(
   """Returns the usable clips of a folder of arrays, and the report.
 
   Args:
-    folder: where the arrays lie.
-    clips_csv: a table with one row a clip. Without a label a clip is kept,
-      for prediction; the columns speaker and split may be missing.
-    columns: those of `table.COLUMNS` that the table calls otherwise -> their
-      names there.
-    streams: stream -> file within `folder`, '{clip}' standing for the clip's
-      name, and ':key' after a .npz. Without any, what the folder holds.
+    folder: of the arrays.
+    clips_csv: a table with one row per clip. Clips without a label are kept,
+      for prediction.
+    columns: one of `clip_table.COLUMNS` -> its name in the table, if it
+      differs.
+    streams: stream -> file within `folder`, with '{clip}' for the name of the
+      clip, and ':key' after a .npz file. By default all streams of the folder.
 
   Raises:
     DataError: the folder or the table cannot be used at all.
   """
   if not os.path.isdir(folder):
-    raise DataError(f'{folder} is not a folder; give the one with the arrays')
+    raise DataError(
+      f'{folder} is not a folder; give the folder with the arrays'
+    )
   return read_rows(folder, clip_table.read(clips_csv, columns or {}), streams)
 
 
@@ -93,12 +105,14 @@ def read_rows(
   rows: Sequence[Mapping[str, str]],
   streams: Mapping[str, str] | None = None,
 ) -> tuple[list[Clip], ReadingReport]:
-  """Returns what `read_folder` does, for rows of another origin."""
+  """Returns the clips and the report for given rows; see `read_folder`."""
   folder = pathlib.Path(folder)
   names = [row['clip'] for row in rows]
   patterns = streams or _discover(folder, names)
-  places = {name: _place(name, where) for name, where in patterns.items()}
-  arrays, skipped = _load(folder, names, places)
+  sources = {
+    name: _file_and_key(name, pattern) for name, pattern in patterns.items()
+  }
+  arrays, skipped = _load(folder, names, sources)
   widths = _usual_widths(arrays)
   clips, cut = [], []
   for row in (row for row in rows if row['clip'] in arrays):
@@ -117,23 +131,23 @@ def read_rows(
     splits=_count(clip.split for clip in clips),
     skipped=tuple((name, skipped[name]) for name in names if name in skipped),
     cut=tuple(cut),
-    unlisted=_unlisted(folder, names, places),
+    unlisted=_unlisted(folder, names, sources),
     read=len(clips),
   )
   return clips, report
 
 
 def _load(
-  folder: pathlib.Path, names: list[str], places: dict[str, tuple[str, str]]
+  folder: pathlib.Path, names: list[str], sources: dict[str, tuple[str, str]]
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
-  """Returns the streams of the readable clips, and why the others are not."""
+  """Returns the streams of the readable clips, and the faults of the others."""
   arrays: dict[str, dict[str, np.ndarray]] = {}
   skipped: dict[str, str] = {}
   for name in names:
     try:
       arrays[name] = {
         stream: _read(folder / file.replace('{clip}', name), key)
-        for stream, (file, key) in places.items()
+        for stream, (file, key) in sources.items()
       }
     except DataError as error:
       skipped[name] = str(error)
@@ -145,7 +159,10 @@ def _count(values: Iterable[str]) -> dict[str, int]:
 
 
 def _discover(folder: pathlib.Path, names: list[str]) -> dict[str, str]:
-  """Returns stream -> pattern for what at least half of the clips have."""
+  """Returns stream -> pattern, for streams that at least half the clips have.
+
+  Half of the number of clips that have the most frequent stream.
+  """
   found: collections.Counter[tuple[str, str]] = collections.Counter()
   subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
   for name in names:
@@ -158,7 +175,7 @@ def _discover(folder: pathlib.Path, names: list[str]) -> dict[str, str]:
         with open(path, 'rb') as file, npy.archive(file) as archive:
           members = archive.namelist()
       except (DataError, OSError):
-        continue  # `_read` says what is wrong with it
+        continue  # `_read` raises the error
       for key in (m.removesuffix('.npy') for m in members):
         found[key, f'{{clip}}.npz:{key}'] += 1
   most = max(found.values(), default=0)
@@ -168,14 +185,14 @@ def _discover(folder: pathlib.Path, names: list[str]) -> dict[str, str]:
       streams.setdefault(stream, pattern)
   if not streams:
     raise DataError(
-      f'{folder} has no array of a clip of the table; wanted {_FORMS}, or say'
-      ' with --stream=NAME=PATH where the arrays are'
+      f'{folder} has no array of any clip of the table; wanted {_LAYOUTS}, or'
+      ' give the paths of the arrays with --stream=NAME=PATH'
     )
   return streams
 
 
-def _place(stream: str, pattern: str) -> tuple[str, str]:
-  """Returns the file ('{clip}' within) and the .npz key of a pattern."""
+def _file_and_key(stream: str, pattern: str) -> tuple[str, str]:
+  """Returns the file (with '{clip}') and the .npz key of a pattern."""
   file, _, key = pattern.partition(':')
   ending = pathlib.PurePath(file).suffix
   wanted = {'.npy': not key, '.npz': bool(key)}
@@ -208,16 +225,19 @@ def _read(path: pathlib.Path, key: str) -> np.ndarray:
   except OSError as error:
     raise DataError(f'{path}: {error.strerror}') from error
   except Exception as error:
-    # zipfile has no closed list of what it raises on damaged members.
+    # zipfile does not document all the errors of damaged members.
     raise DataError(f'{path.name} cannot be read: {error!r:.100}') from error
-  with np.errstate(over='ignore'):  # what overflows is found as infinite
+  with np.errstate(over='ignore'):  # an overflow is refused as infinite
     return array.astype(np.float32)
 
 
 def _cut(
   streams: dict[str, np.ndarray],
 ) -> tuple[dict[str, np.ndarray], int]:
-  """Returns the streams without the SLACK, and the most frames cut."""
+  """Returns the streams with visual lengths made equal, and the frames cut.
+
+  Nothing is cut if the lengths are equal or differ by more than SLACK.
+  """
   visual = [array for name, array in streams.items() if name != AUDIO]
   if not visual or any(array.ndim != 2 for array in visual):
     return streams, 0
@@ -229,16 +249,17 @@ def _cut(
 
 
 def _usual_widths(arrays: dict[str, dict[str, np.ndarray]]) -> dict[str, int]:
-  """Returns the width that most clips have, of every stream."""
-  seen: dict[str, collections.Counter[int]] = {}
+  """Returns the most frequent width of every stream."""
+  counts: dict[str, collections.Counter[int]] = {}
   for streams in arrays.values():
     for name, array in streams.items():
       if array.ndim == 2:
-        seen.setdefault(name, collections.Counter())[array.shape[1]] += 1
-  return {name: count.most_common(1)[0][0] for name, count in seen.items()}
+        counts.setdefault(name, collections.Counter())[array.shape[1]] += 1
+  return {name: count.most_common(1)[0][0] for name, count in counts.items()}
 
 
 def _wrong_width(streams: dict[str, np.ndarray], widths: dict[str, int]) -> str:
+  """Returns the fault of a stream with another width, or ''."""
   for name, array in streams.items():
     if array.ndim == 2 and array.shape[1] != widths[name]:
       return f'{name} is {array.shape[1]} wide; most are {widths[name]}'
@@ -246,14 +267,14 @@ def _wrong_width(streams: dict[str, np.ndarray], widths: dict[str, int]) -> str:
 
 
 def _unlisted(
-  folder: pathlib.Path, names: list[str], places: dict[str, tuple[str, str]]
+  folder: pathlib.Path, names: list[str], sources: dict[str, tuple[str, str]]
 ) -> tuple[str, ...]:
   """Returns the .npy and .npz files of the folder that belong to no row."""
-  files = {file for file, _ in places.values()}
-  known = {file.replace('{clip}', name) for file in files for name in names}
-  there = (
+  files = {file for file, _ in sources.values()}
+  listed = {file.replace('{clip}', name) for file in files for name in names}
+  present = (
     path.relative_to(folder).as_posix()
     for path in folder.rglob('*.np[yz]')
     if path.is_file()
   )
-  return tuple(sorted(set(there) - known))
+  return tuple(sorted(set(present) - listed))

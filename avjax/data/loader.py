@@ -1,4 +1,4 @@
-"""Batches of a run: which clips, in which order, padded how."""
+"""Makes the batches of a run."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ class Loader:
   """Makes batches; every batch is a pure function of the arguments.
 
   Attributes:
-    buckets: the padded lengths there are.
+    buckets: the padded lengths.
     emotions: names of the classes, in the order of the labels.
     streams: streams that the model reads.
     batch_size: clips in a full batch.
-    rows: rows of every batch, filler included.
+    rows: rows of every batch, padding rows included.
   """
 
   buckets: batching.Buckets
@@ -28,7 +28,7 @@ class Loader:
   rows: int
 
   def size(self, clips: Sequence[Clip]) -> int:
-    """Returns the bytes of what the model reads of the clips."""
+    """Returns the bytes of the clips' streams that the model reads."""
     return sum(
       4 * clip.streams[name].size for clip in clips for name in self.streams
     )
@@ -36,13 +36,13 @@ class Loader:
   def order(
     self, clips: Sequence[Clip], seed: int, epoch: int
   ) -> list[np.ndarray]:
-    """Returns the clips of every batch of an epoch, each clip once."""
+    """Returns the indices of the clips of each batch of an epoch."""
     return batching.epoch_order(
       self.buckets.of(clips), seed, epoch, self.batch_size
     )
 
   def batch(self, clips: Sequence[Clip], indices: np.ndarray) -> Batch:
-    """Returns one batch as NumPy arrays."""
+    """Returns the batch of the clips at `indices`, as NumPy arrays."""
     return batching.collate(
       clips, indices, self.buckets, self.emotions, self.streams, self.rows
     )
@@ -50,7 +50,7 @@ class Loader:
   def evaluation(
     self, clips: Sequence[Clip]
   ) -> Iterator[tuple[np.ndarray, Batch]]:
-    """Yields every clip once: the indices of a batch, and the batch."""
+    """Yields (indices, batch), with every clip exactly once."""
     for indices in batching.evaluation_order(
       self.buckets.of(clips), self.batch_size
     ):

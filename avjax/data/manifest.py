@@ -1,14 +1,14 @@
-"""The manifest of a store: what `store` writes about its clips and believes.
+"""The manifest of a store: the properties of its clips and their files.
 
   line 1   {"schema": 1, "streams": {name: width}, "emotions": [label, ...],
             "source": text, "avjax": version, "sha256": of all the rest}
-            and, if it was extracted here, "extractor": fingerprint
+            and, if made by bin/extract, "extractor": fingerprint
   others   {"name", "file", "split", "label", "speaker", "lengths": {stream:
             frames}, "truth": {name: shape}, "sha256": of the file}
-            and, where they are known, "corpus", "take", "source": SHA-256 of
-            the raw clip, "targets": {what was asked: label}
+            and, if known, "corpus", "take", "source": SHA-256 of the raw
+            clip, "targets": {target: label}
 
-The text is judged by itself, before any clip's file is opened.
+The manifest is checked before any clip's file is opened.
 """
 
 import dataclasses
@@ -34,16 +34,16 @@ _FILE = re.compile(r'clips/[A-Za-z0-9._-]+\.npz')
 _TEXT = ('name', 'file', 'split', 'speaker', 'sha256')
 _FIELDS = {*_TEXT, 'label', 'lengths', 'truth'}
 FACTS = ('corpus', 'take', 'source', 'targets')
-"""Fields that stand there only where they say something."""
+"""Optional fields of a clip, written only if they are not empty."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-  """Where the clips of a store come from.
+  """The origin of the clips of a store.
 
   Attributes:
-    source: for people.
-    extractor: fingerprint of what their features were extracted with, or ''.
+    source: a description for the user.
+    extractor: fingerprint of the extractor of their features, or ''.
   """
 
   source: str
@@ -56,7 +56,7 @@ def dump(
   hashes: Sequence[str],
   origin: Origin,
 ) -> bytes:
-  """Returns the manifest of clips that lie in `files`."""
+  """Returns the manifest of clips that are stored in `files`."""
   lines = [
     {
       'name': clip.name,
@@ -86,21 +86,21 @@ def dump(
 
 
 def facts(clip: Clip) -> dict[str, Any]:
-  """Returns those of FACTS that are known of a clip."""
+  """Returns the FACTS of a clip that are not empty."""
   known = {key: getattr(clip, key) for key in FACTS}
   return {k: dict(v) if k == 'targets' else v for k, v in known.items() if v}
 
 
 def _open(folder: pathlib.Path) -> tuple[dict[str, Any], bytes]:
-  """Returns the header, and the text behind it.
+  """Returns the header, and the text after it.
 
   Raises:
     DataError: there is no manifest of this schema.
   """
   if not (folder / NAME).is_file():
     raise DataError(
-      f'{folder} is not a feature store (it has no {NAME}); make one with'
-      ' bin/ingest or bin/extract, or give the folder of one'
+      f'{folder} is not a feature store (it has no {NAME}); give the folder of'
+      ' a store, or make one with bin/ingest or bin/extract'
     )
   try:
     head, _, body = file_bytes(folder / NAME, LIMIT).partition(b'\n')
@@ -116,20 +116,20 @@ def _open(folder: pathlib.Path) -> tuple[dict[str, Any], bytes]:
 
 
 def origin(folder: pathlib.Path) -> Origin:
-  """Returns where the clips come from, as `dump` recorded it.
+  """Returns the origin of the clips, as `dump` recorded it.
 
   Raises:
     DataError: there is no manifest of this schema.
   """
   header, _ = _open(folder)
   text = str(header.get('source', ''))
-  return Origin(text, str(header.get('extractor') or extractor_in(text)))
+  return Origin(text, str(header.get('extractor') or _extractor_in(text)))
 
 
-def extractor_in(source: str) -> str:
-  """Returns the extractor that a source names, or ''.
+def _extractor_in(source: str) -> str:
+  """Returns the fingerprint of the extractor in a source's text, or ''.
 
-  Only for stores and runs of version 0.1.0, which named it there alone.
+  Only for stores and runs of version 0.1.0, which recorded it only there.
   """
   found = re.search('; extractor ([0-9a-f]{64})$', source)
   return found[1] if found else ''
@@ -138,10 +138,10 @@ def extractor_in(source: str) -> str:
 def load(
   folder: pathlib.Path,
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
-  """Returns the width of every stream and one record a clip.
+  """Returns the width of every stream, and one record per clip.
 
   Raises:
-    DataError: there is no manifest, or it is not as `dump` made it.
+    DataError: there is no manifest, or it is damaged or was changed.
   """
   header, body = _open(folder)
   widths = header.get('streams')
@@ -154,15 +154,15 @@ def load(
       _check_record(record, widths)
       for key in ('name', 'file'):
         if (key, record[key]) in seen:
-          raise DataError(f'the {key} {record[key]!r} stands there twice')
+          raise DataError(f'the {key} {record[key]!r} occurs twice')
         seen.add((key, record[key]))
     except DataError as error:
-      place = f'{folder / NAME} line {number}'
-      raise DataError(f'{place}: {error}; {AGAIN}') from error
+      where = f'{folder / NAME} line {number}'
+      raise DataError(f'{where}: {error}; {AGAIN}') from error
     records.append(record)
   if header.get('sha256') != _digest(header, body):
     raise DataError(
-      f'{folder / NAME} is not as it was written (its sha256 differs); {AGAIN}'
+      f'{folder / NAME} was changed (its sha256 differs); {AGAIN}'
     )
   return widths, records
 
@@ -170,7 +170,7 @@ def load(
 def raise_bad(
   folder: pathlib.Path, faults: list[tuple[str, str]], advice: str
 ) -> None:
-  """Raises one DataError for all (clip, fault), if there are any."""
+  """Raises one DataError for all (clip, fault) pairs, if there are any."""
   if faults:
     listed = '; '.join(f'{name}: {why}' for name, why in faults[:LISTED])
     more = len(faults) - LISTED
@@ -181,24 +181,28 @@ def raise_bad(
 
 
 def file_bytes(path: pathlib.Path, limit: int) -> bytes:
-  """Returns a file's bytes; raises DataError if it cannot or should not be."""
+  """Returns the bytes of a file.
+
+  Raises:
+    DataError: it is missing, cannot be read, or has more than `limit` bytes.
+  """
   try:
     if not path.is_file():
       raise DataError(f'the file {path.name} is missing')
     if path.stat().st_size > limit:
-      raise DataError(f'the file {path.name} has over {limit} bytes')
+      raise DataError(f'the file {path.name} has more than {limit} bytes')
     return path.read_bytes()
   except OSError as error:
     raise DataError(f'the file {path.name}: {error.strerror}') from error
 
 
 def is_text(value: Any) -> bool:
-  """Returns whether this may be a name: short and on one line."""
+  """Returns whether a value is a valid name: a short string on one line."""
   return isinstance(value, str) and len(value) <= 200 and value.isprintable()
 
 
 def _digest(header: Mapping[str, Any], body: bytes) -> str:
-  """Returns the SHA-256 of a manifest, all but the place that holds it."""
+  """Returns the SHA-256 of a manifest without its field sha256."""
   facts = {k: v for k, v in header.items() if k != 'sha256'}
   text = json.dumps(facts, sort_keys=True).encode()
   return hashlib.sha256(text + b'\n' + body).hexdigest()
@@ -219,7 +223,7 @@ def _is_size(value: Any) -> bool:
 
 
 def _check_record(record: dict[str, Any], widths: Mapping[str, int]) -> None:
-  """Raises DataError unless a manifest's line has what `write` gives it."""
+  """Raises DataError unless a line of the manifest is in `dump`'s format."""
   if wrong := sorted((set(record) - set(FACTS)) ^ _FIELDS):
     raise DataError(f'the fields {wrong!r:.100} are missing or unknown')
   targets = record.get('targets', {})
@@ -234,7 +238,7 @@ def _check_record(record: dict[str, Any], widths: Mapping[str, int]) -> None:
     raise DataError(f'file is {record["file"]!r}, not clips/<name>.npz')
   lengths, truth = record['lengths'], record['truth']
   if not isinstance(lengths, dict) or not set(lengths) <= set(widths):
-    raise DataError('lengths does not go by the streams of line 1')
+    raise DataError('lengths does not agree with the streams of line 1')
   shapes = truth.values() if isinstance(truth, dict) else [None]
   if not all(isinstance(s, list) and all(map(_is_size, s)) for s in shapes):
     raise DataError('truth does not map names to shapes')

@@ -1,8 +1,8 @@
-"""One .npy file, read only after its header has been judged.
+"""Safe reading and writing of .npy and .npz files.
 
-`numpy.load` allocates what a header claims and can unpickle; the files here
-come from other people. So the header is read first, refused or accepted, and
-then exactly the bytes that it announces are taken.
+`numpy.load` allocates whatever a header declares, and it can unpickle. The
+files here may come from other people. So the header is read and checked first,
+and then exactly the bytes that it declares are read.
 """
 
 import dataclasses
@@ -20,13 +20,13 @@ MAX_BYTES = 1 << 28
 """Of one array or one clip's file: 43 minutes of a 1024-wide visual stream."""
 
 
-# A zip member is one for the type checker but not at run time.
+# For the type checker a zip member is IO[bytes], at run time it is not.
 File = IO[bytes] | io.BufferedIOBase
 
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-  """What a .npy file says of its data."""
+  """The header of a .npy file."""
 
   shape: tuple[int, ...]
   dtype: np.dtype
@@ -34,49 +34,49 @@ class Header:
 
 
 def header(file: File, size: int) -> Header:
-  """Returns the header at the head of `file`, which then stands at the data.
+  """Reads and returns the header; then `file` is positioned at the data.
 
   Args:
-    file: at the first byte of a .npy file.
+    file: positioned at the first byte of a .npy file.
     size: bytes of the whole .npy file.
 
   Raises:
-    DataError: the header promises other than `size` bytes of plain numbers, or
-      more than MAX_BYTES of them.
+    DataError: the header does not declare an array of plain numbers that ends
+      with the file, or declares more than MAX_BYTES.
   """
   try:
     version = np.lib.format.read_magic(file)
-    # The later versions allow headers of 4 GB, for structures of many fields.
+    # Later versions allow headers of 4 GB, for structured arrays.
     head = version == (1, 0) and np.lib.format.read_array_header_1_0(file)
   except Exception as error:
-    # NumPy evaluates the header as a Python literal; what that raises on
-    # hostile bytes (RecursionError, TokenError, ...) is nowhere listed.
+    # NumPy evaluates the header as a Python literal; the errors of malformed
+    # ones (RecursionError, TokenError, ...) are not documented.
     raise DataError('not an array in the .npy format') from error
   if not head:
     raise DataError(f'is .npy version {version}; save it again with numpy.save')
   shape, fortran, dtype = head
   if dtype.kind not in 'fiub':
-    raise DataError(f'holds {dtype} where numbers are wanted')
+    raise DataError(f'has the type {dtype}; wanted numbers')
   if any(n < 0 for n in shape):
-    raise DataError(f'claims the shape {shape}')
+    raise DataError(f'declares the shape {shape}')
   count = math.prod(shape) * dtype.itemsize
   if count > MAX_BYTES:
     raise DataError(
-      f'claims {count} bytes (shape {shape}); at most {MAX_BYTES} are read'
+      f'declares {count} bytes (shape {shape}); at most {MAX_BYTES} are read'
     )
   if count != size - file.tell():
     raise DataError(
-      f'has {size - file.tell()} bytes of data where its shape {shape} wants'
+      f'has {size - file.tell()} bytes of data, and its shape {shape} needs'
       f' {count}'
     )
   return Header(shape, dtype, fortran)
 
 
 def data(file: File, head: Header) -> np.ndarray:
-  """Returns the array whose data `file` stands at, after `header`.
+  """Reads and returns the array; `file` is positioned as `header` left it.
 
   Raises:
-    DataError: the file ends too soon.
+    DataError: the file is truncated.
   """
   count = math.prod(head.shape) * head.dtype.itemsize
   raw = file.read(count)
@@ -92,20 +92,20 @@ def archive(file: File) -> zipfile.ZipFile:
   """Returns the open .npz archive.
 
   Raises:
-    DataError: the file is no zip archive.
+    DataError: the file is not a zip archive.
   """
   try:
     return zipfile.ZipFile(file)
   except Exception as error:
-    # As in `header`: zipfile promises BadZipFile, and on damaged directories
-    # raises ValueError, struct.error, NotImplementedError and others beside.
+    # zipfile documents BadZipFile, but damaged files also raise ValueError,
+    # struct.error, NotImplementedError and others.
     raise DataError('not a .npz archive') from error
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-  """Returns a .npz file; equal arrays give equal bytes.
+  """Returns the bytes of a .npz file; equal arrays give equal bytes.
 
-  `numpy.savez` writes the time of day into it.
+  `numpy.savez` would write the current time into the file.
   """
   packed = io.BytesIO()
   with zipfile.ZipFile(packed, 'w', zipfile.ZIP_STORED) as file:
@@ -113,24 +113,24 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
       member = io.BytesIO()
       array = np.ascontiguousarray(array)
       np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
-      # A ZipInfo by itself has the date 1980-01-01: no clock in the bytes.
+      # The default date of a ZipInfo is 1980-01-01, not the current time.
       info = zipfile.ZipInfo(f'{name}.npy')
-      info.create_system = 3  # one of the two that Python writes, everywhere
+      info.create_system = 3  # the same value on every platform
       file.writestr(info, member.getvalue())
   return packed.getvalue()
 
 
 def unpack(packed: bytes) -> dict[str, np.ndarray]:
-  """Returns the arrays of a .npz file that is not compressed.
+  """Returns the arrays of an uncompressed .npz file.
 
   Raises:
-    DataError: it is no such file, or damaged.
+    DataError: it is not such a file, or is damaged.
   """
   arrays = {}
   with archive(io.BytesIO(packed)) as members:
     for info in members.infolist():
       if info.compress_type != zipfile.ZIP_STORED:
-        raise DataError(f'{info.filename} is compressed; ours are not')
+        raise DataError(f'{info.filename} is compressed; wanted uncompressed')
       try:
         with members.open(info) as file:
           arrays[info.filename.removesuffix('.npy')] = data(

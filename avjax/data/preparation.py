@@ -1,4 +1,4 @@
-"""The clips of a config, standardised, divided and audited."""
+"""Prepares the clips of a run: read, standardised, divided and audited."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,17 +10,17 @@ from avjax.data.manifest import Origin
 from avjax.settings import DataConfig, Settings
 
 Findings = list[dict[str, Any]]
-"""What the audit of a division records, as JSON."""
+"""The findings of an audit, as JSON."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Division:
-  """One division of the clips.
+  """One division of the clips into splits.
 
   Attributes:
-    fold: its number, or None for the only one.
-    splits: the clips.
-    findings: of its audit.
+    fold: number of the fold, or None if it is the only division.
+    splits: split -> its clips.
+    findings: of the audit of this division.
   """
 
   fold: int | None
@@ -30,14 +30,14 @@ class Division:
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-  """Everything that is known of the clips before a model sees them.
+  """The clips of a run, ready for training.
 
   Attributes:
-    clips: all of them, as the model reads them.
-    emotions: their labels, in the order of the probabilities.
-    divisions: one, or one for every fold.
+    clips: all clips, with the streams that the model reads.
+    emotions: the labels, in the order of the probabilities.
+    divisions: a single one, or one per fold.
     findings: of the audit of all divisions.
-    origin: where the clips come from.
+    origin: of the clips.
   """
 
   clips: Sequence[Clip]
@@ -48,11 +48,11 @@ class Prepared:
 
 
 def prepare(config: Settings) -> Prepared:
-  """Returns the clips that a config asks for, in order to be trained on.
+  """Returns the clips of a config, ready for training.
 
   Raises:
-    DataError: they cannot be read or divided, or a split gives the tested
-      clips away; see `audit`.
+    DataError: they cannot be read or divided, or a division leaks; see
+      `audit`.
   """
   stored = corpus.read(config)
   origin = corpus.origin(config)
@@ -65,10 +65,12 @@ def prepare(config: Settings) -> Prepared:
   return Prepared(
     clips,
     emotions,
-    # Each as the run of this fold alone records it.
+    # The findings of a fold equal those of a run of this fold only.
     [
-      Division(fold, parts, _audited({None: parts}, contents, config.data))
-      for fold, parts in folds.items()
+      Division(
+        fold, by_split, _audited({None: by_split}, contents, config.data)
+      )
+      for fold, by_split in folds.items()
     ],
     _audited(folds, contents, config.data),
     origin,
@@ -78,7 +80,7 @@ def prepare(config: Settings) -> Prepared:
 def _folds(
   clips: Sequence[Clip], data: DataConfig
 ) -> Mapping[int | None, Splits]:
-  """Returns the splits of every fold that is asked for."""
+  """Returns fold -> its splits, for every fold that the config asks for."""
   if not data.several:
     return {None: protocols.split(clips, data.protocol, data.first_fold)}
   return {
@@ -92,10 +94,10 @@ def _audited(
   contents: Mapping[str, Sequence[str]],
   data: DataConfig,
 ) -> Findings:
-  """Returns what is on two sides of a split; refuses what is not allowed."""
+  """Returns the findings of the folds; raises DataError for leaks."""
   findings = [
     finding
-    for fold, parts in folds.items()
-    for finding in audit.examine(parts, contents, fold)
+    for fold, by_split in folds.items()
+    for finding in audit.examine(by_split, contents, fold)
   ]
   return audit.settle(findings, data.protocol, data.allowed)

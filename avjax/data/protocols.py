@@ -1,14 +1,16 @@
-"""Which clips are trained on, which choose the epoch and which are reported.
+"""Evaluation protocols: divide the clips into training, validation and test.
 
-  store, afew/official, meld/official   the corpus's own division
-  loso, savee/loso, enterface/loso      one speaker out in turn
+  store, afew/official, meld/official   the corpus's own splits
+  loso, savee/loso, enterface/loso      leave one speaker out, in turn
   ravdess/6fold-4actors, ravdess/5fold-luna, cremad/5fold-actors
-                                        a group of actors out in turn
-  random                                whoever speaks: never a fair figure
+                                        leave a group of actors out, in turn
+  random                                regardless of speakers: results are
+                                        too optimistic
 
-Where a part is left out in turn, the next one chooses the epoch and the rest is
-trained on. Those who published the groups train on that part too and mostly
-report the best epoch of the tested one; ours is the smaller and honest share.
+In cross-validation each fold is tested once; the next fold is the validation
+split, and the rest is the training split. The authors of the groups have no
+validation split: they train on that fold too, and most report the best epoch on
+the test fold. Ours trains on less data, but does not select on the test fold.
 """
 
 import dataclasses
@@ -42,25 +44,25 @@ GROUPS: dict[str, Groups] = {
     tuple(range(1073, 1092)),
   ),
 }
-"""Protocol -> the actors that each fold tests, by the number in their name."""
+"""Protocol -> the actors of each fold, by the number in their name."""
 
 RANDOM_FOLDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class _Division:
-  """The parts that are left out in turn.
+class _Folds:
+  """The folds of a cross-validation.
 
   Attributes:
-    names: what each part is called, for people.
-    part: the number of every clip's part.
+    names: a name of each fold for error messages.
+    fold_of: the fold of each clip.
   """
 
   names: Sequence[str]
-  part: Sequence[int]
+  fold_of: Sequence[int]
 
 
-_Divide = Callable[[Sequence[Clip]], _Division]
+_Divide = Callable[[Sequence[Clip]], _Folds]
 
 
 def split(
@@ -71,69 +73,73 @@ def split(
   Args:
     clips: all clips of a corpus.
     protocol: one of `settings.PROTOCOLS`.
-    fold: from 0: the part of this number is tested on and the next validates;
-      a corpus's own division has no folds.
+    fold: number of the fold to test on, from 0; the next fold validates.
+      Ignored for a corpus's own splits.
 
   Raises:
-    DataError: the clips do not have what the protocol needs.
+    DataError: the clips lack something that the protocol needs.
   """
   _check_corpus(clips, protocol)
   if protocol in DIVIDED:
-    parts = splits.by_name(clips)
+    by_split = splits.by_name(clips)
   else:
-    parts = _left_out(clips, protocol, fold)
+    by_split = _cross_validation(clips, protocol, fold)
   for name in ('training', 'validation'):
-    if not parts.get(name):
+    if not by_split.get(name):
       raise DataError(
-        f'no clip is in the {name} split; name one in the store, or set'
-        ' data.protocol to loso'
+        f'no clip is in the {name} split; assign clips to it in the store, or'
+        ' set data.protocol to loso'
       )
-    if unlabelled := [clip for clip in parts[name] if clip.label is None]:
+    if unlabelled := [clip for clip in by_split[name] if clip.label is None]:
       raise DataError(
         f'{splits.listed(unlabelled)} of the {name} split have no label; give'
-        ' them one or leave them out of the store'
+        ' them a label or leave them out of the store'
       )
-  splits.emotions(parts['training'])  # fails here, if there are too few
-  return parts
+  splits.emotions(by_split['training'])  # raises if there are fewer than two
+  return by_split
 
 
 def folds(clips: Sequence[Clip], protocol: str) -> int:
-  """Returns how many folds a protocol has that leaves parts out in turn.
+  """Returns the number of folds of a cross-validation protocol.
 
   Raises:
-    DataError: the clips do not have what the protocol needs.
+    DataError: the clips lack something that the protocol needs.
   """
   _check_corpus(clips, protocol)
   return len(_DIVIDE[protocol](clips).names)
 
 
-def _left_out(
+def _cross_validation(
   clips: Sequence[Clip], protocol: str, fold: int
 ) -> dict[str, list[Clip]]:
-  """Returns a fold: the part of this number tests, the next one validates."""
-  division = _DIVIDE[protocol](clips)
-  count = len(division.names)
+  """Returns the splits that test on a fold and validate on the next one."""
+  folds = _DIVIDE[protocol](clips)
+  count = len(folds.names)
   if not 0 <= fold < count:
     raise DataError(
       f'data.fold is {fold}; {protocol} has {count} folds here, so it must be'
       f' from 0 to {count - 1}'
     )
-  present = set(division.part)
-  for k, name in enumerate(division.names):
+  present = set(folds.fold_of)
+  for k, name in enumerate(folds.names):
     if k not in present:
       raise DataError(
-        f'there is no clip of {name}, which {protocol} leaves out together;'
-        ' complete the store, or set data.protocol to loso'
+        f'there is no clip of {name}, a fold of {protocol}; complete the store,'
+        ' or set data.protocol to loso'
       )
-  held = {fold: 'test', (fold + 1) % count: 'validation'}
-  parts: dict[str, list[Clip]] = {'training': [], 'validation': [], 'test': []}
-  for clip, k in zip(clips, division.part, strict=True):
-    parts[held.get(k, 'training')].append(clip)
-  return parts
+  split_of = {fold: 'test', (fold + 1) % count: 'validation'}
+  by_split: dict[str, list[Clip]] = {
+    'training': [],
+    'validation': [],
+    'test': [],
+  }
+  for clip, k in zip(clips, folds.fold_of, strict=True):
+    by_split[split_of.get(k, 'training')].append(clip)
+  return by_split
 
 
-def _by_speaker(clips: Sequence[Clip]) -> _Division:
-  """Returns a part a speaker, in natural order: 9 before 10."""
+def _by_speaker(clips: Sequence[Clip]) -> _Folds:
+  """Returns one fold per speaker, in natural order: 9 before 10."""
   speakers = splits.speakers(clips)
   if len(speakers) < 3:
     raise DataError(
@@ -141,52 +147,52 @@ def _by_speaker(clips: Sequence[Clip]) -> _Division:
       f' {len(speakers)} ({", ".join(speakers)}): set data.protocol to store'
     )
   number = {speaker: k for k, speaker in enumerate(speakers)}
-  return _Division(speakers, [number[clip.speaker] for clip in clips])
+  return _Folds(speakers, [number[clip.speaker] for clip in clips])
 
 
 def _by_group(protocol: str) -> _Divide:
-  """Returns what divides clips by the groups of actors of a protocol."""
+  """Returns a function that divides clips by a protocol's groups of actors."""
   groups = GROUPS[protocol]
   group_of = {actor: k for k, group in enumerate(groups) for actor in group}
   names = ['the actors ' + ', '.join(map(str, group)) for group in groups]
 
-  def divide(clips: Sequence[Clip]) -> _Division:
+  def divide(clips: Sequence[Clip]) -> _Folds:
     group: dict[str, int] = {}
-    strangers = []
+    unknown = []
     for speaker in splits.speakers(clips):
       number = re.search('[0-9]+$', speaker)
       if number and int(number[0]) in group_of:
         group[speaker] = group_of[int(number[0])]
       else:
-        strangers.append(speaker)
-    if strangers:
+        unknown.append(speaker)
+    if unknown:
       raise DataError(
         f'{protocol} has the actors {min(group_of)} to {max(group_of)}, and'
-        f' {len(strangers)} speakers are none of them'
-        f' ({", ".join(strangers[:5])}); name them so in the store, or set'
-        ' data.protocol to loso'
+        f' {len(unknown)} speakers are none of them'
+        f' ({", ".join(unknown[:5])}); end the names of the speakers in the'
+        ' store in these numbers, or set data.protocol to loso'
       )
-    return _Division(names, [group[clip.speaker] for clip in clips])
+    return _Folds(names, [group[clip.speaker] for clip in clips])
 
   return divide
 
 
-def _at_random(clips: Sequence[Clip]) -> _Division:
-  """Returns parts that are dealt out by chance, the same for the same takes.
+def _at_random(clips: Sequence[Clip]) -> _Folds:
+  """Returns folds chosen by a hash of the take.
 
-  By a hash and not by a generator: neither the order of the clips nor one that
-  is left out changes the place of another. A take stays together.
+  Because of the hash, the fold of a clip depends neither on the order of the
+  clips nor on the other clips. All clips of a take are in one fold.
   """
-  part = []
+  fold_of = []
   for clip in clips:
     identity = f'{clip.corpus} {clip.take or clip.name}'
     digest = hashlib.sha256(identity.encode()).digest()
-    part.append(int.from_bytes(digest[:8], 'big') % RANDOM_FOLDS)
-  return _Division([f'part {k}' for k in range(RANDOM_FOLDS)], part)
+    fold_of.append(int.from_bytes(digest[:8], 'big') % RANDOM_FOLDS)
+  return _Folds([f'fold {k}' for k in range(RANDOM_FOLDS)], fold_of)
 
 
 def _check_corpus(clips: Sequence[Clip], protocol: str) -> None:
-  """Raises DataError for the clips of another corpus than the protocol's."""
+  """Raises DataError for clips of another corpus than the protocol's."""
   corpus, _, rest = protocol.partition('/')
   if not rest:
     return

@@ -1,4 +1,4 @@
-"""What divides clips and tells them apart: own splits, labels, speakers."""
+"""Labels, speakers and splits of clips, and standardisation by speaker."""
 
 import dataclasses
 import re
@@ -26,32 +26,33 @@ def emotions(clips: Sequence[Clip]) -> tuple[str, ...]:
   """Returns the labels of the clips: the paper's in its order, then others.
 
   Raises:
-    DataError: there are fewer than two.
+    DataError: there are fewer than two labels.
   """
   present = {clip.label for clip in clips if clip.label is not None}
   if len(present) < 2:
     raise DataError(
       f'the clips have {len(present)} different labels ({sorted(present)});'
-      ' at least 2 are needed to tell emotions apart'
+      ' at least 2 are needed: correct the labels of the store'
     )
   ours = tuple(label for label in EMOTIONS if label in present)
   return ours + tuple(sorted(present - set(EMOTIONS)))
 
 
 def standardise(clips: Sequence[Clip], how: str) -> list[Clip]:
-  """Returns the clips with their streams standardised.
+  """Returns the clips with standardised streams.
 
-  Ours: a known remedy where speakers differ more than emotions. No label is
-  looked at, so the statistics of a test speaker may be used; they do want all
-  clips of a speaker at once.
+  Ours: usual where speakers differ more than emotions. It uses no labels, so
+  the statistics of test speakers may be used, but it needs all clips of a
+  speaker at once.
 
   Args:
     clips: of one corpus, all splits together.
-    how: 'none', or 'speaker': every column of a stream loses the mean and is
-      divided by the deviation that it has over all frames of the speaker.
+    how: 'none', or 'speaker': from every column of a stream the mean over all
+      frames of the speaker is subtracted, and the result is divided by their
+      standard deviation.
 
   Raises:
-    DataError: 'speaker', and a clip has none.
+    DataError: `how` is 'speaker' and a clip has no speaker.
   """
   if how == 'none':
     return list(clips)
@@ -65,57 +66,65 @@ def standardise(clips: Sequence[Clip], how: str) -> list[Clip]:
   for clip in clips:
     streams = {}
     for name, array in clip.streams.items():
-      mean, deviation = moments[clip.speaker, name]
-      streams[name] = ((array - mean) / deviation).astype(np.float32)
+      mean, std = moments[clip.speaker, name]
+      streams[name] = ((array - mean) / std).astype(np.float32)
     standardised.append(dataclasses.replace(clip, streams=streams))
   return standardised
 
 
 def _moments(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-  """Returns mean and divisor of every column, float64."""
+  """Returns mean and std of every column, float64; 1 for constant columns."""
   rows = np.concatenate(arrays).astype(np.float64)
-  mean, deviation = rows.mean(axis=0), rows.std(axis=0)
-  # A column counts as constant by its own magnitude, not by a fixed bound:
-  # energies of 1e-9 may well vary, while around 1000 a deviation of 1e-4 is
-  # rounding (float32 has a step of 6e-5 there) and must not become noise of 1.
-  varies = deviation > _LEAST_VARIATION * np.abs(rows).max(axis=0)
-  return mean, np.where(varies, deviation, 1.0)
+  mean, std = rows.mean(axis=0), rows.std(axis=0)
+  # Whether a column is constant depends on its magnitude: energies of 1e-9 may
+  # vary, but around 1000 a std of 1e-4 is rounding (float32 numbers are 6e-5
+  # apart there) and must not be scaled to noise of std 1.
+  varies = std > _LEAST_VARIATION * np.abs(rows).max(axis=0)
+  return mean, np.where(varies, std, 1.0)
 
 
 def by_name(
   clips: Sequence[Clip], remedy: str = 'set data.protocol to loso'
 ) -> dict[str, list[Clip]]:
-  """Returns the clips by the store's own splits, those that have clips.
+  """Returns split -> clips by the store's own splits, without empty splits.
 
   Args:
     clips: of a store.
-    remedy: what the error advises, beside mending the store.
+    remedy: advice for the error message, besides correcting the store.
 
   Raises:
-    DataError: the name of a split is none of the usual ones.
+    DataError: the name of a split is unknown.
   """
-  parts: dict[str, list[Clip]] = {'training': [], 'validation': [], 'test': []}
+  by_split: dict[str, list[Clip]] = {
+    'training': [],
+    'validation': [],
+    'test': [],
+  }
   unknown = []
   for clip in clips:
     name = _SPLITS.get(clip.split.strip().lower())
     if name is None:
       unknown.append(clip)
     else:
-      parts[name].append(clip)
+      by_split[name].append(clip)
   if unknown:
     found = ', '.join(sorted({repr(clip.split) for clip in unknown}))
     raise DataError(
       f'the split of {listed(unknown)} is {found}; it must be train,'
       f' validation or test, or {remedy}'
     )
-  return {name: part for name, part in parts.items() if part}
+  return {name: members for name, members in by_split.items() if members}
 
 
 def speakers(clips: Sequence[Clip]) -> list[str]:
-  """Returns the speakers in natural order; every clip must have one."""
-  if nobody := [clip for clip in clips if not clip.speaker]:
+  """Returns the speakers in natural order.
+
+  Raises:
+    DataError: a clip has no speaker.
+  """
+  if unknown := [clip for clip in clips if not clip.speaker]:
     raise DataError(
-      f'{listed(nobody)} have no speaker; name the speakers in the store, or'
+      f'{listed(unknown)} have no speaker; name the speakers in the store, or'
       ' set data.protocol to store and data.standardise to none'
     )
   return sorted({clip.speaker for clip in clips}, key=_natural)

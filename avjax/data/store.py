@@ -1,12 +1,12 @@
-"""A corpus on disk: one uncompressed .npz a clip and a manifest.
+"""A feature store: a corpus on disk, an uncompressed .npz per clip.
 
-  FOLDER/manifest.jsonl        a header, then one line a clip
-  FOLDER/clips/000000-NAME.npz its streams, and `truth.<name>` if there is any
+  FOLDER/manifest.jsonl        a header, then one line per clip
+  FOLDER/clips/000000-NAME.npz the streams, and `truth.<name>` if known
 
-The manifest is written last, so a folder without it is no store. Every clip's
-file stands in the manifest with its SHA-256, and the manifest's own text with
-its SHA-256 in the header: a damaged store is refused and never read wrongly.
-Identical clips give an identical store, byte for byte.
+The manifest is written last, so a folder without it is not a store. It has the
+SHA-256 of every clip's file, and its header the SHA-256 of the rest: a damaged
+store is refused, never read wrongly. Identical clips give a bit-identical
+store.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _STREAM = re.compile(r'(?!truth\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}')
 
 
 def fault(streams: Mapping[str, np.ndarray]) -> str:
-  """Returns why these cannot be the streams of a clip; '' if they can."""
+  """Returns why these streams are not valid, or ''."""
   for name, array in streams.items():
     if array.ndim != 2:
       return f'{name} has the shape {array.shape}, not (frames, width)'
@@ -45,17 +45,17 @@ def fault(streams: Mapping[str, np.ndarray]) -> str:
   visual = {k: len(v) for k, v in streams.items() if k != AUDIO}
   if len(set(visual.values())) > 1:
     listed = ', '.join(f'{k} {n}' for k, n in visual.items())
-    return f'the visual streams differ in their frames: {listed}'
+    return f'the visual streams differ in length: {listed}'
   return '' if streams else 'has no streams'
 
 
 def check_new(folder: str | os.PathLike) -> None:
-  """Returns nothing; raises DataError unless a store can be made there."""
+  """Raises DataError unless the folder is new or empty."""
   folder = pathlib.Path(folder)
   if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
     raise DataError(
       f'{folder} exists and is not an empty folder; choose another folder for'
-      ' the store, or remove this one'
+      ' the store, or remove it'
     )
 
 
@@ -65,17 +65,17 @@ def write(
   source: str = '',
   extractor: str = '',
 ) -> None:
-  """Returns nothing; leaves the clips as a store in a new folder.
+  """Writes the clips as a store into a new folder.
 
   Args:
     folder: new or empty.
-    clips: at least one; streams of one name have one width.
-    source: where the clips come from, for people.
-    extractor: fingerprint of what their features were extracted with, or ''.
+    clips: at least one; each stream has the same width in all clips.
+    source: description of the origin of the clips.
+    extractor: fingerprint of the extractor of their features, or ''.
 
   Raises:
-    DataError: the folder is not empty, a clip could not be read back, or the
-      disk does not take it.
+    DataError: the folder is not empty, a clip is not valid, or the disk is
+      full or not writable.
   """
   folder = pathlib.Path(folder)
   check_new(folder)
@@ -84,7 +84,7 @@ def write(
   try:
     (folder / 'clips').mkdir(parents=True)
     for i, clip in enumerate(clips):
-      # The number makes it unique; the name is for people who look for a clip.
+      # The number makes the file unique, the name helps to find it.
       slug = re.sub('[^A-Za-z0-9._-]+', '_', clip.name)[:80]
       file, data = f'clips/{i:06d}-{slug}.npz', _pack(clip)
       files.put(folder / file, data)
@@ -96,17 +96,17 @@ def write(
     _sync(folder)
   except OSError as error:
     raise DataError(
-      f'cannot write the store {folder}: {error.strerror}; it is incomplete,'
-      ' remove it and write it again where there is room'
+      f'cannot write the store {folder}: {error.strerror}; remove the'
+      ' incomplete folder, and write the store where there is space'
     ) from error
 
 
 def read(folder: str | os.PathLike) -> list[Clip]:
-  """Returns all clips of a store, in its order, in memory.
+  """Reads all clips of a store into memory, in its order.
 
   Raises:
-    DataError: there is no store, or any part of it is not as it was written;
-      one message names all its bad clips.
+    DataError: there is no store, or it is damaged or was changed; the message
+      lists the bad clips.
   """
   folder = pathlib.Path(folder)
   widths, records = manifest.load(folder)
@@ -117,14 +117,14 @@ def read(folder: str | os.PathLike) -> list[Clip]:
     except DataError as error:
       faults.append((repr(record['name']), str(error)))
     except Exception as error:
-      # zipfile has no closed list of what it raises on hostile bytes.
+      # zipfile does not document all the errors of malformed files.
       faults.append((repr(record['name']), f'cannot be read: {error!r:.100}'))
   manifest.raise_bad(folder, faults, manifest.AGAIN)
   return clips
 
 
 def origin(folder: str | os.PathLike) -> Origin:
-  """Returns where a store says that its clips come from.
+  """Returns the recorded origin of the clips of a store.
 
   Raises:
     DataError: there is no store.
@@ -133,7 +133,7 @@ def origin(folder: str | os.PathLike) -> Origin:
 
 
 def fingerprint(clips: Sequence[Clip]) -> str:
-  """Returns a SHA-256 over all that training sees of the clips, in order."""
+  """Returns the SHA-256 of all that training uses of the clips, in order."""
   digest = hashlib.sha256()
   for clip in clips:
     names = sorted(clip.streams)
@@ -149,7 +149,7 @@ def fingerprint(clips: Sequence[Clip]) -> str:
 
 
 def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
-  """Raises DataError if `read` would refuse what these clips become."""
+  """Raises DataError for clips that `read` would refuse."""
   if not clips:
     raise DataError(f'there are no clips to write to {folder}')
   faults: list[tuple[str, str]] = []
@@ -159,7 +159,7 @@ def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
     texts = [clip.name, clip.label or '', clip.speaker, clip.split]
     texts += [clip.corpus, clip.take, clip.source]
     texts += [word for pair in clip.targets.items() for word in pair]
-    with np.errstate(over='ignore'):  # an overflow is found as infinite
+    with np.errstate(over='ignore'):  # an overflow is refused as infinite
       streams = {k: np.asarray(v, np.float32) for k, v in clip.streams.items()}
     wrong = fault(streams)
     if not clip.name or not all(map(manifest.is_text, texts)):
@@ -167,22 +167,22 @@ def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
     elif clip.name in seen:
       wrong = 'there are two clips of this name'
     elif bad := [name for name in streams if not _STREAM.fullmatch(name)]:
-      wrong = f'{bad[0]!r} cannot be the name of a stream (letters, digits, _)'
+      wrong = f'{bad[0]!r} is not a valid name of a stream (letters, digits, _)'
     elif sum(v.nbytes for v in streams.values()) > npy.MAX_BYTES - _MARGIN:
       wrong = f'it has more than {npy.MAX_BYTES} bytes, over 40 minutes'
     elif not wrong:
       for name, array in streams.items():
         wanted = widths.setdefault(name, array.shape[1])
         if array.shape[1] != wanted:
-          wrong = f'{name} is {array.shape[1]} wide where others have {wanted}'
+          wrong = f'{name} is {array.shape[1]} wide, in other clips {wanted}'
     seen.add(clip.name)
     if wrong:
       faults.append((repr(clip.name), wrong))
-  manifest.raise_bad(folder, faults, 'mend or leave out these clips')
+  manifest.raise_bad(folder, faults, 'correct or leave out these clips')
 
 
 def _pack(clip: Clip) -> bytes:
-  """Returns the .npz file of a clip."""
+  """Returns the bytes of the .npz file of a clip."""
   arrays = {k: np.asarray(v, '<f4') for k, v in clip.streams.items()}
   for name, value in clip.truth.items():
     arrays[TRUTH + name] = np.asarray(value).astype('<i8', casting='safe')
@@ -190,7 +190,7 @@ def _pack(clip: Clip) -> bytes:
 
 
 def _sync(folder: pathlib.Path) -> None:
-  """Makes the names in a folder as durable as the files."""
+  """Writes the folder's entries to disk, as `files.put` does the contents."""
   descriptor = os.open(folder, os.O_RDONLY)
   try:
     os.fsync(descriptor)
@@ -201,10 +201,10 @@ def _sync(folder: pathlib.Path) -> None:
 def _read_clip(
   folder: pathlib.Path, record: dict[str, Any], widths: Mapping[str, int]
 ) -> Clip:
-  """Returns a clip whose file agrees with its record in every respect."""
+  """Returns a clip, after checking its file against the record."""
   data = manifest.file_bytes(folder / record['file'], npy.MAX_BYTES)
   if hashlib.sha256(data).hexdigest() != record['sha256']:
-    raise DataError('its file is not as it was written (sha256 differs)')
+    raise DataError('its file was changed (sha256 differs)')
   wanted: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
   for name, length in record['lengths'].items():
     wanted[f'{name}.npy'] = np.dtype('<f4'), (length, widths[name])
@@ -214,18 +214,18 @@ def _read_clip(
   with npy.archive(io.BytesIO(data)) as archive:
     names = [member.filename for member in archive.infolist()]
     if sorted(names) != sorted(wanted):
-      raise DataError(f'holds {names!r:.200} where {sorted(wanted)} are wanted')
+      raise DataError(f'has {names!r:.200}; wanted {sorted(wanted)}')
     for member in archive.infolist():
       name = member.filename
-      # Stored members cannot be larger than the file: no zip bombs.
+      # Uncompressed members cannot be larger than the file: no zip bombs.
       if member.compress_type != zipfile.ZIP_STORED:
-        raise DataError(f'{name} is compressed; stores are not')
+        raise DataError(f'{name} is compressed; wanted uncompressed')
       with archive.open(member) as file:
         head = npy.header(file, member.file_size)
         if (head.dtype, head.shape) != wanted[name]:
           raise DataError(
-            f'{name} is {head.dtype} of shape {head.shape} where'
-            f' {wanted[name][0]} of {wanted[name][1]} is wanted'
+            f'{name} is {head.dtype} of shape {head.shape}; wanted'
+            f' {wanted[name][0]} of {wanted[name][1]}'
           )
         native = head.dtype.newbyteorder('=')
         arrays[name.removesuffix('.npy')] = npy.data(file, head).astype(native)
@@ -233,6 +233,6 @@ def _read_clip(
   if wrong := fault(streams):
     raise DataError(wrong)
   truth = {name: arrays[TRUTH + name] for name in record['truth']}
-  given = {key: record[key] for key in ('name', 'label', 'speaker', 'split')}
-  given |= {key: record[key] for key in manifest.FACTS if key in record}
-  return Clip(streams=streams, truth=truth, **given)
+  fields = {key: record[key] for key in ('name', 'label', 'speaker', 'split')}
+  fields |= {key: record[key] for key in manifest.FACTS if key in record}
+  return Clip(streams=streams, truth=truth, **fields)

@@ -1,29 +1,30 @@
-"""A corpus whose answer is known, made in memory from a seed; all of it ours.
+"""A synthetic corpus with known ground truth, made from a seed; all of it ours.
 
-What each element is for:
+The purpose of its elements:
 
-*The label needs both streams.* The seven emotions sit on seven cells of a 3 x 3
-grid (`GRID`): the face tells the row, the voice the column. Who reads one
-stream alone and knows everything else is right for 3 clips in 7 at most.
+*The label needs both modalities.* The seven emotions occupy seven positions of
+a 3 x 3 grid (`GRID`). The face encodes the row, the voice the column. A model
+that reads only one of them is correct for at most 3 of 7 clips.
 
-*It must be found.* A clip shows several emotions in turn, each in a segment of
-its own and all equally strong. The one that counts carries a marker in the
-face; without it a clip is a bag of emotions.
+*The label needs attention.* A clip shows several emotions in turn, one per
+segment, with equal amplitudes. A marker in the face identifies the salient
+segment, whose emotion is the label; nothing else does.
 
-*It must be aligned.* In every segment events recur: a beat in the face and an
-onset in the voice, with the column's code, at audio frame p_t + lag. The lag is
-one for the whole clip, at one of the places of the window of Section 2.1.
-Halfway between two events the voice says a random column: a decoy, outside the
-window of every event, which only the missing beat tells from an event.
+*The label needs alignment.* Every segment has several events: a beat in the
+face at video frame t, and an onset with the code of the column in the voice at
+audio frame p_t + lag. The lag is constant within a clip and a position of the
+window of Section 2.1. Halfway between two events there is a decoy: an onset
+with a random column, outside the window of every event. Only the missing beat
+distinguishes it from an event.
 
-*It must be learnt under noise.* A feature is noise of deviation one (the
-streams of the paper are whitened) plus its speaker's offset plus codes: fixed
-orthonormal directions, scaled by the strengths in `settings.Synthetic`. The
-appearance carries what the shape carries, with noise of its own; it is wide
-but varies in few directions, as deep features do.
+*The label must be learnt under noise.* A feature is noise of standard deviation
+1 (the paper's streams are whitened), plus an offset per speaker, plus codes:
+fixed orthonormal directions times the amplitudes in `settings.SyntheticConfig`.
+The appearance has the same codes as the shape, with independent noise; it is
+wide but varies in few directions, as deep features do.
 
-Lengths, widths and rates are the paper's. Nothing in a clip depends on how many
-clips there are.
+Lengths, widths and rates are the paper's. A clip does not depend on the number
+of clips.
 """
 
 import dataclasses
@@ -33,8 +34,8 @@ import numpy as np
 from avjax.clips import EMOTIONS, Clip, centre
 from avjax.settings import SyntheticConfig
 
-AUDIO_RATE = 1.25  # audio frames a video frame: 31.25 Hz and 25 Hz
-LAGS = (-2, -1, 0, 1)  # audio frames off p_t: the window's places for w = 2
+AUDIO_RATE = 1.25  # audio frames per video frame: 31.25 Hz / 25 Hz
+LAGS = (-2, -1, 0, 1)  # audio frames from p_t: window positions for w = 2
 SPLITS = ('training', 'validation', 'test')
 
 GRID = {
@@ -46,46 +47,57 @@ GRID = {
   'sad': (2, 0),
   'surprise': (2, 2),
 }
-"""Emotion -> (row, told by the face; column, told by the voice). No row and no
-column has more than three of the seven."""
+"""Emotion -> (row, encoded in the face; column, encoded in the voice). Every
+row and every column has at most three of the seven emotions."""
 
 _ROW, _COLUMN = np.array([GRID[emotion] for emotion in EMOTIONS]).T
 _WIDTH = {
   'audio': 50,  # Section 3.3
   'shape': 20,  # Section 3.1
-  'appearance': 40,  # of the directions in which its 1024 values vary
+  'appearance': 40,  # directions in which its 1024 values vary
 }
 _APPEARANCE = 1024  # Section 3.2
-_RESIDUAL = 0.25  # deviation of the appearance outside its directions
-_OFFSET = 0.3  # deviation of a speaker's offset
-_DIRECTIONS, _SPEAKERS, _CLIPS = range(3)  # what a random key is for
+_RESIDUAL = 0.25  # std of the appearance outside of these directions
+_OFFSET = 0.3  # std of a speaker's offset
+_DIRECTIONS, _SPEAKERS, _CLIPS = range(3)  # purposes of random keys
 
 
 @dataclasses.dataclass(frozen=True)
 class Codes:
-  """The unit directions that carry the codes; those of the face by stream."""
+  """The directions of the codes; those of the face by visual stream.
 
-  row: dict[str, np.ndarray]  # (3, width): throughout a segment
-  marker: dict[str, np.ndarray]  # throughout the segment that counts
-  beat: dict[str, np.ndarray]  # at the video frames of the events
-  column: np.ndarray  # (3, 50): at the audio frames of events and decoys
-  onset: np.ndarray  # there too
-  appearance: np.ndarray  # (40, 1024): directions to values, orthogonal
+  All are unit vectors, except those of `appearance`.
+
+  Attributes:
+    row: stream -> (3, width), added throughout a segment.
+    marker: stream -> (width,), added throughout the salient segment.
+    beat: stream -> (width,), added at the video frames of events.
+    column: (3, 50), added at the audio frames of events and decoys.
+    onset: (50,), added at the same audio frames.
+    appearance: (40, 1024), orthogonal, from directions to values.
+  """
+
+  row: dict[str, np.ndarray]
+  marker: dict[str, np.ndarray]
+  beat: dict[str, np.ndarray]
+  column: np.ndarray
+  onset: np.ndarray
+  appearance: np.ndarray
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:
-  """Returns the random numbers of one key, whatever else is drawn."""
+  """Returns a generator of random numbers that depend only on seed and key."""
   sequence = np.random.SeedSequence((seed, *key))
   return np.random.Generator(np.random.Philox(sequence))
 
 
 def _orthonormal(random: np.random.Generator, count: int, width: int):
-  """Returns (count, width) float32, orthonormal rows of random direction."""
+  """Returns random orthonormal rows, (count, width) float32."""
   return np.linalg.qr(random.standard_normal((width, count)))[0].T.astype('f4')
 
 
 def codes(seed: int) -> Codes:
-  """Returns the directions in which the corpus of that seed is coded."""
+  """Returns the directions of the codes of the corpus with this seed."""
   random = _generator(seed, _DIRECTIONS)
   voice = _orthonormal(random, 4, _WIDTH['audio'])
   face = {
@@ -93,7 +105,7 @@ def codes(seed: int) -> Codes:
     for stream in ('shape', 'appearance')
   }
   appearance = _orthonormal(random, _WIDTH['appearance'], _APPEARANCE)
-  # A value of the appearance shall vary about as much as a direction.
+  # Scaled so that values of the appearance vary as much as directions.
   scale = np.float32((_APPEARANCE / _WIDTH['appearance']) ** 0.5)
   return Codes(
     row={name: rows[:3] for name, rows in face.items()},
@@ -107,22 +119,33 @@ def codes(seed: int) -> Codes:
 
 @dataclasses.dataclass(frozen=True)
 class _Script:
-  """What happens in a clip, and when: S segments, E events."""
+  """The content of a clip over time: S segments, E events.
 
-  frames: int  # of video, T
-  audio_frames: int  # Ta
-  segments: np.ndarray  # (S, 2), [start, stop) of each in video frames
-  shown: np.ndarray  # (S,), index of each one's emotion
-  salient: int  # which of them counts
-  beats: np.ndarray  # (E, 2), rows of (segment, video frame)
-  events: np.ndarray  # (E,), the audio frame of each beat
-  decoys: np.ndarray  # (E, 2), rows of (audio frame, column)
+  Attributes:
+    frames: video frames T.
+    audio_frames: audio frames Ta.
+    segments: (S, 2), [start, stop) of each segment in video frames.
+    shown: (S,), index of the emotion of each segment.
+    salient: index of the salient segment.
+    beats: (E, 2), (segment, video frame) of each event.
+    events: (E,), audio frame of each event.
+    decoys: (E, 2), (audio frame, column) of each decoy.
+  """
+
+  frames: int
+  audio_frames: int
+  segments: np.ndarray
+  shown: np.ndarray
+  salient: int
+  beats: np.ndarray
+  events: np.ndarray
+  decoys: np.ndarray
 
 
 def _script(
   settings: SyntheticConfig, random: np.random.Generator, label: int
 ) -> _Script:
-  """Returns a clip's script, drawn at random around its label."""
+  """Returns a random script for a clip with this label."""
   frames = int(random.integers(settings.shortest, settings.longest + 1))
   audio_frames = int(AUDIO_RATE * frames) + int(random.integers(-1, 2))
   count = settings.segments
@@ -133,12 +156,12 @@ def _script(
   shown = random.integers(len(EMOTIONS), size=count)
   shown[salient] = label
 
-  step = settings.spacing  # half of it apart from either end of a segment
+  step = settings.spacing  # events keep half of it from a segment's ends
   inside = np.arange(step // 2, length - (step - 1) // 2, step)
   segment = np.repeat(np.arange(count), len(inside))
   beats = start[segment] + np.tile(inside, count)
   middle = centre(beats, frames, audio_frames)
-  # Before or after their events, or the first onset would never be a decoy.
+  # Before or after the events: else the first onset would never be a decoy.
   side = random.choice((-1, 1), size=count)[segment]
   decoys = middle + side * int(AUDIO_RATE * step / 2)
   decoys = np.clip(decoys, 0, audio_frames - 1)
@@ -163,10 +186,10 @@ def _voice(
   """Returns the audio of a script, (Ta, 50) float32."""
   shape = script.audio_frames, _WIDTH['audio']
   voice = random.standard_normal(shape, dtype=np.float32)
-  told = code.onset + code.column  # one row a column of the grid
+  onsets = code.onset + code.column  # one row per column of the grid
   column = _COLUMN[script.shown[script.beats[:, 0]]]
-  voice[script.events] += settings.event * told[column]
-  voice[script.decoys[:, 0]] += settings.event * told[script.decoys[:, 1]]
+  voice[script.events] += settings.event * onsets[column]
+  voice[script.decoys[:, 0]] += settings.event * onsets[script.decoys[:, 1]]
   return voice
 
 
@@ -177,7 +200,7 @@ def _face(
   script: _Script,
   stream: str,
 ) -> np.ndarray:
-  """Returns what a visual stream sees of a script, (T, width) float32."""
+  """Returns a visual stream of a script, (T, width) float32."""
   shape = script.frames, _WIDTH[stream]
   face = random.standard_normal(shape, dtype=np.float32)
   for (start, stop), emotion in zip(script.segments, script.shown, strict=True):
@@ -203,7 +226,7 @@ def _clip(
     _face(settings, random, code, script, stream) + offset[stream]
     for stream in ('shape', 'appearance')
   )
-  # Uniform, as normal noise would take two thirds of all the time.
+  # Uniform noise: normal noise would take two thirds of the total time.
   residual = random.random((script.frames, _APPEARANCE), dtype=np.float32)
   residual = (residual - 0.5) * np.float32(12**0.5 * _RESIDUAL)
   truth = {
@@ -215,7 +238,7 @@ def _clip(
 
 
 def _offset(settings: SyntheticConfig, split: str, speaker: int):
-  """Returns stream -> (width,) float32: what a speaker adds everywhere."""
+  """Returns stream -> (width,) float32, a speaker's offset in all frames."""
   random = _generator(settings.seed, _SPEAKERS, SPLITS.index(split), speaker)
   return {
     stream: (_OFFSET * random.standard_normal(width)).astype(np.float32)
@@ -226,8 +249,8 @@ def _offset(settings: SyntheticConfig, split: str, speaker: int):
 def make(settings: SyntheticConfig) -> list[Clip]:
   """Returns the corpus: the clips of training, validation and test, in order.
 
-  Emotions take turns within a split, so that it is balanced as exactly as its
-  number of clips allows; so do its speakers, which no other split has.
+  Within a split emotions and speakers alternate, so that both are as balanced
+  as the number of clips allows. No speaker is in two splits.
   """
   code = codes(settings.seed)
   clips = []

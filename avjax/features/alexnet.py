@@ -1,13 +1,14 @@
-"""AlexNet, whose fifth pooling layer is the face's appearance (Section 3.2).
+"""AlexNet; its fifth pooling layer describes a face's appearance (Section 3.2).
 
-Two arrangements have published weights, and pool5 is 256 x 6 x 6 in both:
+There are published weights for two arrangements of the layers. In both, pool5
+is 256 x 6 x 6:
 
   caffe        the original, as in Caffe's bvlc_alexnet: two groups in conv2,
                conv4 and conv5, local response normalisation before pooling
   torchvision  one column of fewer channels, without normalisation
 
-Caffe's own variant CaffeNet normalises after pooling; its arrays look like
-those of bvlc_alexnet and must not be given for them.
+Caffe's variant CaffeNet normalises after pooling. Its arrays have the shapes
+of bvlc_alexnet's, but its weights do not work here.
 """
 
 import dataclasses
@@ -24,8 +25,8 @@ from flax import linen as nn
 from avjax.shapes import Array, Float
 
 SIDE = 227  # pixels of a crop
-POOL5 = 9216  # values a frame: 256 channels of 6 x 6
-BATCH = 16  # crops at once; with one size the network is compiled once
+POOL5 = 9216  # values per frame: 256 channels of 6 x 6
+BATCH = 16  # crops per call; a fixed size, so that the network compiles once
 _HIDDEN = 4096  # units of fc6 and fc7
 
 he = nn.initializers.he_normal()
@@ -33,18 +34,20 @@ he = nn.initializers.he_normal()
 
 @dataclasses.dataclass(frozen=True)
 class Arrangement:
-  """What differs between the published AlexNets.
+  """The differences between the published AlexNets.
 
   Attributes:
-    channels: of conv1 to conv5.
-    groups: of conv1 to conv5.
-    side: pixels of what conv1 sees.
+    channels: output channels of conv1 to conv5.
+    groups: groups of channels in conv1 to conv5.
+    side: height and width of conv1's input, in pixels.
     padding: of conv1.
-    normalised: whether responses are normalised after conv1 and conv2.
-    bgr: whether blue comes first.
-    mean, deviation: of the pixels, red first.
-    pixel: conv1's weights in a file are for pixels that are not divided by
-      this. A power of two: no weight is rounded when it is multiplied.
+    normalised: whether local response normalisation follows conv1 and conv2.
+    bgr: whether the input's channels are blue, green, red.
+    mean, std: mean and standard deviation of the pixels, in the order red,
+      green, blue.
+    pixel: factor from conv1's weights in a file to those used here: the
+      file's expect pixels that are not divided by it. A power of two, so that
+      the multiplication is exact.
   """
 
   channels: tuple[int, ...]
@@ -54,7 +57,7 @@ class Arrangement:
   normalised: bool
   bgr: bool
   mean: tuple[float, ...]
-  deviation: tuple[float, ...]
+  std: tuple[float, ...]
   pixel: float
 
 
@@ -67,7 +70,7 @@ ARRANGEMENTS = {
     normalised=True,
     bgr=True,
     mean=(123.0, 117.0, 104.0),
-    deviation=(64.0, 64.0, 64.0),  # ours: training needs pixels of size one
+    std=(64.0, 64.0, 64.0),  # ours: training needs pixels of order one
     pixel=64.0,
   ),
   'torchvision': Arrangement(
@@ -78,7 +81,7 @@ ARRANGEMENTS = {
     normalised=False,
     bgr=False,
     mean=(123.675, 116.28, 103.53),
-    deviation=(58.395, 57.12, 57.375),
+    std=(58.395, 57.12, 57.375),
     pixel=1.0,
   ),
 }
@@ -87,10 +90,11 @@ ARRANGEMENTS = {
 def normalise(
   x: Float[Array, 'B height width channels'],
 ) -> Float[Array, 'B height width channels']:
-  """Returns the responses over (1 + a/5 sum of 5 neighbours' squares)^0.75.
+  """Returns x / (1 + a/5 sum of squares over 5 neighbouring channels)^0.75.
 
-  Krizhevsky, Sutskever and Hinton (2012), Section 3.3, with Caffe's a = 1e-4,
-  which it divides by the number of neighbouring channels.
+  The local response normalisation of Krizhevsky, Sutskever and Hinton (2012),
+  Section 3.3, with Caffe's a = 1e-4, which Caffe divides by the number of
+  neighbours.
   """
   squares = jnp.pad(x * x, ((0, 0), (0, 0), (0, 0), (2, 2)))
   total = sum(squares[..., i : i + x.shape[-1]] for i in range(5))
@@ -99,7 +103,7 @@ def normalise(
 
 
 class Convolution(nn.Module):
-  """A convolution in groups, and its rectifier."""
+  """A grouped convolution followed by a ReLU."""
 
   channels: int
   size: int
@@ -115,23 +119,23 @@ class Convolution(nn.Module):
     shape = (self.size, self.size, inward, self.channels)
     kernel = self.param('kernel', he, shape)
     bias = self.param('bias', nn.initializers.zeros, (self.channels,))
-    # One call a group: on CPUs XLA takes three times as long for the same with
+    # One call per group: XLA on a CPU takes three times as long with
     # feature_group_count.
-    parts = [
+    outputs = [
       jax.lax.conv_general_dilated(
-        part,
+        inputs,
         weights,
         (self.stride, self.stride),
         [(self.padding, self.padding)] * 2,
         dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
       )
-      for part, weights in zip(
+      for inputs, weights in zip(
         jnp.split(x, self.groups, axis=-1),
         jnp.split(kernel, self.groups, axis=-1),
         strict=True,
       )
     ]
-    return nn.relu(jnp.concatenate(parts, axis=-1) + bias[None, None, None])
+    return nn.relu(jnp.concatenate(outputs, axis=-1) + bias[None, None, None])
 
 
 class Convolutions(nn.Module):
@@ -139,7 +143,7 @@ class Convolutions(nn.Module):
 
   Attributes:
     arrangement: a key of ARRANGEMENTS.
-    width: share of the channels, below 1 for trials alone.
+    width: factor for the number of channels; below 1 only for trials.
   """
 
   arrangement: str = 'caffe'
@@ -149,24 +153,24 @@ class Convolutions(nn.Module):
   def __call__(
     self, crops: Float[Array, 'B 227 227 3']
   ) -> Float[Array, 'B pool5']:
-    """Returns pool5 in the order of Caffe and PyTorch: channel, row, column.
+    """Returns pool5 flattened as in Caffe and PyTorch: channel, row, column.
 
     Args:
-      crops: red, green, blue, each from 0 to 255.
+      crops: RGB values from 0 to 255.
     """
     form = ARRANGEMENTS[self.arrangement]
     layers = [
       Convolution(
-        2 * max(1, round(self.width * channels / 2)),  # two groups divide it
-        *where,
+        2 * max(1, round(self.width * channels / 2)),  # even, for two groups
+        *geometry,
         groups=groups,
         name=f'conv{i + 1}',
       )
-      for i, (channels, groups, where) in enumerate(
-        zip(form.channels, form.groups, _places(form), strict=True)
+      for i, (channels, groups, geometry) in enumerate(
+        zip(form.channels, form.groups, _geometry(form), strict=True)
       )
     ]
-    x = layers[0](_prepared(crops, form))
+    x = layers[0](_standardised(crops, form))
     x = _pool(normalise(x) if form.normalised else x)
     x = layers[1](x)
     x = _pool(normalise(x) if form.normalised else x)
@@ -174,18 +178,18 @@ class Convolutions(nn.Module):
     return x.transpose(0, 3, 1, 2).reshape(len(x), -1)
 
 
-def _places(form: Arrangement) -> list[tuple[int, int, int]]:
-  """Returns size, stride and padding of conv1 to conv5."""
+def _geometry(form: Arrangement) -> list[tuple[int, int, int]]:
+  """Returns kernel size, stride and padding of conv1 to conv5."""
   return [(11, 4, form.padding), (5, 1, 2), *[(3, 1, 1)] * 3]
 
 
-def _prepared(crops: Float[Array, 'B _ _ 3'], form: Arrangement):
-  """Returns the pixels as the arrangement was trained on them."""
+def _standardised(crops: Float[Array, 'B _ _ 3'], form: Arrangement):
+  """Returns the crops preprocessed as for the arrangement's training."""
   first = (crops.shape[1] - form.side) // 2
   inside = slice(first, first + form.side)
   mean = jnp.asarray(form.mean)[None, None, None]
-  deviation = jnp.asarray(form.deviation)[None, None, None]
-  x = (crops[:, inside, inside] - mean) / deviation
+  std = jnp.asarray(form.std)[None, None, None]
+  x = (crops[:, inside, inside] - mean) / std
   return x[..., ::-1] if form.bgr else x
 
 
@@ -194,7 +198,7 @@ def _pool(x: Float[Array, 'B _ _ channels']):
 
 
 class AlexNet(nn.Module):
-  """All eight layers, to be trained for whose face it is (Section 3.2)."""
+  """All eight layers, for training on the identities of faces (Section 3.2)."""
 
   classes: int
   arrangement: str = 'caffe'
@@ -204,7 +208,7 @@ class AlexNet(nn.Module):
   def __call__(
     self, crops: Float[Array, 'B 227 227 3'], training: bool = False
   ) -> Float[Array, 'B classes']:
-    """Returns a logit per class; in training it needs the rng 'dropout'."""
+    """Returns one logit per class; training needs the rng 'dropout'."""
     net = Convolutions(self.arrangement, self.width, name='convolutions')
     x = net(crops)
     hidden = max(1, round(self.width * _HIDDEN))
@@ -216,12 +220,12 @@ class AlexNet(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class FaceNetwork:
-  """An AlexNet that measures faces: made by `seeded`, or read from a file.
+  """An AlexNet up to pool5: from `seeded` or from a file of weights.
 
   Attributes:
     arrangement: a key of ARRANGEMENTS.
-    variables: layer -> its kernel and bias, for conv1 to conv5.
-    description: one line for people, which tells whether it was trained.
+    variables: layer -> {'kernel', 'bias'}, for conv1 to conv5.
+    description: one line of text, which states whether it was trained.
   """
 
   arrangement: str
@@ -229,12 +233,12 @@ class FaceNetwork:
   description: str
 
   def pool5(self, crops: np.ndarray) -> Float[np.ndarray, 'T 9216']:
-    """Returns pool5 of (T, 227, 227, 3) uint8 RGB crops."""
+    """Returns pool5 (T, 9216) of (T, 227, 227, 3) uint8 RGB crops."""
     return pool5(self.variables, crops, self.arrangement)
 
   @property
   def fingerprint(self) -> str:
-    """SHA-256 over the arrangement and the convolutions' weights."""
+    """SHA-256 of the arrangement and the weights of the convolutions."""
     digest = hashlib.sha256(self.arrangement.encode())
     for layer in sorted(self.variables):
       for name, array in sorted(self.variables[layer].items()):
@@ -246,21 +250,21 @@ class FaceNetwork:
 def pool5(
   variables: Mapping[str, Any], crops: np.ndarray, arrangement: str = 'caffe'
 ) -> Float[np.ndarray, 'T 9216']:
-  """Returns the fifth pooling layer's values of every crop (Section 3.2).
+  """Returns the output of the fifth pooling layer per crop (Section 3.2).
 
-  A crop's values do not depend on the crops beside it.
+  The output of a crop does not depend on the other crops.
 
   Args:
-    variables: of `Convolutions`.
+    variables: parameters of `Convolutions`.
     crops: (T, 227, 227, 3) uint8 RGB.
     arrangement: a key of ARRANGEMENTS.
   """
   values = np.empty((len(crops), POOL5), np.float32)
   for k in range(0, len(crops), BATCH):
     batch = crops[k : k + BATCH]
-    filler = np.zeros((BATCH - len(batch), *crops.shape[1:]), np.uint8)
-    full = np.concatenate([batch, filler])
-    out = _compiled(arrangement, variables, full)
+    padding = np.zeros((BATCH - len(batch), *crops.shape[1:]), np.uint8)
+    padded = np.concatenate([batch, padding])
+    out = _compiled(arrangement, variables, padded)
     values[k : k + BATCH] = np.asarray(out)[: len(batch)]
   return values
 
@@ -273,17 +277,17 @@ def _compiled(arrangement: str, variables: Mapping[str, Any], crops: Array):
 
 
 def shapes(module: nn.Module) -> Mapping[str, Any]:
-  """Returns the shapes of a module's parameters, as its parameters' tree."""
+  """Returns the shape and dtype of a module's parameters, as a tree."""
   crops = jax.ShapeDtypeStruct((1, SIDE, SIDE, 3), jnp.float32)
   key = jax.eval_shape(lambda: jax.random.key(0))
   return jax.eval_shape(module.init, key, crops)['params']
 
 
 def initial(module: nn.Module, seed: int) -> dict[str, Any]:
-  """Returns random parameters: N(0, 2 / inputs), biases zero (He et al. 2015).
+  """Returns random parameters: N(0, 2 / fan-in), zero biases (He et al. 2015).
 
-  Drawn by NumPy, layer by layer in the order of their names, so that a seed
-  means the same weights whatever the release of JAX.
+  NumPy draws them, layer by layer in the order of their names, so that a seed
+  gives the same weights with every release of JAX.
   """
   rng = np.random.default_rng(seed)
 
@@ -298,11 +302,11 @@ def initial(module: nn.Module, seed: int) -> dict[str, Any]:
 
 
 def seeded(seed: int) -> FaceNetwork:
-  """Returns a network of random weights, whose description says so."""
+  """Returns an untrained network with random weights."""
   weights = initial(Convolutions(), seed)
   return FaceNetwork('caffe', weights, untrained(seed))
 
 
 def untrained(seed: int) -> str:
-  """Returns the description of a network with random weights."""
+  """Returns the description of an untrained network."""
   return f'alexnet: untrained, random weights of seed {seed}'

@@ -1,13 +1,13 @@
-"""Files of AlexNet weights: our own, and those that others have published.
+"""Reads and writes AlexNet weights: published files and files of our own.
 
   .npz, .safetensors   conv1_w, conv1_b, ... or conv1.weight, conv1.bias, ...:
                        the original arrangement, from Caffe
                        features.0.weight, features.0.bias, ...: torchvision's
 
-Weights lie as in Caffe and PyTorch: output, input, row, column. Our own files
-are an .npz of conv1.weight and so on, and of `about`, which tells the
-arrangement and where the weights are from. pool5 needs the convolutions alone,
-so the fully connected layers are not looked at and may be missing.
+Weights are stored as in Caffe and PyTorch: output, input, row, column. Our own
+files are .npz with conv1.weight and so on, plus `about`: the arrangement and
+the description of the network. pool5 needs only the convolutions, so the fully
+connected layers are ignored and may be missing.
 """
 
 import contextlib
@@ -37,25 +37,25 @@ _TORCHVISION = {
   'conv5': 'features.10',
 }
 _ENDINGS = {'kernel': ('.weight', '_w'), 'bias': ('.bias', '_b')}
-_LOOKED_AT = (_ABOUT, 'conv', 'features.')
+_PREFIXES = (_ABOUT, 'conv', 'features.')
 _WANTED = 'give an .npz or .safetensors file of AlexNet weights'
 
 
 @dataclasses.dataclass(frozen=True)
 class _Entry:
-  """An array of a file: its shape is known before it is read."""
+  """An array of a file; its shape is known before its values are read."""
 
   shape: tuple[int, ...]
   read: Callable[[], np.ndarray]
 
 
 def read(path: str | os.PathLike) -> FaceNetwork:
-  """Returns the network of a file of weights.
+  """Returns the network stored in a file of weights.
 
   Raises:
-    DataError: the file is missing, damaged or of another kind, or arrays in it
-      are missing, of another shape or not finite; names each of them.
-    ConfigError: the package that reads it is not installed.
+    DataError: the file is missing, damaged or of another format, or arrays in
+      it are missing, of another shape or not finite; the message lists them.
+    ConfigError: the package that reads the format is not installed.
   """
   path = pathlib.Path(path)
   try:
@@ -71,8 +71,8 @@ def read(path: str | os.PathLike) -> FaceNetwork:
       f'cannot read the weights {path}: {error.strerror}; {_WANTED}'
     ) from error
   except Exception as error:
-    # Neither zipfile nor safetensors has a closed list of what it raises on
-    # hostile bytes.
+    # Neither zipfile nor safetensors documents all the errors that it raises
+    # on malformed files.
     raise DataError(
       f'{path}: is damaged ({error!r:.100}); {_WANTED}'
     ) from error
@@ -80,31 +80,31 @@ def read(path: str | os.PathLike) -> FaceNetwork:
 
 
 def write(path: str | os.PathLike, network: FaceNetwork) -> None:
-  """Returns nothing; leaves a file that `read` takes, whole or not at all."""
+  """Writes a file for `read`, atomically."""
   arrangement = network.arrangement
   about = {
     'arrangement': arrangement,
     'description': network.description,
   }
   arrays = {_ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)}
-  for layer, parts in network.variables.items():
-    for part, array in parts.items():
+  for layer, ours in network.variables.items():
+    for kind, array in ours.items():
       outward = np.asarray(array)
-      if part == 'kernel':
+      if kind == 'kernel':
         outward = outward.transpose(3, 2, 0, 1) / _pixel(arrangement, layer)
-      arrays[layer + _ENDINGS[part][0]] = outward
+      arrays[layer + _ENDINGS[kind][0]] = outward
   files.put(pathlib.Path(path), npy.pack(arrays))
 
 
 @contextlib.contextmanager
 def _opened(path: pathlib.Path) -> Iterator[Mapping[str, _Entry]]:
-  """Gives the arrays of a file by name; they are read while it is open."""
+  """Yields the arrays of a file by name; it stays open for reading them."""
   if path.suffix == '.npz':
     with open(path, 'rb') as file, npy.archive(file) as members:
       yield {
         info.filename.removesuffix('.npy'): _member(members, info)
         for info in members.infolist()
-        if info.filename.startswith(_LOOKED_AT)
+        if info.filename.startswith(_PREFIXES)
       }
   elif path.suffix == '.safetensors':
     try:
@@ -114,7 +114,7 @@ def _opened(path: pathlib.Path) -> Iterator[Mapping[str, _Entry]]:
         f'{path} needs the package safetensors; pip install safetensors'
       ) from error
     with open(path, 'rb'):
-      pass  # safetensors has no reason in its errors
+      pass  # raises OSError with a reason; safetensors gives none
     with safetensors.safe_open(path, framework='numpy') as tensors:
       names = tensors.keys()
       yield {
@@ -123,7 +123,7 @@ def _opened(path: pathlib.Path) -> Iterator[Mapping[str, _Entry]]:
           functools.partial(tensors.get_tensor, name),
         )
         for name in names
-        if name.startswith(_LOOKED_AT)
+        if name.startswith(_PREFIXES)
       }
   else:
     raise DataError(
@@ -133,24 +133,24 @@ def _opened(path: pathlib.Path) -> Iterator[Mapping[str, _Entry]]:
 
 
 def _member(members, info) -> _Entry:
-  """Returns an array of an .npz file; its header is read here."""
+  """Returns the entry of an .npz member, whose header is read at once."""
 
-  def array() -> np.ndarray:
+  def read_array() -> np.ndarray:
     with members.open(info) as file:
       return npy.data(file, npy.header(file, info.file_size))
 
   try:
     with members.open(info) as file:
-      return _Entry(npy.header(file, info.file_size).shape, array)
+      return _Entry(npy.header(file, info.file_size).shape, read_array)
   except DataError as error:
     raise DataError(f'{info.filename} {error}') from error
 
 
 def _about(entries: Mapping[str, _Entry], name: str) -> tuple[str, str]:
-  """Returns the arrangement and the description."""
+  """Returns the arrangement and the description of a file of weights."""
   if _ABOUT not in entries:
-    theirs = any(name.startswith('features.') for name in entries)
-    arrangement = 'torchvision' if theirs else 'caffe'
+    numbered = any(name.startswith('features.') for name in entries)
+    arrangement = 'torchvision' if numbered else 'caffe'
     return arrangement, f'alexnet: {arrangement} weights of {name}'
   if np.prod(entries[_ABOUT].shape) > _ABOUT_BYTES:
     raise DataError(f'{_ABOUT} is too long')
@@ -165,42 +165,44 @@ def _about(entries: Mapping[str, _Entry], name: str) -> tuple[str, str]:
 def _variables(
   entries: Mapping[str, _Entry], arrangement: str
 ) -> dict[str, dict[str, jnp.ndarray]]:
-  """Returns conv1 to conv5 as the variables of `alexnet.Convolutions`."""
+  """Returns conv1 to conv5 as the parameters of `alexnet.Convolutions`."""
   variables: dict[str, dict[str, jnp.ndarray]] = {}
   faults = []
   wanted = alexnet.shapes(alexnet.Convolutions(arrangement))
-  for layer, parts in wanted.items():
+  for layer, shapes in wanted.items():
     variables[layer] = {}
-    for part, want in parts.items():
+    for kind, want in shapes.items():
       try:
-        array = _array(entries, layer, part, want.shape)
-        if part == 'kernel':
+        array = _array(entries, layer, kind, want.shape)
+        if kind == 'kernel':
           array = array * _pixel(arrangement, layer)
-        variables[layer][part] = jnp.asarray(array)
+        variables[layer][kind] = jnp.asarray(array)
       except DataError as error:
         faults.append(str(error))
   if faults:
     more = f'; and {len(faults) - 3} more' if len(faults) > 3 else ''
     listed = '; '.join(faults[:3]) + more
-    raise DataError(f'is no AlexNet of the arrangement {arrangement}: {listed}')
+    raise DataError(
+      f'is not an AlexNet of the arrangement {arrangement}: {listed}'
+    )
   return variables
 
 
 def _array(
-  entries: Mapping[str, _Entry], layer: str, part: str, shape: tuple[int, ...]
+  entries: Mapping[str, _Entry], layer: str, kind: str, shape: tuple[int, ...]
 ) -> np.ndarray:
-  """Returns one array in our layout, of the shape given."""
-  names = [layer + ending for ending in _ENDINGS[part]]
-  names.append(_TORCHVISION[layer] + _ENDINGS[part][0])
+  """Returns one array of a file, transposed to our layout `shape`."""
+  names = [layer + ending for ending in _ENDINGS[kind]]
+  names.append(_TORCHVISION[layer] + _ENDINGS[kind][0])
   name = next((name for name in names if name in entries), None)
   if name is None:
     raise DataError(f'there is no {" or ".join(names)}')
-  inward = (2, 3, 1, 0) if part == 'kernel' else (0,)
-  outward = (3, 2, 0, 1) if part == 'kernel' else (0,)
+  inward = (2, 3, 1, 0) if kind == 'kernel' else (0,)
+  outward = (3, 2, 0, 1) if kind == 'kernel' else (0,)
   want = tuple(shape[axis] for axis in outward)
   if entries[name].shape != want:
     raise DataError(f'{name} has the shape {entries[name].shape}, not {want}')
-  with np.errstate(over='ignore'):  # found out just below
+  with np.errstate(over='ignore'):  # checked just below
     array = entries[name].read().astype(np.float32)
   if not np.isfinite(array).all():
     raise DataError(f'{name} has a NaN or infinite value')
@@ -208,6 +210,6 @@ def _array(
 
 
 def _pixel(arrangement: str, layer: str) -> np.float32:
-  """Returns by how much a layer's weights are larger here than in a file."""
+  """Returns the factor from a layer's weights in a file to those used here."""
   first = layer == 'conv1'
   return np.float32(alexnet.ARRANGEMENTS[arrangement].pixel if first else 1)

@@ -1,4 +1,4 @@
-"""What became of every clip of a corpus, in all and by class and speaker."""
+"""The outcome of an extraction: each clip, and counts by label and speaker."""
 
 import csv
 import dataclasses
@@ -12,15 +12,15 @@ COUNTS = ('expected', 'usable', 'partial', 'silent', 'faceless', 'broken')
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """What became of one clip.
+  """The outcome of one clip.
 
   Attributes:
     clip, label, speaker: as in the table.
-    sha256: of the clip's file; '' where it could not be used.
-    frames: video frames; 0 where it could not be used.
-    faces: of them, those with a face.
-    notes: what a user should know.
-    failure: why it could not be used, or ''.
+    sha256: of the clip's file; '' if the clip could not be used.
+    frames: number of video frames; 0 if the clip could not be used.
+    faces: number of frames with a face.
+    notes: remarks for the user.
+    failure: why the clip could not be used, or ''.
   """
 
   clip: str
@@ -33,7 +33,7 @@ class Row:
   failure: str
 
   def counts(self, faces_wanted: bool) -> tuple[bool, ...]:
-    """Returns which of COUNTS the clip belongs to."""
+    """Returns for each entry of COUNTS whether the clip belongs to it."""
     usable = not self.failure
     kinds = {note.kind for note in self.notes}
     return (
@@ -48,15 +48,21 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class CorpusReport:
-  """The rows, whether faces were looked for, and lines about the extractor."""
+  """The outcome of a whole extraction; `str` gives the report as text.
+
+  Attributes:
+    rows: one per clip.
+    faces_wanted: whether faces were searched for.
+    about: lines about the corpus and the fitted extractor.
+  """
 
   rows: tuple[Row, ...]
   faces_wanted: bool = True
-  about: tuple[str, ...] = ()  # of what was fitted
+  about: tuple[str, ...] = ()
 
   @property
   def usable(self) -> int:
-    """How many clips can be used."""
+    """Number of clips that can be used."""
     return sum(not row.failure for row in self.rows)
 
   def __str__(self) -> str:
@@ -64,9 +70,9 @@ class CorpusReport:
     for kind in ('label', 'speaker'):
       names = sorted({getattr(row, kind) for row in self.rows})
       for name in names:
-        part = tuple(row for row in self.rows if getattr(row, kind) == name)
+        rows = tuple(row for row in self.rows if getattr(row, kind) == name)
         title = f'{kind} {name or "unknown"}'
-        lines.append(_line(title, self._count(part)))
+        lines.append(_line(title, self._count(rows)))
     lines += self._particulars()
     return '\n'.join([*lines, *self.about])
 
@@ -75,7 +81,7 @@ class CorpusReport:
     return [sum(column) for column in zip(*flags, strict=True)]
 
   def _particulars(self) -> Iterator[str]:
-    """Yields a line for every clip that there is something to say about."""
+    """Yields a line for every clip that failed or has notes."""
     for row in self.rows:
       if row.failure:
         yield f'left out {row.clip}: {row.failure}'
@@ -84,7 +90,7 @@ class CorpusReport:
         yield f'{row.clip}: {_listed(row.notes)}'
 
   def table(self) -> str:
-    """Returns a CSV table: where every clip of the store comes from."""
+    """Returns the rows as the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     names = [field.name for field in dataclasses.fields(Row)]

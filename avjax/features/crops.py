@@ -1,4 +1,4 @@
-"""The face of every frame, upright and of one size (Section 3.2)."""
+"""Aligned face crops: upright and of one size (Section 3.2)."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from avjax.features.landmarks import EYES
 from avjax.shapes import Bool, Float
 
 SIDE = 227  # pixels; Section 3.2
-_MOUTH = slice(31, 49)  # among the 49 points
-# Where the middles of the eyes and of the mouth go, of the side. Ours: brows
-# and chin are within, little of the hair is.
-_PLACES = np.array([0.31 + 0.38j, 0.69 + 0.38j, 0.5 + 0.76j])
+_MOUTH = slice(31, 49)  # of the 49 landmarks
+# Target positions of the centres of both eyes and the mouth, relative to the
+# side of the crop. Ours: the crop shows brows and chin but little hair.
+_TARGETS = np.array([0.31 + 0.38j, 0.69 + 0.38j, 0.5 + 0.76j])
 
 
 def aligned(
@@ -18,15 +18,16 @@ def aligned(
   points: Float[np.ndarray, 'T 49 2'],
   found: Bool[np.ndarray, ' T'],
 ) -> np.ndarray:
-  """Returns (T, 227, 227, 3) uint8 RGB faces; black where there is none.
+  """Returns the face crops (T, 227, 227, 3) uint8 RGB; black without a face.
 
-  The similarity (turn, size, place) that brings eyes and mouth nearest to
-  their places, by least squares; what lies outside the frame repeats its edge.
+  Each frame is warped by the similarity transform that brings eyes and mouth
+  closest to fixed positions, by least squares. Outside the frame, its edge is
+  repeated.
 
   Args:
     frames: (T, height, width, 3) uint8 RGB.
     points: landmarks, x and y in pixels.
-    found: where there is a face.
+    found: whether there is a face in the frame.
 
   Raises:
     ConfigError: OpenCV is not installed.
@@ -35,7 +36,7 @@ def aligned(
     import cv2
   except ImportError as error:
     raise ConfigError(
-      'faces need the package opencv-python-headless;'
+      'face crops need the package opencv-python-headless;'
       " pip install 'avjax[features]'"
     ) from error
   crops = np.zeros((len(frames), SIDE, SIDE, 3), np.uint8)
@@ -51,13 +52,13 @@ def aligned(
 
 
 def similarity(points: Float[np.ndarray, '49 2']) -> Float[np.ndarray, '2 3']:
-  """Returns the matrix that takes pixels of a frame to pixels of the crop."""
-  seen = [points[part].mean(0) for part in (*EYES, _MOUTH)]
-  z = np.array([complex(*point) for point in seen])
-  w = _PLACES * SIDE
-  apart = z - z.mean()
-  # In complex numbers a similarity is w = a z + b.
-  size = max(float((np.abs(apart) ** 2).sum()), 1e-9)
-  a = (np.conj(apart) * (w - w.mean())).sum() / size
+  """Returns the affine matrix from pixels of a frame to pixels of the crop."""
+  centres = [points[part].mean(0) for part in (*EYES, _MOUTH)]
+  z = np.array([complex(*centre) for centre in centres])
+  w = _TARGETS * SIDE
+  centred = z - z.mean()
+  # In complex numbers a similarity transform is w = a z + b.
+  size = max(float((np.abs(centred) ** 2).sum()), 1e-9)
+  a = (np.conj(centred) * (w - w.mean())).sum() / size
   b = w.mean() - a * z.mean()
   return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])

@@ -1,14 +1,13 @@
-"""A media file -> picture and sound on one time line, as a program (Section 3).
+"""A media file -> video frames and waveform on one time line (Section 3).
 
-`media` runs this in a process of its own, where a crash or a hang inside
-FFmpeg does no harm. A request is a line of JSON on standard input. The answer
-on standard output is a header in JSON, its length in eight bytes before it,
-and then the bytes of frames, waveform and coverage; or a header alone that
-says what is wrong with the file. JAX is not imported, so that the process is
-there at once.
+`media` runs this module as a separate process, so that a crash or a hang of
+FFmpeg does no harm. A request is one line of JSON on standard input. The answer
+on standard output is the length of a header in eight bytes, the header in JSON,
+and the bytes of frames, waveform and coverage; or only a header with the key
+'fault'. JAX is not imported, so that the process starts quickly.
 
-What an AVI says of its times is taken as it is: with MP3 sound, FFmpeg writes
-the picture 40 ms late and the sound 25 ms.
+The time stamps of an AVI are not corrected: with MP3 audio, FFmpeg writes the
+video 40 ms late and the audio 25 ms.
 """
 
 import contextlib
@@ -28,113 +27,122 @@ from avjax.features.timestamps import (
   FRAME_RATE,
   MAX_BYTES,
   MAX_PIXELS,
-  Picture,
-  Refused,
-  Sound,
+  AudioTrack,
+  RefusedFile,
+  VideoTrack,
 )
 
 PARTIAL = 0.95
-"""A file that holds less of its declared duration is called partial."""
+"""A file with a smaller share of its declared duration is called partial."""
 
 MAX_MEMORY = MAX_BYTES + 4 * 2**30
-"""Bytes of address space: the picture, and what a codec needs for itself."""
+"""Bytes of address space: the frames, plus what the codecs need."""
 
 GRACE_S = 5
-"""Seconds after its time limit at which the process ends by itself, should
-the caller be gone and FFmpeg hang."""
+"""Seconds after the time limit at which the process ends by itself, in case
+the caller is gone and FFmpeg hangs."""
 
-_MICROSECONDS = 1_000_000  # FFmpeg's clock of whole files
+_MICROSECONDS = 1_000_000  # per second; FFmpeg's time base for whole files
 
 
 def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
-  """Returns what a file holds: a header, and frames, waveform and coverage.
+  """Returns a header, and a file's frames, waveform and coverage.
 
   Args:
-    path: absolute, or FFmpeg takes what is before a colon for a protocol.
+    path: absolute; in another, FFmpeg takes the text before a colon for a
+      protocol.
 
   Raises:
-    Refused: it holds nothing that can be decoded, or too much.
+    RefusedFile: nothing can be decoded, or the file is too long or too large.
   """
   import av
 
   faults: list[str] = []
-  # Titles in other encodings are nobody's concern; PyAV 19 takes any.
+  # Metadata in another encoding than UTF-8; PyAV 19 accepts any.
   old = int(av.__version__.split('.')[0]) < 19
   lenient: dict[str, Any] = {'metadata_errors': 'replace'} if old else {}
-  with av.open(path, **lenient) as box:
-    video, audio = _first(box, 'video'), _first(box, 'audio')
+  with av.open(path, **lenient) as container:
+    video, audio = _first(container, 'video'), _first(container, 'audio')
     streams = [stream for stream in (video, audio) if stream]
     if not streams:
-      raise Refused('there is neither picture nor sound in it')
+      raise RefusedFile('it has neither a video nor an audio stream')
     if video and video.width * video.height > MAX_PIXELS:
-      raise Refused(
-        f'its picture is {video.width} x {video.height}, and at most'
+      raise RefusedFile(
+        f'its video is {video.width} x {video.height}, and at most'
         f' {MAX_PIXELS / 1e6:.1f} million pixels are decoded'
       )
     for stream in streams:
-      # One: the caller has a process for each core. It is repeatable, too.
+      # One thread: the caller runs a process per core; also repeatable.
       stream.codec_context.thread_count = 1
-      # A damaged packet may announce another size.
+      # A damaged packet may declare another size.
       stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
-    picture, sound = Picture(), Sound()
-    zero = _zero(box)
-    for frame in _frames(box, streams, faults):
+    video_track, audio_track = VideoTrack(), AudioTrack()
+    zero = _zero(container)
+    for frame in _frames(container, streams, faults):
       base = frame.time_base
       time = None if None in (frame.pts, base) else frame.pts * base - zero
-      part = picture if isinstance(frame, av.VideoFrame) else sound
-      with _noted(faults):
-        part.add(frame, time)
-    with _noted(faults):
-      picture.finish()
-    notes = _partial(box, video, audio, picture, sound, zero)
-  return _assemble(picture, sound, faults, notes)
+      is_video = isinstance(frame, av.VideoFrame)
+      track = video_track if is_video else audio_track
+      with _collected(faults):
+        track.add(frame, time)
+    with _collected(faults):
+      video_track.finish()
+    ends = [(video, video_track.declared_end), (audio, audio_track.end)]
+    notes = _partial(container, ends, zero)
+  return _assemble(video_track, audio_track, faults, notes)
 
 
 def _assemble(
-  picture: Picture,
-  sound: Sound,
+  video_track: VideoTrack,
+  audio_track: AudioTrack,
   faults: list[str],
   notes: list[tuple[str, str]],
 ) -> tuple[dict[str, Any], list[np.ndarray]]:
-  """Returns the header and the arrays of what was decoded."""
-  length = len(picture.frames) or -(-sound.end * FRAME_RATE // 1)
+  """Returns the header and the arrays of a decoded file."""
+  length = len(video_track.frames) or -(-audio_track.end * FRAME_RATE // 1)
   if not length:
     reason = f' ({faults[0]})' if faults else ''
-    raise Refused(f'nothing of its picture and sound can be decoded{reason}')
-  waveform, audible, bad = sound.render(length)
-  if not picture.frames:
-    notes.append(('no picture', 'no picture'))
+    raise RefusedFile(f'no frame and no audio sample can be decoded{reason}')
+  waveform, audible, bad = audio_track.render(length)
+  if not video_track.frames:
+    notes.append(('no picture', 'no video'))
   if not audible.any():
-    notes.append(('no sound', 'no sound'))
+    notes.append(('no sound', 'no audio'))
   if faults:
-    text = f'damaged: {len(faults)} of its packets cannot be decoded'
+    text = f'damaged: {len(faults)} packets cannot be decoded'
     notes.append(('damaged', text))
-  if sound.faults:
-    text = f'{sound.faults} blocks of sound have another sample rate'
+  if audio_track.faults:
+    text = f'{audio_track.faults} audio blocks have another sample rate'
     notes.append(('sound', text))
   if bad:
-    notes.append(('sound', f'{bad} samples of its sound are not numbers'))
+    notes.append(('sound', f'{bad} audio samples are not finite'))
   header = {
     'length': length,
-    'shape': picture.frames[0].shape if picture.frames else None,
+    'shape': video_track.frames[0].shape if video_track.frames else None,
     'notes': notes,
   }
-  return header, [*picture.frames, waveform, audible]
+  return header, [*video_track.frames, waveform, audible]
 
 
-def _partial(box, video, audio, picture, sound, zero) -> list[tuple[str, str]]:
-  """Returns (kind, text) where the file holds less than it declares, or none.
+def _partial(container, ends, zero) -> list[tuple[str, str]]:
+  """Returns [(kind, text)] if the file ends before its declared end, or [].
 
-  A file that was cut short often ends without any error.
+  A truncated file often ends without any error.
+
+  Args:
+    container: the open file.
+    ends: (stream or None, its decoded end in seconds) for video and audio.
+    zero: the container's zero, see `_zero`.
   """
-  ends = [(video, picture.declared_end), (audio, sound.end)]
   pairs = [
     (end, _declared(stream) - zero)
     for stream, end in ends
     if end and stream.duration and stream.time_base
   ]
-  if not pairs and box.duration:
-    declared = Fraction((box.start_time or 0) + box.duration, _MICROSECONDS)
+  if not pairs and container.duration:
+    declared = Fraction(
+      (container.start_time or 0) + container.duration, _MICROSECONDS
+    )
     pairs = [(max(end for _, end in ends), declared - zero)]
   for end, declared in sorted(pairs, key=lambda pair: pair[0] - pair[1]):
     if end < PARTIAL * declared:
@@ -147,32 +155,32 @@ def _declared(stream) -> Fraction:
   return ((stream.start_time or 0) + stream.duration) * stream.time_base
 
 
-def _zero(box) -> Fraction:
-  """Returns the container's zero in its own time stamps, in seconds.
+def _zero(container) -> Fraction:
+  """Returns the time stamp, in seconds, that counts as time zero.
 
-  A transport stream counts from anywhere; its zero is its first time stamp.
+  The time stamps of a transport stream start anywhere: zero is the first.
   """
   from av.format import Flags
 
-  counts_from_anywhere = box.format.flags & Flags.ts_discont.value
-  start = box.start_time if counts_from_anywhere else None
+  starts_anywhere = container.format.flags & Flags.ts_discont.value
+  start = container.start_time if starts_anywhere else None
   return Fraction(start or 0, _MICROSECONDS)
 
 
-def _first(box, kind: str):
+def _first(container, kind: str):
   """Returns the first stream of a kind that can be decoded, or None."""
   from av.stream import Disposition
 
-  for stream in box.streams:
-    cover = stream.disposition & Disposition.attached_pic
+  for stream in container.streams:
+    cover = stream.disposition & Disposition.attached_pic  # album art
     if stream.type == kind and stream.codec_context and not cover:
       return stream
   return None
 
 
 @contextlib.contextmanager
-def _noted(faults: list[str]) -> Iterator[None]:
-  """Adds an error of FFmpeg to the faults, and goes on behind the block."""
+def _collected(faults: list[str]) -> Iterator[None]:
+  """Catches an error of FFmpeg in the block and adds it to the faults."""
   from av.error import FFmpegError
 
   try:
@@ -181,36 +189,36 @@ def _noted(faults: list[str]) -> Iterator[None]:
     faults.append(error.strerror or str(error))
 
 
-def _frames(box, streams, faults: list[str]) -> Iterator:
-  """Yields all that can be decoded; adds what cannot to the faults."""
-  for step in _steps(box, streams, faults):
+def _frames(container, streams, faults: list[str]) -> Iterator:
+  """Yields the decoded frames; adds decoding errors to the faults."""
+  for step in _steps(container, streams, faults):
     frames = []
-    with _noted(faults):
+    with _collected(faults):
       frames = step()
     yield from frames
 
 
-def _steps(box, streams, faults: list[str]) -> Iterator[Callable]:
-  """Yields what decodes each packet; at the end, what a decoder holds back."""
-  # PyAV's IndexError: in the middle of the file a further stream came up.
-  with _noted(faults), contextlib.suppress(IndexError):
-    for packet in box.demux(streams):
-      if packet.size:  # an empty one would end the decoding
+def _steps(container, streams, faults: list[str]) -> Iterator[Callable]:
+  """Yields a decoding call per packet, then one per decoder to flush it."""
+  # PyAV raises IndexError if another stream appears in the middle of the file.
+  with _collected(faults), contextlib.suppress(IndexError):
+    for packet in container.demux(streams):
+      if packet.size:  # an empty packet would end the decoding
         yield packet.decode
   for stream in streams:
     yield stream.decode
 
 
 def _answer(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
-  """Returns what `decode` does, or a header that names the fault."""
+  """Returns the result of `decode`, or a header that names the fault."""
   try:
     return decode(path)
-  except Refused as error:
+  except RefusedFile as error:
     fault = str(error)
   except MemoryError:
-    fault = f'it asks for more than {MAX_MEMORY / 2**30:.0f} GiB of memory'
+    fault = f'it needs more than {MAX_MEMORY / 2**30:.0f} GiB of memory'
   except Exception as error:
-    # Whatever a damaged file brings about in FFmpeg or PyAV, it is the file's.
+    # Any error that a damaged file causes in FFmpeg or PyAV.
     fault = getattr(error, 'strerror', None) or f'{error!r:.200}'
   return {'fault': ' '.join(fault.split())}, []
 
@@ -228,13 +236,13 @@ def main() -> None:
   import av  # noqa: F401
   import soxr  # noqa: F401
 
-  signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller ends this one
-  signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends it, even inside FFmpeg
-  with contextlib.suppress(ValueError, OSError):  # a lower limit is there
+  signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller ends this process
+  signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends it even inside FFmpeg
+  with contextlib.suppress(ValueError, OSError):  # a lower limit is set already
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, hard))
   out = os.fdopen(os.dup(1), 'wb')
-  os.dup2(2, 1)  # what a codec prints must not get between the arrays
+  os.dup2(2, 1)  # codecs that print must not mix text into the arrays
   _send(out, {'ready': True}, [])
   for line in sys.stdin.buffer:
     request = json.loads(line)

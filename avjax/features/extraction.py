@@ -1,9 +1,9 @@
 """A corpus of raw clips -> a feature store: measure, fit, apply.
 
-Every clip is measured by one of several processes and put into OUT.work, so
-that a run that was cut off goes on from there, and so that several machines
-may each take a shard. Then everything is fitted on the training clips, applied
-to all of them, and the finished store moves to OUT in one step.
+Several processes compute the raw features of the clips and write them to
+OUT.work, so that an interrupted extraction can resume, and several machines can
+each take a shard. Then the transforms are fitted on the training clips and
+applied to all clips, and the finished store is moved to OUT in one step.
 """
 
 import dataclasses
@@ -28,21 +28,21 @@ from avjax.settings import FeaturesConfig
 
 @dataclasses.dataclass(frozen=True)
 class ExtractionRequest:
-  """What bin/extract is asked for.
+  """The options of bin/extract.
 
   Attributes:
     corpus: folder of the clips.
-    out: the store, which is made; OUT.work beside it holds the work.
-    clips: the table, with a row a clip; not looked at where `named` is given.
+    out: folder of the new store; OUT.work beside it is the work folder.
+    clips: the table with one row per clip; ignored if `named` is given.
     settings: of the features.
-    fit_on: 'training', the clips of that split; 'all', every clip, for a
-      corpus without splits: no label is looked at but by the random forest.
+    fit_on: 'training': fit on the clips of that split; 'all': on every clip,
+      for a corpus without splits. Only the random forest uses the labels.
     faces: folder of labelled faces for the random forest, or ''.
     extractor: folder of an extractor to apply instead of fitting one, or ''.
-    transfer: whether it may be that of another corpus.
-    shard: (i, n): measure only every n-th clip from the i-th, and stop there.
-    workers: processes.
-    named: the corpus that the folder is, such as 'ravdess', or ''.
+    transfer: whether that extractor may come from another corpus.
+    shard: (i, n): only measure every n-th clip from the i-th; or None.
+    workers: number of processes.
+    named: name of a corpus with a reader, such as 'ravdess', or ''.
   """
 
   corpus: pathlib.Path
@@ -59,24 +59,24 @@ class ExtractionRequest:
 
   @property
   def work(self) -> pathlib.Path:
-    """The folder of what is measured."""
+    """The work folder."""
     return self.out.with_name(self.out.name + '.work')
 
 
 _SIDECARS = (
   '.csv', '.json', '.jsonl', '.mat', '.npy', '.npz', '.pts', '.txt', '.xml',
 )  # fmt: skip
-"""Endings of what may lie beside a clip and have its name."""
+"""Endings of files that may lie beside a clip under the same name."""
 
 Progress = Callable[[int, int, str], None]
-"""Called with clips done, clips in all and the name of the last."""
+"""Called with the clips done, all clips and the name of the last clip."""
 
 
 def finished(request: ExtractionRequest) -> str | None:
-  """Returns the report of a store that is finished; None where there is none.
+  """Returns the report of a finished store, or None if there is no store.
 
   Raises:
-    DataError: OUT is something else, or was made with other settings.
+    DataError: OUT is not a store, or was extracted with other settings.
   """
   out = request.out
   if not out.exists() or (out.is_dir() and not any(out.iterdir())):
@@ -86,7 +86,7 @@ def finished(request: ExtractionRequest) -> str | None:
     report = (out / 'report.txt').read_text(encoding='utf-8')
   except (OSError, DataError):
     raise DataError(
-      f'{out} exists and is no store of bin/extract; choose another folder'
+      f'{out} exists and is not a store of bin/extract; choose another folder'
     ) from None
   if request.extractor:
     same = extractors.load(request.extractor).fingerprint == made.fingerprint
@@ -94,8 +94,8 @@ def finished(request: ExtractionRequest) -> str | None:
     same = extractors.plain(request.settings) == extractors.plain(made.settings)
   if not same:
     raise DataError(
-      f'{out} is a store that was extracted with other settings; choose another'
-      ' folder, or remove it'
+      f'{out} was extracted with other settings; choose another folder, or'
+      ' remove it'
     )
   return report
 
@@ -103,7 +103,14 @@ def finished(request: ExtractionRequest) -> str | None:
 def extract(
   request: ExtractionRequest, progress: Progress
 ) -> tuple[CorpusReport, dict[str, float]]:
-  """Returns the report, and the seconds of every stage over all processes.
+  """Extracts the store OUT, or a shard of its work folder.
+
+  Args:
+    request: the options; see `ExtractionRequest`.
+    progress: called after every clip.
+
+  Returns:
+    The report, and the seconds of every stage, summed over the processes.
 
   Raises:
     DataError: the corpus or a folder cannot be used, or no clip can.
@@ -111,13 +118,13 @@ def extract(
   if request.extractor:
     fitted = extractors.load(request.extractor)
     request = dataclasses.replace(request, settings=fitted.settings)
-  rows, sources, told = _read(request)
-  workers.measure(request.settings)  # fails here, if it must
-  mine = list(range(len(rows)))
+  rows, sources, remarks = _read(request)
+  workers.measure(request.settings)  # missing packages and files fail here
+  chosen = list(range(len(rows)))
   if request.shard:
-    mine = mine[request.shard[0] - 1 :: request.shard[1]]
+    chosen = chosen[request.shard[0] - 1 :: request.shard[1]]
   work_folder.begin(request.work, request.settings)
-  measured, failed, seconds = _measure(request, rows, sources, mine, progress)
+  measured, failed, seconds = _measure(request, rows, sources, chosen, progress)
   report = CorpusReport(
     tuple(
       Row(
@@ -130,7 +137,7 @@ def extract(
         notes=measured[k].notes if k in measured else (),
         failure=failed.get(k, ''),
       )
-      for k in mine
+      for k in chosen
     ),
     bool({'shape', 'appearance'} & set(request.settings.streams)),
   )
@@ -145,73 +152,73 @@ def extract(
   if request.extractor:
     _check_corpus(request, fitted, rows, measured)
   else:
-    chosen = (
+    training = (
       list(measured)
       if request.fit_on == 'all'
       else fitting.training(rows, measured)
     )
     fitted = fitting.fit(
-      rows, measured, chosen, request.settings, request.faces
+      rows, measured, training, request.settings, request.faces
     )
-  report = dataclasses.replace(report, about=(*told, *fitted.about))
+  report = dataclasses.replace(report, about=(*remarks, *fitted.about))
   _write(request, rows, measured, fitted, report)
   seconds['fit, apply, write'] = time.perf_counter() - start
   return report, seconds
 
 
 def shard(text: str | None) -> tuple[int, int] | None:
-  """Returns (i, n) of 'i/n', or None for None.
+  """Returns the shard (i, n) for the text 'i/n', or None for None.
 
   Raises:
-    ConfigError: it is not of that form, or not 1 <= i <= n.
+    ConfigError: the text is not of that form, or not 1 <= i <= n.
   """
   if text is None:
     return None
-  part, _, parts = text.partition('/')
-  if not (part.isdecimal() and parts.isdecimal()) or not (
-    1 <= int(part) <= int(parts)
+  index, _, count = text.partition('/')
+  if not (index.isdecimal() and count.isdecimal()) or not (
+    1 <= int(index) <= int(count)
   ):
     raise ConfigError(f'the shard is {text!r}; it must be like 1/4, ..., 4/4')
-  return int(part), int(parts)
+  return int(index), int(count)
 
 
 def _read(
   request: ExtractionRequest,
 ) -> tuple[list[dict[str, str]], list[pathlib.Path | str], list[str]]:
-  """Returns a row a clip, its file or why there is none, and what to tell."""
+  """Returns the table's rows, per row a file or a fault, and remarks."""
   if not request.named:
     rows = clip_table.read(request.clips, {})
     return rows, _sources(request.corpus, [row['clip'] for row in rows]), []
-  found = catalogue.read(request.named, request.corpus)
-  sources = [request.corpus / entry.path for entry in found.entries]
-  told = [f'known to be bad: {e.name} {why}' for e, why in found.faults]
-  told += [f'broken: {path} {why}' for path, why in found.broken]
-  return listing.rows(request.named, found.entries), [*sources], told
+  listed = catalogue.read(request.named, request.corpus)
+  sources = [request.corpus / entry.path for entry in listed.entries]
+  remarks = [f'known to be bad: {e.name} {why}' for e, why in listed.faults]
+  remarks += [f'broken: {path} {why}' for path, why in listed.broken]
+  return listing.rows(request.named, listed.entries), [*sources], remarks
 
 
 def _sources(
   corpus: pathlib.Path, names: Sequence[str]
 ) -> list[pathlib.Path | str]:
-  """Returns each clip's file, or why there is none."""
+  """Returns each clip's file, or as text why there is none."""
   if not corpus.is_dir():
-    raise DataError(f'{corpus} is not a folder; give the one with the clips')
-  found: dict[str, list[pathlib.Path]] = defaultdict(list)
+    raise DataError(f'{corpus} is not a folder; give the folder of the clips')
+  by_name: dict[str, list[pathlib.Path]] = defaultdict(list)
   for path in sorted(corpus.rglob('*')):
     if path.is_file():
       inside = path.relative_to(corpus)
-      found[inside.as_posix()].append(path)
-      found[inside.with_suffix('').as_posix()].append(path)
+      by_name[inside.as_posix()].append(path)
+      by_name[inside.with_suffix('').as_posix()].append(path)
   sources: list[pathlib.Path | str] = []
   for name in names:
-    there = found.get(name, [])
-    if len(there) > 1:
-      there = [path for path in there if path.suffix not in _SIDECARS]
-    if len(there) == 1:
-      sources.append(there[0])
-    elif there:
-      listed = ', '.join(path.name for path in there)
+    paths = by_name.get(name, [])
+    if len(paths) > 1:
+      paths = [path for path in paths if path.suffix not in _SIDECARS]
+    if len(paths) == 1:
+      sources.append(paths[0])
+    elif paths:
+      listed = ', '.join(path.name for path in paths)
       sources.append(
-        f'several files have this name: {listed}; give the ending too'
+        f'several files have this name: {listed}; add the ending to the name'
       )
     else:
       sources.append('there is no such file')
@@ -222,32 +229,32 @@ def _measure(
   request: ExtractionRequest,
   rows: Sequence[Mapping[str, str]],
   sources: Sequence[pathlib.Path | str],
-  mine: Sequence[int],
+  chosen: Sequence[int],
   progress: Progress,
 ) -> tuple[dict[int, Measured], dict[int, str], dict[str, float]]:
-  """Returns what was measured and what failed, by row, and the seconds."""
+  """Returns the measured clips and the failures by row, and the seconds."""
   failed, measured, tasks = {}, {}, {}
-  for k in mine:
+  for k in chosen:
     source = sources[k]
     if isinstance(source, str):
       failed[k] = source
       continue
     name = rows[k]['clip']
-    path = work_folder.place(request.work, name)
+    path = work_folder.path_of(request.work, name)
     ready = work_folder.read(path)
     if ready is None or ready.sha256 != digest(source):
       tasks[k] = workers.Task(name, str(source), str(request.corpus), str(path))
     else:
       measured[k] = ready
-  done = len(mine) - len(tasks)
+  done = len(chosen) - len(tasks)
   if tasks:
-    progress(done, len(mine), '')
+    progress(done, len(chosen), '')
   seconds: dict[str, float] = defaultdict(float)
   for k, outcome in workers.measure_all(
     tasks, request.settings, request.workers
   ):
     done += 1
-    progress(done, len(mine), rows[k]['clip'])
+    progress(done, len(chosen), rows[k]['clip'])
     for stage, taken in outcome.seconds.items():
       seconds[stage] += taken
     ready = (
@@ -256,7 +263,7 @@ def _measure(
       else work_folder.read(pathlib.Path(tasks[k].target))
     )
     if ready is None:
-      failed[k] = outcome.failure or 'its measured columns cannot be read'
+      failed[k] = outcome.failure or 'its raw features cannot be read back'
     else:
       measured[k] = ready
   in_order = {k: measured[k] for k in sorted(measured)}
@@ -269,41 +276,42 @@ def _check_corpus(
   rows: fitting.Rows,
   measured: Mapping[int, Measured],
 ) -> None:
-  """Raises DataError for another corpus's extractor, unless it is asked for."""
+  """Raises DataError for another corpus's extractor without --transfer."""
   if request.transfer:
     return
-  chosen = fitting.training(rows, measured)
-  if fitting.fingerprint(rows, measured, chosen) != fitted.corpus:
+  training = fitting.training(rows, measured)
+  if fitting.fingerprint(rows, measured, training) != fitted.corpus:
     raise DataError(
       f'{request.extractor} was fitted on other training clips than those of'
-      f' {request.clips}; --transfer applies it all the same'
+      f' {request.clips}; add --transfer to apply it anyway'
     )
 
 
 def _write(
   request: ExtractionRequest, rows, measured, fitted, report: CorpusReport
 ) -> None:
-  """Leaves the finished store in OUT, in one step."""
+  """Writes the store in the work folder and moves it to OUT."""
   clips = []
-  for k, part in measured.items():
-    clips.append(clip_table.clip(rows[k], fitted(part.columns()), part.sha256))
-  place = request.work / 'store'
-  shutil.rmtree(place, ignore_errors=True)
+  for k, ready in measured.items():
+    streams = fitted(ready.columns())
+    clips.append(clip_table.clip(rows[k], streams, ready.sha256))
+  folder = request.work / 'store'
+  shutil.rmtree(folder, ignore_errors=True)
   origin = request.named or request.clips.name
   facts = [f'extracted from {origin}', *fitted.about]
   source = '; '.join([*facts, f'extractor {fitted.fingerprint}'])
-  store.write(place, clips, source, fitted.fingerprint)
-  fitted.save(place / extractors.FOLDER)
-  files.put(place / 'clips.csv', report.table().encode())
-  files.put(place / 'report.txt', f'{report}\n'.encode())
+  store.write(folder, clips, source, fitted.fingerprint)
+  fitted.save(folder / extractors.FOLDER)
+  files.put(folder / 'clips.csv', report.table().encode())
+  files.put(folder / 'report.txt', f'{report}\n'.encode())
   if request.out.exists():
-    request.out.rmdir()  # an empty one
-  os.rename(place, request.out)
+    request.out.rmdir()  # it is empty: see `finished`
+  os.rename(folder, request.out)
   shutil.rmtree(request.work)
 
 
 def stages(clips: int, seconds: Mapping[str, float]) -> Iterator[str]:
-  """Yields a line for every stage: clips a second of one process."""
+  """Yields a line per stage: clips per second of one process."""
   for stage, taken in seconds.items():
     if taken > 0:
-      yield f'{stage}: {clips / taken:.1f} clips a second ({taken:.1f} s)'
+      yield f'{stage}: {clips / taken:.1f} clips per second ({taken:.1f} s)'

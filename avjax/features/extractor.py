@@ -1,14 +1,15 @@
-"""What is fitted on the training clips, and its use: columns -> streams.
+"""The extractor: transforms fitted on the training clips, columns -> streams.
 
-  audio       (Ta, 50)   robustly scaled, whitened             Section 3.3
-  shape       (T, 20)    the same of the landmarks             Section 3.1
-  appearance  (T, 1024)  the values of pool5 that a random forest keeps, each
-                         divided by its deviation              Section 3.2
-  face        (T, 1)     1 where a face was found, else 0      ours
+  audio       (Ta, 50)   robustly scaled and whitened          Section 3.3
+  shape       (T, 20)    landmarks, scaled and whitened alike  Section 3.1
+  appearance  (T, 1024)  values of pool5 selected by a random forest, each
+                         divided by its standard deviation     Section 3.2
+  face        (T, 1)     1 if a face was found, else 0         ours
 
-In a frame without a face shape and appearance are 0: for the shape that is the
-average training face. Ours; the last seen face would be told as if it were
-seen. A model that shall know reads the stream `face` too.
+In frames without a face, shape and appearance are 0; for the shape this is the
+average training face. Ours: repeating the last detected face would present it
+as an observation. A model that needs to tell the two apart reads the stream
+`face` as well.
 """
 
 import dataclasses
@@ -36,12 +37,12 @@ _WEIGHTS = 'alexnet.npz'
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-  """The values of pool5 that are kept (Section 3.2).
+  """The selected values of pool5 and their scale (Section 3.2).
 
   Attributes:
-    index: (K,) of the kept values, rising.
-    scale: (K,) one over each value's deviation in the training frames; 1
-      where it never varied.
+    index: (K,) indices of the selected values, ascending.
+    scale: (K,) 1 / standard deviation of each value over the training frames;
+      1 for a constant value.
   """
 
   index: Int[np.ndarray, ' K']
@@ -50,15 +51,15 @@ class Kept:
 
 @dataclasses.dataclass(frozen=True)
 class Extractor:
-  """Everything that was fitted on one corpus's training clips.
+  """The transforms fitted on the training clips of one corpus.
 
   Attributes:
     settings: of the features.
     corpus: fingerprint of the training clips.
-    network: fingerprint of the AlexNet, '' where there is none.
-    about: what people should know, a line each.
-    audio, shape: whiteners, or None where there is no such stream.
-    appearance: what is kept of pool5, or None.
+    network: fingerprint of the AlexNet, or '' without one.
+    about: lines of text for the user.
+    audio, shape: whiteners, or None without that stream.
+    appearance: the selected values of pool5, or None.
   """
 
   settings: FeaturesConfig
@@ -70,7 +71,7 @@ class Extractor:
   appearance: Kept | None
 
   def __call__(self, columns: Columns) -> dict[str, np.ndarray]:
-    """Returns a clip's streams, float32."""
+    """Returns the streams of a clip, (frames, width) float32 each."""
     streams = {}
     if self.audio:
       streams['audio'] = self.audio(columns.arrays['audio'])
@@ -86,14 +87,18 @@ class Extractor:
     return streams
 
   def _arrays(self) -> dict[str, np.ndarray]:
-    parts: dict[str, Mapping[str, np.ndarray]] = {}
+    by_stream: dict[str, Mapping[str, np.ndarray]] = {}
     if self.audio:
-      parts['audio'] = self.audio.arrays()
+      by_stream['audio'] = self.audio.arrays()
     if self.shape:
-      parts['shape'] = self.shape.arrays()
+      by_stream['shape'] = self.shape.arrays()
     if self.appearance:
-      parts['appearance'] = dataclasses.asdict(self.appearance)
-    return {f'{k}.{n}': v for k, part in parts.items() for n, v in part.items()}
+      by_stream['appearance'] = dataclasses.asdict(self.appearance)
+    return {
+      f'{stream}.{name}': array
+      for stream, arrays in by_stream.items()
+      for name, array in arrays.items()
+    }
 
   def _description(self) -> dict[str, Any]:
     return {
@@ -106,23 +111,23 @@ class Extractor:
 
   @property
   def untrained(self) -> str:
-    """A line that says so where the face network has random weights, or ''."""
+    """A line about a face network with random weights, or '' without one."""
     if not self.network or self.settings.alexnet:
       return ''
-    from avjax.features import alexnet  # slow: Flax
+    from avjax.features import alexnet  # imports Flax, slow
 
     return alexnet.untrained(self.settings.seed)
 
   @property
   def fingerprint(self) -> str:
-    """SHA-256 over the arrays, the settings and the corpus."""
+    """SHA-256 of the arrays, the settings and the corpus."""
     text = json.dumps(self._description(), sort_keys=True).encode()
     return hashlib.sha256(text + npy.pack(self._arrays())).hexdigest()
 
   def save(self, folder: pathlib.Path) -> None:
-    """Returns nothing; leaves the extractor in a new folder."""
+    """Writes the extractor, with the weights it needs, into a new folder."""
     folder.mkdir()
-    if self.settings.alexnet:  # then the folder needs nothing else
+    if self.settings.alexnet:
       from avjax.features import alexnet_weights
 
       alexnet_weights.write(folder / _WEIGHTS, network(self.settings))
@@ -134,68 +139,72 @@ class Extractor:
 
 
 def plain(settings: FeaturesConfig) -> dict[str, Any]:
-  """Returns the settings as JSON has them, the weights by their new name."""
+  """Returns the settings as they are in extractor.json."""
   values = dataclasses.asdict(settings)
   values['streams'] = list(settings.streams)
-  # The weights lie beside it; where they came from does not matter.
+  # The weights are copied into the folder; their original path is not kept.
   values['alexnet'] = _WEIGHTS if settings.alexnet else ''
   return values
 
 
 def load(folder: str | os.PathLike) -> Extractor:
-  """Returns the extractor that `Extractor.save` left in a folder.
+  """Returns the extractor that `Extractor.save` wrote into a folder.
 
   Raises:
-    DataError: there is none, or it is not as it was written.
+    DataError: there is none, or it is damaged or was changed.
   """
   folder = pathlib.Path(folder)
   again = 'make the store again with bin/extract'
   try:
     about = json.loads((folder / 'extractor.json').read_bytes())
     arrays = npy.unpack((folder / 'fitted.npz').read_bytes())
-    parts: dict[str, dict[str, Any]] = {}
+    by_stream: dict[str, dict[str, Any]] = {}
     for name, array in arrays.items():
-      part, _, key = name.partition('.')
-      parts.setdefault(part, {})[key] = array
+      stream, _, key = name.partition('.')
+      by_stream.setdefault(stream, {})[key] = array
     about['settings']['streams'] = tuple(about['settings']['streams'])
     made = Extractor(
       section(FeaturesConfig, about['settings']),
       about['corpus'],
       about['network'],
       tuple(about['about']),
-      whitening.Whitener(**parts['audio']) if 'audio' in parts else None,
-      whitening.Whitener(**parts['shape']) if 'shape' in parts else None,
-      Kept(**parts['appearance']) if 'appearance' in parts else None,
+      whitening.Whitener(**by_stream['audio'])
+      if 'audio' in by_stream
+      else None,
+      whitening.Whitener(**by_stream['shape'])
+      if 'shape' in by_stream
+      else None,
+      Kept(**by_stream['appearance']) if 'appearance' in by_stream else None,
     )
-    whole = made.fingerprint == about['fingerprint']
+    unchanged = made.fingerprint == about['fingerprint']
   except OSError as error:
     raise DataError(
       f'{folder} is not the folder of an extractor ({error.strerror});'
-      f' bin/extract leaves one in every store, as {FOLDER}'
+      f' give the folder {FOLDER} of a store made by bin/extract'
     ) from error
   except (AvjaxError, ValueError, KeyError, TypeError, AttributeError) as error:
     raise DataError(
       f'the extractor {folder} is damaged ({error!r:.100}); {again}'
     ) from error
-  if not whole:
-    raise DataError(f'the extractor {folder} is not as it was written; {again}')
+  if not unchanged:
+    raise DataError(f'the extractor {folder} has been changed; {again}')
   if made.settings.alexnet:
     settings = dataclasses.replace(
       made.settings, alexnet=str(folder / _WEIGHTS)
     )
     made = dataclasses.replace(made, settings=settings)
     if network(settings).fingerprint != made.network:
-      raise DataError(f'{folder / _WEIGHTS} is not as it was written; {again}')
+      raise DataError(f'{folder / _WEIGHTS} has been changed; {again}')
   return made
 
 
 def network(settings: FeaturesConfig):
-  """Returns the AlexNet of the settings: from its file, or random.
+  """Returns the `FaceNetwork` of the settings: from a file, or random.
 
   Raises:
-    DataError: the file is missing or holds other weights.
+    DataError: the file is missing or has no usable weights.
   """
-  from avjax.features import alexnet, alexnet_weights  # slow: Flax
+  from avjax.features import alexnet, alexnet_weights  # imports Flax, slow
 
   if settings.alexnet:
     return alexnet_weights.read(settings.alexnet)
@@ -208,19 +217,19 @@ def fit_appearance(
   labels: Sequence[str],
   settings: FeaturesConfig,
 ) -> Kept:
-  """Returns the values of pool5 to keep (Section 3.2), and their scale (ours).
+  """Returns the selected values of pool5 (Section 3.2), and their scale (ours).
 
   Args:
-    frames: pool5 of the training clips, which gives the scale.
-    examples: pool5 of the faces that the random forest learns from.
-    labels: the emotion of each.
-    settings: how many to keep, and the forest's seed.
+    frames: pool5 of frames of the training clips, for the scale.
+    examples: pool5 of labelled faces, for the random forest.
+    labels: the emotion of each example.
+    settings: number of values to select, and the seed of the forest.
   """
   from avjax.features import random_forest
 
-  chosen = random_forest.fit(
+  selected = random_forest.select(
     examples, labels, settings.appearance_width, settings.seed
   )
-  index = np.asarray(chosen.indices, np.int64)
-  deviation = frames[:, index].astype(np.float64).std(axis=0)
-  return Kept(index, 1 / np.where(deviation > 0, deviation, 1))
+  index = np.asarray(selected, np.int64)
+  std = frames[:, index].astype(np.float64).std(axis=0)
+  return Kept(index, 1 / np.where(std > 0, std, 1))

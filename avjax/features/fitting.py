@@ -1,4 +1,4 @@
-"""What is fitted, on which clips."""
+"""Fits an extractor on the training clips of a corpus."""
 
 import hashlib
 import json
@@ -20,15 +20,15 @@ from avjax.settings import FeaturesConfig
 if TYPE_CHECKING:
   from avjax.features import alexnet
 
-FRAMES = 20_000  # of the random forest and of pool5's deviations, at most
+FRAMES = 20_000  # at most, for the random forest and the scale of pool5
 Rows = Sequence[Mapping[str, str]]
 
 
 def training(rows: Rows, measured: Mapping[int, Measured]) -> list[int]:
-  """Returns the rows of the usable clips of the training split.
+  """Returns the row numbers of the usable clips in the training split.
 
   Raises:
-    DataError: there is none, or a split has another name than the usual ones.
+    DataError: there is no such clip, or a split has an unknown name.
   """
   clips = [Clip(rows[k]['clip'], {}, split=rows[k]['split']) for k in measured]
   try:
@@ -37,8 +37,8 @@ def training(rows: Rows, measured: Mapping[int, Measured]) -> list[int]:
     raise DataError(f'{error}; or fit on all clips: --fit_on=all') from None
   if not names:
     raise DataError(
-      'no usable clip is in the training split; name one in the column split'
-      ' of the table, or fit on all clips: --fit_on=all'
+      'no usable clip is in the training split; fill the column split of the'
+      ' table, or fit on all clips: --fit_on=all'
     )
   return [k for k in measured if rows[k]['clip'] in names]
 
@@ -46,7 +46,7 @@ def training(rows: Rows, measured: Mapping[int, Measured]) -> list[int]:
 def fingerprint(
   rows: Rows, measured: Mapping[int, Measured], chosen: Sequence[int]
 ) -> str:
-  """Returns a SHA-256 over the names, labels and files that are fitted on."""
+  """Returns the SHA-256 of the chosen clips' names, labels and files."""
   lines = [
     [rows[k]['clip'], rows[k]['label'], measured[k].sha256] for k in chosen
   ]
@@ -60,35 +60,37 @@ def fit(
   settings: FeaturesConfig,
   faces: str = '',
 ) -> extractors.Extractor:
-  """Returns the extractor that is fitted on some clips and nothing else.
+  """Returns the extractor fitted on the chosen clips only.
 
   Args:
-    rows: of the corpus's table.
-    measured: by row, what is known of the usable clips.
-    chosen: rows of the clips that are fitted on.
+    rows: the rows of the corpus's table.
+    measured: row number -> raw features, for the usable clips.
+    chosen: row numbers of the clips to fit on.
     settings: of the features.
-    faces: folder of labelled faces for the random forest; '': it learns from
-      the frames of the chosen clips.
+    faces: folder of labelled faces for the random forest; '' for the frames
+      of the chosen clips.
 
   Raises:
-    DataError: there is too little to fit on.
+    DataError: there are too few frames, faces or emotions to fit on.
   """
   clips = {k: measured[k].columns() for k in chosen}
   audio = shape = appearance = None
   about = [f'fitted on {len(chosen)} of {len(measured)} clips']
   network = ''
   if 'audio' in settings.streams:
-    heard = [columns.arrays['audio'] for columns in clips.values()]
-    audio = whitening.fit(heard, settings.audio_width)
+    frames = [columns.arrays['audio'] for columns in clips.values()]
+    audio = whitening.fit(frames, settings.audio_width)
   if 'shape' in settings.streams:
-    seen = [c.arrays['shape'][c.found] for c in clips.values()]
-    shape = whitening.fit(seen, settings.shape_width)
+    frames = [c.arrays['shape'][c.found] for c in clips.values()]
+    shape = whitening.fit(frames, settings.shape_width)
   if 'appearance' in settings.streams:
-    eyes = extractors.network(settings)
-    network = eyes.fingerprint
-    about.append(eyes.description)
-    appearance, how = _fit_appearance(rows, clips, settings, eyes, faces)
-    about.append(how)
+    face_network = extractors.network(settings)
+    network = face_network.fingerprint
+    about.append(face_network.description)
+    appearance, line = _fit_appearance(
+      rows, clips, settings, face_network, faces
+    )
+    about.append(line)
   return extractors.Extractor(
     settings=settings,
     corpus=fingerprint(rows, measured, chosen),
@@ -104,10 +106,10 @@ def _fit_appearance(
   rows: Rows,
   clips: Mapping[int, Columns],
   settings: FeaturesConfig,
-  eyes: 'alexnet.FaceNetwork',
+  face_network: 'alexnet.FaceNetwork',
   faces: str,
 ) -> tuple[extractors.Kept, str]:
-  """Returns what is kept of pool5, and a line that says by what."""
+  """Returns the selected values of pool5, and a line about the selection."""
   total = sum(int(columns.found.sum()) for columns in clips.values())
   step = max(1, -(-total // FRAMES))
   pool5, labels = [], []
@@ -115,20 +117,20 @@ def _fit_appearance(
     frames = columns.arrays['pool5'][columns.found][::step]
     pool5.append(frames)
     labels += [rows[k]['label']] * len(frames)
-  seen = np.concatenate(pool5)
-  if not len(seen):
+  training = np.concatenate(pool5)
+  if not len(training):
     raise DataError(
-      'no face was found in the clips that are fitted on; leave appearance and'
-      ' shape out of --streams'
+      'no face was found in the clips to fit on; leave appearance and shape'
+      ' out of --streams'
     )
   if faces:
     from avjax.features import random_forest
 
     images, labels = random_forest.read_images(afew.faces(faces))
-    examples = eyes.pool5(images)
-    how = f'random forest on {len(images)} faces of {faces}'
+    examples = face_network.pool5(images)
+    line = f'random forest on {len(images)} faces of {faces}'
   else:
-    examples = seen
-    how = f'random forest on {len(examples)} frames of those clips'
-  kept = extractors.fit_appearance(seen, examples, labels, settings)
-  return kept, how
+    examples = training
+    line = f'random forest on {len(examples)} frames of those clips'
+  kept = extractors.fit_appearance(training, examples, labels, settings)
+  return kept, line

@@ -1,12 +1,12 @@
-"""What a training of the face network leaves behind, and resumes from.
+"""The files of a face network's training: its results and its checkpoint.
 
-  config.json    its settings, the people and the versions of the packages
-  metrics.jsonl  a line an epoch
+  config.json    the settings, the people and the versions of the packages
+  metrics.jsonl  one line per epoch
   weights.npz    the best epoch's convolutions, for `alexnet_weights.read`
-  state.npz      all that the next epoch needs
+  state.npz      the checkpoint, from which a training resumes
 
-Each is there whole or not at all, and state.npz is the last to be written: an
-epoch that was cut off is done again, with the same outcome.
+Each file is written atomically, and state.npz last: an interrupted epoch is
+repeated and gives the same result.
 """
 
 import dataclasses
@@ -31,18 +31,18 @@ STATE = 'state.npz'
 _PACKAGES = ('avjax', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
 State = tuple[Mapping[str, Any], optax.OptState]
-"""Parameters, and what the optimiser remembers."""
+"""Parameters and the state of the optimiser."""
 
 
 @dataclasses.dataclass
 class Record:
-  """How far a training has come.
+  """The progress of a training.
 
   Attributes:
-    lines: of metrics.jsonl, one an epoch.
-    best: the line of the best validation accuracy so far.
-    rate: the learning rate of the next epoch.
-    drops: how often it was divided.
+    rate: learning rate of the next epoch.
+    lines: the metrics of each epoch, as in metrics.jsonl.
+    best: the metrics of the epoch with the best validation accuracy.
+    drops: how many times the learning rate was divided.
     waited: epochs since the best one, or since the last division.
   """
 
@@ -53,7 +53,7 @@ class Record:
   waited: int = 0
 
   def add(self, line: dict[str, Any], patience: int) -> None:
-    """Takes in an epoch: `line['best']` says afterwards if it is the best."""
+    """Adds the metrics of an epoch, and sets `line['best']`."""
     accuracy = line['validation_accuracy']
     better = not self.best or accuracy > self.best['validation_accuracy']
     line['best'] = better
@@ -68,7 +68,7 @@ class Record:
 def begin(
   workdir: pathlib.Path, about: Mapping[str, Any], people: persons.People
 ) -> None:
-  """Writes config.json, or checks that the one there is the same training's."""
+  """Writes config.json, or checks that an existing one has the same content."""
   path = workdir / 'config.json'
   workdir.mkdir(parents=True, exist_ok=True)
   if path.exists():
@@ -79,13 +79,13 @@ def begin(
       same = False
     if not same:
       raise CheckpointError(
-        f'{workdir} holds a training of other images or settings; use another'
-        ' --workdir, or what it was begun with'
+        f'{workdir} holds a training with other images or settings; use those,'
+        ' or another --workdir'
       )
     return
   if any(workdir.iterdir()):
     raise CheckpointError(
-      f'{workdir} holds other files; give a --workdir that is new'
+      f'{workdir} holds other files; give a new folder as --workdir'
     )
   versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
   content = {
@@ -105,7 +105,7 @@ def save(
   state: State,
   record: Record,
 ) -> None:
-  """Leaves the files of an epoch; the last of them is what counts."""
+  """Writes the files of an epoch, the checkpoint last."""
   line = record.lines[-1]
   if line['best']:
     network = alexnet.FaceNetwork(
@@ -125,7 +125,11 @@ def save(
 
 
 def restored(workdir: pathlib.Path, like: State) -> tuple[State, Record]:
-  """Returns the state and the record that `save` has left.
+  """Returns the state and the record from the checkpoint.
+
+  Args:
+    workdir: folder of the training.
+    like: a state with arrays of the right shapes.
 
   Raises:
     CheckpointError: the file is damaged.

@@ -1,8 +1,8 @@
-"""A media file -> a raw clip, decoded in a process of its own (Section 3).
+"""A media file -> a raw clip, decoded in a separate process (Section 3).
 
-FFmpeg has crashed on damaged files, and may hang on them. It therefore runs
-beside this process (`decoding`), with a time limit: whatever happens to it
-there is a `DataError` here.
+FFmpeg may crash or hang on damaged files. It therefore runs in a process of
+its own (`decoding`), with a time limit; a crash or a hang becomes a
+`DataError` here.
 """
 
 import contextlib
@@ -28,40 +28,27 @@ from avjax.clips import FRAME_RATE, SAMPLE_RATE, Note, RawClip
 from avjax.errors import ConfigError, DataError
 
 LIMIT_S = 60.0
-"""Seconds that one file may take; 2.4 s of 640 x 480 take a tenth of one."""
+"""Seconds that one file may take; 2.4 s of 640 x 480 take 0.1 s."""
 
 START_S = 60.0
-"""Seconds for the process to start; on an idle machine under half of one."""
+"""Seconds for the process to start; an idle machine needs less than 0.5."""
 
 PIPE_BYTES = 2**20
-"""The largest pipe that Linux gives to everyone, for fewer turns of the two
-processes; others keep their own."""
-
-
-def decode(
-  path: str | os.PathLike, name: str | None = None, limit_s: float = LIMIT_S
-) -> RawClip:
-  """Returns one file as a raw clip; for many, a `Decoder` is faster.
-
-  Args:
-    path: of any container that PyAV reads.
-    name: the clip's; by default the file's, without its suffix.
-    limit_s: seconds that it may take.
-
-  Raises:
-    DataError: nothing of the file can be decoded, or not in time, or it is
-      longer or larger than `timestamps` says.
-    ConfigError: the package av or soxr is not installed.
-  """
-  with Decoder(limit_s) as decoder:
-    return decoder(path, name)
+"""The largest pipe that Linux grants to any user, for fewer switches between
+the two processes; other systems keep their default."""
 
 
 class Decoder:
-  """Decodes many files with one process, which starts anew after a crash.
+  """Decodes files in one process, which is restarted after a crash.
 
-  A context manager for one thread; a process that was forked needs its own.
-  The process of FFmpeg ends with the context, and when this one is gone.
+  A context manager for one thread; a forked process needs its own. The
+  decoding process ends with the context, or when this process ends.
+
+  Args:
+    limit_s: time limit for a file, in seconds.
+
+  Raises:
+    ConfigError: the package av or soxr is not installed.
   """
 
   def __init__(self, limit_s: float = LIMIT_S):
@@ -82,10 +69,19 @@ class Decoder:
   def __call__(
     self, path: str | os.PathLike, name: str | None = None
   ) -> RawClip:
-    """Returns a file as a raw clip; see `decode`."""
+    """Returns one file as a raw clip.
+
+    Args:
+      path: a file in any container that PyAV reads.
+      name: of the clip; by default the file's name without its suffix.
+
+    Raises:
+      DataError: the file cannot be decoded at all or not in time, or exceeds
+        the limits in `timestamps`.
+    """
     path = pathlib.Path(path)
     _check(path)
-    header, arrays = self._ask(path)
+    header, arrays = self._request(path)
     if 'fault' in header:
       raise DataError(f'{path} cannot be decoded: {header["fault"]}')
     frames, waveform, audible = arrays
@@ -93,14 +89,14 @@ class Decoder:
     notes = tuple(Note(*pair) for pair in header['notes'])
     return RawClip(name, frames, waveform, audible, header['length'], notes)
 
-  def _ask(self, path: pathlib.Path) -> tuple[dict[str, Any], list]:
-    """Returns the header and the arrays that the process answers with."""
+  def _request(self, path: pathlib.Path) -> tuple[dict[str, Any], list]:
+    """Returns the header and the arrays of the process's answer."""
     if self._process is None or not self._process.alive:
       self._stop()
       self._process = _Process()
     process = self._process
-    # Absolute: this process may be in another folder by now, and FFmpeg takes
-    # what is before a colon for a protocol.
+    # Absolute: the current folder may have changed since the process started,
+    # and FFmpeg takes the text before a colon for a protocol.
     request = {'path': os.path.abspath(path), 'limit_s': self._limit_s}
     deadline = time.monotonic() + self._limit_s
     try:
@@ -113,10 +109,10 @@ class Decoder:
     except (EOFError, BrokenPipeError):
       reason = f'FFmpeg crashed on it ({process.cause()})'
     except BaseException:
-      self._stop()  # else its answer would be taken for that of the next file
+      self._stop()  # or its answer would be read as that of the next file
       raise
     raise DataError(
-      f'{path} cannot be decoded: {reason}; look at it or drop it'
+      f'{path} cannot be decoded: {reason}; repair or remove the file'
     )
 
   def _stop(self) -> None:
@@ -135,13 +131,13 @@ class _Process:
       ' from avjax.features import decoding; decoding.main()'
     )
     self._child = subprocess.Popen(
-      # -P: a file in the current folder is not taken for a module.
+      # -P: modules in the current folder are not imported.
       [sys.executable, '-P', '-c', program],
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       stderr=subprocess.DEVNULL,
       bufsize=0,
-      # There is no linear algebra in it, and threads take address space.
+      # It has no linear algebra, and threads take address space.
       env={**os.environ, 'OPENBLAS_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'},
     )
     # Unbuffered pipes are files.
@@ -165,13 +161,15 @@ class _Process:
 
   @property
   def alive(self) -> bool:
+    """Whether the process runs."""
     return self._child.poll() is None
 
   def send(self, request: dict[str, Any]) -> None:
+    """Writes a request to the process."""
     self._requests.write(json.dumps(request).encode() + b'\n')
 
   def header(self, deadline: float) -> dict[str, Any]:
-    """Returns what the process says first: its length, then JSON."""
+    """Reads the header of an answer: its length in eight bytes, then JSON."""
     size = bytearray(8)
     self._fill(memoryview(size), deadline)
     text = bytearray(struct.unpack('<Q', size)[0])
@@ -181,21 +179,21 @@ class _Process:
   def arrays(
     self, header: dict[str, Any], deadline: float
   ) -> list[np.ndarray | None]:
-    """Returns the frames, or None, the waveform and the coverage."""
+    """Reads the frames (None without video), the waveform and the coverage."""
     if 'fault' in header:
       return []
     frames, length = None, header['length']
     if header['shape']:
       frames = np.empty((length, *header['shape']), np.uint8)
     samples = length * SAMPLE_RATE // FRAME_RATE
-    made = [frames, np.empty(samples), np.empty(samples, bool)]
-    for array in made:
+    arrays = [frames, np.empty(samples), np.empty(samples, bool)]
+    for array in arrays:
       if array is not None:
         self._fill(array.data.cast('B'), deadline)
-    return made
+    return arrays
 
   def _fill(self, view: memoryview, deadline: float) -> None:
-    """Reads into all of a view.
+    """Reads bytes from the process until the view is full.
 
     Raises:
       TimeoutError: the deadline passed.
@@ -213,7 +211,7 @@ class _Process:
       view = view[count:]
 
   def cause(self) -> str:
-    """Returns how a process ended whose output ended."""
+    """Returns how the process ended: the name of a signal or the exit code."""
     with contextlib.suppress(subprocess.TimeoutExpired):
       self._child.wait(5)
     code = self._child.returncode
@@ -222,7 +220,7 @@ class _Process:
     return f'exit code {code}'
 
   def stop(self) -> None:
-    """Ends it, whatever it does."""
+    """Kills the process and closes its pipes."""
     self._child.kill()
     self._child.wait()
     self._requests.close()
@@ -230,7 +228,7 @@ class _Process:
 
 
 def _check(path: pathlib.Path) -> None:
-  """Refuses what cannot be a file; a named pipe might hold anything."""
+  """Raises DataError for folders, empty files and unreadable paths."""
   try:
     status = path.stat()
   except OSError as error:

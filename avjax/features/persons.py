@@ -1,9 +1,8 @@
-"""Images of people, from which a network learns to tell them apart.
+"""Images of people, to train a network on their identities.
 
   FOLDER/<person>/<image>     .png or .jpg, each with one face
 
-The faces should be cropped as those that the network is for: the whole crop is
-seen, after a small shift.
+The faces should be cropped like the faces that the network will later see.
 """
 
 import concurrent.futures
@@ -21,8 +20,8 @@ from avjax.shapes import Array, Float, Int
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
-  """Images to learn from, or to be judged by, and who is on each."""
+class ImageSplit:
+  """The images of one split, and the label of the person on each."""
 
   paths: tuple[pathlib.Path, ...]
   labels: tuple[int, ...]
@@ -34,24 +33,25 @@ class People:
 
   Attributes:
     names: of the people, in the order of their labels.
-    training, validation: their images; some of every person in either.
-    fingerprint: SHA-256 over the images' names and sizes.
+    training, validation: their images; every person with two images or more
+      is in both.
+    fingerprint: SHA-256 of the images' names and sizes.
   """
 
   names: tuple[str, ...]
-  training: Part
-  validation: Part
+  training: ImageSplit
+  validation: ImageSplit
   fingerprint: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-  """A batch, filled up to its size.
+  """A batch of images, padded to a fixed size.
 
   Attributes:
     crops: (B, 227, 227, 3) uint8 RGB.
-    labels: who is on each.
-    weights: 1 for an image; 0 for filler, or what could not be read.
+    labels: (B,) label of the person.
+    weights: (B,) 1 for an image; 0 for a padding row or an unreadable file.
     unreadable: the files that could not be read.
   """
 
@@ -62,13 +62,13 @@ class Images:
 
 
 def find(folder: str | os.PathLike, share: float, seed: int) -> People:
-  """Returns the people of a folder; no image is opened.
+  """Returns the people of a folder, without opening any image.
 
   Args:
-    folder: holds a folder for each person.
-    share: of a person's images, to validate on: one at least, if there are
-      two.
-    seed: of the choice.
+    folder: contains one folder per person.
+    share: fraction of each person's images to validate on; at least one image
+      of a person with two or more.
+    seed: of the random split.
 
   Raises:
     DataError: there are fewer than two people, or none with two images.
@@ -76,8 +76,8 @@ def find(folder: str | os.PathLike, share: float, seed: int) -> People:
   folder = pathlib.Path(folder)
   if not folder.is_dir():
     raise DataError(
-      f'{folder} is not a folder; give one with a folder of images for each'
-      ' person'
+      f'{folder} is not a folder; give one that contains a folder of images'
+      ' for each person'
     )
   inside = [path for path in sorted(folder.iterdir()) if path.is_dir()]
   images = {path.name: random_forest.image_files(path) for path in inside}
@@ -92,52 +92,54 @@ def find(folder: str | os.PathLike, share: float, seed: int) -> People:
   validation: list[tuple[pathlib.Path, int]] = []
   for label, (name, paths) in enumerate(images.items()):
     order = np.random.default_rng((seed, label)).permutation(len(paths))
-    held = max(1, round(share * len(paths))) if len(paths) > 1 else 0
+    held_out = max(1, round(share * len(paths))) if len(paths) > 1 else 0
     for rank, k in enumerate(order):
-      part = validation if rank < held else training
-      part.append((paths[k], label))
+      split = validation if rank < held_out else training
+      split.append((paths[k], label))
     for path in paths:
       digest.update(f'{name}/{path.name} {path.stat().st_size}\n'.encode())
   if not validation:
     raise DataError(
-      f'{folder} has one image of each person; to validate it takes a second'
-      ' one of some'
+      f'{folder} has only one image of each person; add a second image of at'
+      ' least one person to validate on'
     )
   return People(
     tuple(images),
-    Part(*zip(*training, strict=True)),
-    Part(*zip(*validation, strict=True)),
+    ImageSplit(*zip(*training, strict=True)),
+    ImageSplit(*zip(*validation, strict=True)),
     digest.hexdigest(),
   )
 
 
-def batches(part: Part, order: np.ndarray, size: int) -> Iterator[Images]:
-  """Yields the images of a part, `size` at once, in the order given.
+def batches(
+  split: ImageSplit, order: np.ndarray, size: int
+) -> Iterator[Images]:
+  """Yields the images of a split in the given order, in batches of `size`.
 
-  Threads read the next batch while one is in use.
+  Threads read the next batch while the current one is in use.
   """
   with concurrent.futures.ThreadPoolExecutor() as pool:
 
-    def ask(first: int) -> list[concurrent.futures.Future]:
+    def read(first: int) -> list[concurrent.futures.Future]:
       chosen = order[first : first + size]
       return [
-        pool.submit(random_forest.read_image, part.paths[k]) for k in chosen
+        pool.submit(random_forest.read_image, split.paths[k]) for k in chosen
       ]
 
-    ahead = ask(0)
+    following = read(0)
     for first in range(0, len(order), size):
-      asked, ahead = ahead, ask(first + size)
+      current, following = following, read(first + size)
       crops = np.zeros(
         (size, random_forest.SIDE, random_forest.SIDE, 3), np.uint8
       )
       labels = np.zeros(size, np.int32)
       weights = np.zeros(size, np.float32)
       unreadable = []
-      for i, future in enumerate(asked):
+      for i, future in enumerate(current):
         k = order[first + i]
         image = future.result()
         if image is None:
-          unreadable.append(part.paths[k])
+          unreadable.append(split.paths[k])
           continue
-        crops[i], labels[i], weights[i] = image, part.labels[k], 1
+        crops[i], labels[i], weights[i] = image, split.labels[k], 1
       yield Images(crops, labels, weights, tuple(unreadable))

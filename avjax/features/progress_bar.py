@@ -1,4 +1,4 @@
-"""How far a program has come: a bar on a terminal, lines elsewhere."""
+"""The progress of a program: a bar on a terminal, lines of text elsewhere."""
 
 import sys
 import time
@@ -10,10 +10,10 @@ _EVERY = 30.0  # seconds between two lines
 
 
 class ProgressBar:
-  """Shows (done, in all, name of the last) whenever it is called.
+  """Shows the progress; called with (done, total, name of the last item).
 
   Args:
-    unit: what is counted.
+    unit: what is counted, in the plural.
   """
 
   def __init__(self, unit: str):

@@ -1,10 +1,9 @@
-"""Which values of pool5 tell emotions apart (Section 3.2).
+"""Selects the values of pool5 that separate the emotions (Section 3.2).
 
-A random forest learns the emotion of labelled faces from all 9216 values (the
-paper: those of SFEW), and the 1024 that serve it most are kept.
+A random forest is trained to classify the emotion of labelled faces (in the
+paper those of SFEW) from all 9216 values; the 1024 most important are selected.
 """
 
-import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -15,42 +14,31 @@ from avjax.clips import EMOTIONS
 from avjax.errors import ConfigError, DataError
 from avjax.shapes import Float, Int
 
-SIDE = 227  # pixels of an image; what AlexNet sees
-TREES = 500  # ours: of 100 on 1,400 faces, 5 % of values are never asked for
-SAMPLE = 2000  # faces a tree learns from, at most; ours, more than SFEW has
+SIDE = 227  # height and width of an image in pixels, AlexNet's input
+TREES = 500  # ours; 100 trees on 1,400 faces never split on 5 % of the values
+SAMPLE = 2000  # at most so many faces per tree; ours, more than SFEW has
 ENDINGS = ('.png', '.jpg', '.jpeg')
 
 
-@dataclasses.dataclass(frozen=True)
-class KeptValues:
-  """What `fit` keeps of a feature's values.
-
-  Attributes:
-    indices: of the kept values, rising.
-    importance: of every value: how much purer it made the forest's nodes, as
-      a share of all.
-  """
-
-  indices: Int[np.ndarray, ' keep']
-  importance: Float[np.ndarray, ' D']
-
-
-def fit(
+def select(
   features: Float[np.ndarray, 'n D'],
   labels: Sequence[str],
   keep: int = 1024,
   seed: int = 0,
-) -> KeptValues:
-  """Returns the values that a random forest finds the most important.
+) -> Int[np.ndarray, ' keep']:
+  """Returns the indices of the values most important to a random forest.
 
-  Section 3.2; the forest's size is ours, its other settings scikit-learn's.
-  Among equals the first are kept.
+  Section 3.2; the size of the forest is ours, its other settings are
+  scikit-learn's defaults. Of equally important values the first are selected.
 
   Args:
     features: of labelled faces.
-    labels: their emotions; a face with '' is left out.
-    keep: how many values; at most D.
-    seed: of the forest; equal seeds give an equal selection.
+    labels: the emotion of each face; faces with '' are left out.
+    keep: number of values to select, at most D.
+    seed: of the forest; the same seed gives the same selection.
+
+  Returns:
+    The indices, ascending.
 
   Raises:
     DataError: there are fewer than two emotions, or fewer values than `keep`.
@@ -60,7 +48,7 @@ def fit(
     from sklearn.ensemble import RandomForestClassifier
   except ImportError as error:
     raise ConfigError(
-      'selecting from pool5 needs the package scikit-learn; pip install'
+      'selecting values of pool5 needs the package scikit-learn; pip install'
       " 'avjax[features]'"
     ) from error
   emotions = np.asarray(labels)
@@ -70,11 +58,11 @@ def fit(
       f'{keep} of {features.shape[1]} values were asked for; ask for'
       f' {features.shape[1]} or fewer'
     )
-  there = sorted(set(emotions[known].tolist()))
-  if len(there) < 2:
+  classes = sorted(set(emotions[known].tolist()))
+  if len(classes) < 2:
     raise DataError(
-      f'the faces show {", ".join(there) or "no emotion that is known"}; to'
-      ' tell emotions apart takes faces of two at least'
+      f'the labelled faces show {", ".join(classes) or "no emotion"}; give'
+      ' faces of at least two emotions'
     )
   forest = RandomForestClassifier(
     TREES,
@@ -83,25 +71,24 @@ def fit(
     n_jobs=1,
   )
   forest.fit(features[known], emotions[known])
-  importance = forest.feature_importances_
-  first = np.argsort(-importance, kind='stable')[:keep]
-  return KeptValues(np.sort(first), importance)
+  most = np.argsort(-forest.feature_importances_, kind='stable')[:keep]
+  return np.sort(most)
 
 
 def read_images(folder: str | os.PathLike) -> tuple[np.ndarray, list[str]]:
   """Returns the images (n, 227, 227, 3) uint8 RGB of a folder, and emotions.
 
-  The layout is SFEW's: a folder for each emotion, with its name, in capitals
-  or not. Every image shows one face, as it is cropped for AlexNet; one of
-  another size is resized.
+  The layout is SFEW's: one folder per emotion, with the emotion's name in any
+  case. Every image shows one face, cropped as for AlexNet; images of another
+  size are resized.
 
   Raises:
     DataError: a folder has another name, images cannot be read, or there are
-      none; names what is wrong.
+      none.
     ConfigError: OpenCV is not installed.
   """
   folder = pathlib.Path(folder)
-  layout = f'it must hold a folder for each of {", ".join(EMOTIONS)}'
+  layout = f'it must contain one folder per emotion: {", ".join(EMOTIONS)}'
   if not folder.is_dir():
     raise DataError(f'{folder} is not a folder of labelled faces; {layout}')
   inside = [p for p in sorted(folder.iterdir()) if p.is_dir()]
@@ -131,12 +118,12 @@ def read_images(folder: str | os.PathLike) -> tuple[np.ndarray, list[str]]:
 
 
 def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
-  """Returns the images right inside a folder, by name."""
+  """Returns the image files directly in a folder, sorted by name."""
   return sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS)
 
 
 def read_image(path: pathlib.Path) -> np.ndarray | None:
-  """Returns an image (227, 227, 3) uint8 RGB, or None if it cannot be read.
+  """Returns an image (227, 227, 3) uint8 RGB, or None if it is unreadable.
 
   Raises:
     ConfigError: OpenCV is not installed.
@@ -155,6 +142,6 @@ def read_image(path: pathlib.Path) -> np.ndarray | None:
     return None
   if image is None or image.shape[:2] == (SIDE, SIDE):
     return image
-  smaller = min(image.shape[:2]) > SIDE
-  how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-  return cv2.resize(image, (SIDE, SIDE), interpolation=how)
+  shrink = min(image.shape[:2]) > SIDE
+  interpolation = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
+  return cv2.resize(image, (SIDE, SIDE), interpolation=interpolation)

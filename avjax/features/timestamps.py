@@ -1,10 +1,10 @@
-"""Decoded frames and blocks of sound, by their time stamps, on one time line.
+"""Resamples decoded video and audio to one time line, by their time stamps.
 
-Time is that of the container: pts times time base, from its zero. Neither a
-frame's number nor a nominal frame rate is ever looked at, so that a variable
-frame rate needs nothing of its own. Ours; the paper's clips were 25 frames a
-second as they came (Section 3). Nothing of JAX is imported: `decoding` runs
-without it.
+Time is that of the container: presentation time stamp times time base, from
+the container's zero. Frame numbers and nominal frame rates are ignored, so a
+variable frame rate needs no special case. Ours; the paper's clips already had
+25 frames per second (Section 3). JAX is not imported: `decoding` runs without
+it.
 """
 
 import math
@@ -14,32 +14,32 @@ from fractions import Fraction
 import numpy as np
 
 FRAME_RATE = 25
-SAMPLE_RATE = 16000  # both as in avjax.clips, which would load JAX
+SAMPLE_RATE = 16000  # both as in avjax.clips, which imports JAX
 
 MAX_FRAMES = 15_000
-"""Ten minutes: a clip of one emotion lasts seconds, a film is a mistake."""
+"""Ten minutes. A clip of one emotion lasts seconds; a film is a mistake."""
 
 MAX_PIXELS = 4096 * 2304
-"""The largest picture: 4K, with a little room for its paddings."""
+"""The largest frame: 4K, with a little room for padding."""
 
 MAX_BYTES = 4 * 2**30
 """RGB of one clip: 3 minutes of 640 x 480, or 27 s of 1920 x 1080."""
 
 CONTINUOUS = 0.005
-"""Seconds. Matroska and FLV round time stamps to 1 ms; so small a step
-between two blocks of sound is rounding, and would click as a gap."""
+"""Seconds. Matroska and FLV round time stamps to 1 ms. A smaller step between
+two audio blocks is such rounding; as a gap it would be an audible click."""
 
 
-class Refused(Exception):
-  """Why a file that can be read is not decoded all the same."""
+class RefusedFile(Exception):
+  """Names why a readable file is not decoded: too long, too large or empty."""
 
 
-class Picture:
-  """Source frames in order -> the nearest one of every grid point.
+class VideoTrack:
+  """Source frames in time order -> the nearest one at every 1/25 s.
 
   Attributes:
-    frames: one (height, width, 3) RGB for each grid point so far.
-    end: seconds, once `finish` was called.
+    frames: (height, width, 3) RGB for each grid point k / 25 s so far.
+    end: end of the video in seconds, set by `finish`.
   """
 
   def __init__(self):
@@ -51,10 +51,10 @@ class Picture:
     self._latest = None
     self._time = Fraction(0)
     self._gaps: list[Fraction] = []
-    self._form: tuple[int, int, int] | None = None
+    self._geometry: tuple[int, int, int] | None = None
 
   def add(self, frame, time: Fraction | None) -> None:
-    """Takes the next source frame; one that goes back in time is dropped."""
+    """Adds the next source frame; drops it if it is not later than the last."""
     if self._latest is None:
       self._latest, self._time = frame, time or Fraction(0)
       return
@@ -64,64 +64,64 @@ class Picture:
     previous, middle = self._latest, self._time + gap / 2
     self._gaps.append(gap)
     self._latest, self._time = frame, self._time + gap
-    self._hold(previous, math.floor(middle * FRAME_RATE) + 1)
+    self._repeat(previous, math.floor(middle * FRAME_RATE) + 1)
 
   def finish(self) -> None:
-    """Holds the last source frame for as long as the median one."""
+    """Repeats the last source frame for the median duration of a frame."""
     if self._latest is not None:
       self.end = self._time + self._gap()
       length = math.floor(self.end * FRAME_RATE + Fraction(1, 2))
-      self._hold(self._latest, max(length, 1))
+      self._repeat(self._latest, max(length, 1))
       del self.frames[max(length, 1) :]
 
   @property
   def declared_end(self) -> Fraction:
-    """Seconds to the end by the last frame's own duration, if that is later."""
-    own = _duration(self._latest) if self._latest is not None else Fraction(0)
-    return max(self.end, self._time + own)
+    """End in seconds, with the last frame's declared duration if longer."""
+    last = _duration(self._latest) if self._latest is not None else Fraction(0)
+    return max(self.end, self._time + last)
 
   def _gap(self) -> Fraction:
     if self._gaps:
       return statistics.median(self._gaps)
     return _duration(self._latest) or Fraction(1, FRAME_RATE)
 
-  def _hold(self, frame, until: int) -> None:
-    """Gives a frame to every grid point before `until` that has none."""
+  def _repeat(self, frame, until: int) -> None:
+    """Assigns a frame to every grid point before `until` that has none."""
     if until <= len(self.frames):
       return
     if until > MAX_FRAMES:
-      raise Refused(
-        f'its picture goes on to {until / FRAME_RATE:.0f} s, and at most'
+      raise RefusedFile(
+        f'its video lasts {until / FRAME_RATE:.0f} s, and at most'
         f' {MAX_FRAMES // FRAME_RATE} s are decoded; cut it into clips'
       )
     image = self._rgb(frame)
     if until * image.nbytes > MAX_BYTES:
       height, width = image.shape[:2]
-      raise Refused(
-        f'its picture, {width} x {height}, needs more than'
-        f' {MAX_BYTES / 2**30:.0f} GiB, which are'
+      raise RefusedFile(
+        f'its video, {width} x {height}, needs more than'
+        f' {MAX_BYTES / 2**30:.0f} GiB, the limit, which holds'
         f' {MAX_BYTES // image.nbytes / FRAME_RATE:.0f} s; cut it into'
-        ' shorter clips or make the picture smaller'
+        ' shorter clips or scale the video down'
       )
     self.frames += [image] * (until - len(self.frames))
 
   def _rgb(self, frame) -> np.ndarray:
-    """Returns a frame upright, in the form of the first."""
-    if self._form is None:
-      # A phone notes how it was held: degrees anticlockwise to upright.
+    """Returns a frame as RGB, upright, in the size of the first frame."""
+    if self._geometry is None:
+      # The rotation tag of a phone's video: degrees anticlockwise to upright.
       turns = round(frame.rotation / 90) % 4
-      self._form = frame.width, frame.height, turns
-    width, height, turns = self._form
+      self._geometry = frame.width, frame.height, turns
+    width, height, turns = self._geometry
     image = self._reformatter.reformat(frame, width, height, 'rgb24')
     return np.ascontiguousarray(np.rot90(image.to_ndarray(), turns))
 
 
-class Sound:
-  """Blocks at their time stamps -> a waveform that may have gaps.
+class AudioTrack:
+  """Audio blocks with time stamps -> a waveform, which may have gaps.
 
   Attributes:
-    rate: of the source; 0 before the first block.
-    faults: blocks that were left out, since their rate is another.
+    rate: sample rate of the source; 0 before the first block.
+    faults: number of blocks left out because of another sample rate.
   """
 
   def __init__(self):
@@ -131,7 +131,7 @@ class Sound:
     self._next = 0
 
   def add(self, frame, time: Fraction | None) -> None:
-    """Takes the next block of samples."""
+    """Adds the next block of samples."""
     self.rate = self.rate or frame.sample_rate
     if frame.sample_rate != self.rate:
       self.faults += 1
@@ -142,52 +142,57 @@ class Sound:
       start = self._next
     self._next = start + len(block)
     if self._next * FRAME_RATE > MAX_FRAMES * self.rate:
-      raise Refused(
-        f'its sound goes on to {self._next / self.rate:.0f} s, and at most'
+      raise RefusedFile(
+        f'its audio lasts {self._next / self.rate:.0f} s, and at most'
         f' {MAX_FRAMES // FRAME_RATE} s are decoded; cut it into clips'
       )
     self._blocks.append((start, block))
 
   @property
   def end(self) -> Fraction:
-    """Seconds to the end of the last block; 0 without any."""
+    """End of the last block in seconds; 0 without blocks."""
     last = max((start + len(block) for start, block in self._blocks), default=0)
     return Fraction(last, self.rate or 1)
 
   def render(self, length: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Returns waveform and coverage at 16 kHz, and how many samples were bad.
+    """Returns the waveform at 16 kHz, its coverage, and the non-finite samples.
 
     Args:
-      length: of the picture, in frames.
+      length: video frames, at 25 per second.
+
+    Returns:
+      The waveform (640 length,) float64 in [-1, 1], zero where there is no
+      audio; the coverage (640 length,) bool, whether there is audio; and the
+      number of source samples that are not finite.
     """
     samples = length * SAMPLE_RATE // FRAME_RATE
     if not self._blocks:
       return np.zeros(samples), np.zeros(samples, bool), 0
     wave = np.zeros(-(-length * self.rate // FRAME_RATE))
-    heard = np.zeros(len(wave), bool)
+    covered = np.zeros(len(wave), bool)
     for start, block in self._blocks:
       first, last = max(start, 0), min(start + len(block), len(wave))
       if first < last:
         wave[first:last] = block[first - start : last - start]
-        heard[first:last] = True
+        covered[first:last] = True
     bad = ~np.isfinite(wave)
-    heard &= ~bad
+    covered &= ~bad
     wave = np.clip(np.where(bad, 0, wave), -1, 1)
     if self.rate != SAMPLE_RATE:
       import soxr
 
       wave = soxr.resample(wave, self.rate, SAMPLE_RATE, 'HQ')
-      # The native sample under the middle of every new one.
+      # The source sample at the centre of every new sample.
       middle = (2 * np.arange(samples) + 1) * self.rate // (2 * SAMPLE_RATE)
-      heard = heard[np.minimum(middle, len(heard) - 1)]
+      covered = covered[np.minimum(middle, len(covered) - 1)]
     wave = np.pad(wave[:samples], (0, max(samples - len(wave), 0)))
-    heard = heard[:samples]
-    # The resampler rings into the gaps, and over full scale.
-    return np.clip(np.where(heard, wave, 0), -1, 1), heard, int(bad.sum())
+    covered = covered[:samples]
+    # The resampler rings into the gaps and beyond full scale.
+    return np.clip(np.where(covered, wave, 0), -1, 1), covered, int(bad.sum())
 
 
 def _mono(frame) -> np.ndarray:
-  """Returns the mean of the channels (FFmpeg's own mix gains 3 dB)."""
+  """Returns the mean of the channels; FFmpeg's downmix would add 3 dB."""
   data = frame.to_ndarray()
   if not frame.format.is_planar:
     data = data.reshape(frame.samples, -1).T

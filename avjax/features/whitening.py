@@ -1,13 +1,12 @@
 """Robust scaling and PCA whitening of feature columns (Sections 3.1 and 3.3).
 
-Audio columns have tails of a thousand deviations (a spectral flux across a
-border of silence), so every column is scaled by its median and quartiles and
-clipped before the principal components are sought. All of it is fitted on the
-training clips and kept in arrays; nothing else is ever looked at.
+Audio columns have outliers of a thousand standard deviations (for example the
+spectral flux where silence ends). Every column is therefore scaled by its
+median and quartiles and clipped before the principal component analysis. All
+of it is fitted on the training clips only.
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,10 +14,10 @@ import numpy as np
 from avjax.errors import DataError
 from avjax.shapes import Float
 
-CLIP = 5.0  # deviations; ours
-ROWS = 200_000  # frames that are fitted on, at most: 1.5 GB of 901 columns
-_QUARTILES = 1.349  # between the quartiles of a normal distribution, deviations
-_LEAST = 1e-6  # of the largest variance: below it a component is rounding
+CLIP = 5.0  # standard deviations; ours
+ROWS = 200_000  # at most so many frames are fitted on: 1.5 GB of 901 columns
+_QUARTILES = 1.349  # interquartile range of the normal distribution, in std
+_LEAST = 1e-6  # of the largest variance; a smaller one is rounding error
 _ARRAYS = ('median', 'scale', 'mean', 'components')
 
 
@@ -28,9 +27,10 @@ class Whitener:
 
   Attributes:
     median: (D,) of every column over the training frames.
-    scale: (D,) factor of every column; 0 where it never varied.
+    scale: (D,) factor of every column; 0 for a constant column.
     mean: (D,) of the scaled and clipped columns.
-    components: (D, K) principal directions, each divided by its deviation.
+    components: (D, K) principal directions, each divided by the standard
+      deviation along it.
   """
 
   median: Float[np.ndarray, ' D']
@@ -55,28 +55,19 @@ class Whitener:
     return ((scaled - self.mean) @ self.components).astype(np.float32)
 
   def arrays(self) -> dict[str, np.ndarray]:
-    """Returns the arrays by name: `Whitener(**arrays)` is the same."""
+    """Returns the arrays by name; `Whitener(**arrays)` is an equal whitener."""
     return {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
-
-  @property
-  def fingerprint(self) -> str:
-    """SHA-256 over all arrays."""
-    digest = hashlib.sha256()
-    for name, array in self.arrays().items():
-      digest.update(f'{name} {array.shape}'.encode())
-      digest.update(np.ascontiguousarray(array, '<f8').data)
-    return digest.hexdigest()
 
 
 def fit(clips: Sequence[Float[np.ndarray, '_ D']], width: int) -> Whitener:
-  """Returns the whitener of the training clips, with `width` components.
+  """Returns the whitener with `width` components, fitted on training clips.
 
-  Columns that never vary and components that hold rounding alone give zeros,
-  so the width is always the one asked for.
+  Constant columns, and components with rounding errors only, give zeros; so
+  the output always has `width` columns.
 
   Args:
-    clips: (frames, D) of every training clip. Of more than ROWS frames every
-      k-th is taken.
+    clips: (frames, D) of every training clip. If there are more than ROWS
+      frames in all, every k-th is used.
     width: of the whitened frames; at most D.
 
   Raises:
@@ -85,8 +76,8 @@ def fit(clips: Sequence[Float[np.ndarray, '_ D']], width: int) -> Whitener:
   frames = sum(map(len, clips))
   if frames < 2:
     raise DataError(
-      f'the training clips have {frames} frames to fit a whitener on; at least'
-      ' 2 are needed: is there a face, or a sound, in any training clip?'
+      f'the training clips have {frames} frames to fit a whitener on, and 2 are'
+      ' needed; check that some training clip has audio, or a face'
     )
   step = -(-frames // ROWS)
   rows = np.concatenate(list(clips))[::step].astype(np.float64)
@@ -98,9 +89,9 @@ def fit(clips: Sequence[Float[np.ndarray, '_ D']], width: int) -> Whitener:
   median = np.median(rows, axis=0)
   low, high = np.percentile(rows, (25, 75), axis=0)
   spread = (high - low) / _QUARTILES
-  # A column that is mostly one value has no quartiles: its deviation serves.
+  # A column that is mostly one value has a quartile range of 0.
   spread = np.where(spread > 0, spread, rows.std(axis=0))
-  # As constant counts what varies by no more than float32's rounding.
+  # A column that varies by no more than float32's rounding counts as constant.
   varies = spread > 1e-6 * np.abs(median)
   scale = np.where(varies, 1 / np.where(varies, spread, 1), 0)
   scaled = _scaled(rows, median, scale)
@@ -109,12 +100,12 @@ def fit(clips: Sequence[Float[np.ndarray, '_ D']], width: int) -> Whitener:
   variance, directions = np.linalg.eigh(scaled.T @ scaled / len(scaled))
   variance = variance[::-1][:width]
   directions = directions[:, ::-1][:, :width]
-  # An eigenvector's sign is arbitrary: its largest entry shall be positive.
+  # The sign of an eigenvector is arbitrary: make its largest entry positive.
   largest = np.abs(directions).argmax(axis=0)
   directions = directions * np.sign(directions[largest, np.arange(width)])
   real = variance > _LEAST * max(variance[0], 1e-30)
-  deviation = np.sqrt(np.where(real, variance, 1))
-  return Whitener(median, scale, mean, directions * (real / deviation))
+  std = np.sqrt(np.where(real, variance, 1))
+  return Whitener(median, scale, mean, directions * (real / std))
 
 
 def _scaled(rows: np.ndarray, median: np.ndarray, scale: np.ndarray):

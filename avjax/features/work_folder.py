@@ -1,10 +1,10 @@
-"""The folder of an extraction under way: what every clip gave so far.
+"""The work folder of an unfinished extraction: raw features clip by clip.
 
-  OUT.work/settings.json     what it was begun with
-  OUT.work/clips/KEY.npz     columns of one clip, with the hash of its file
+  OUT.work/settings.json     the settings of the extraction
+  OUT.work/clips/KEY.npz     columns of one clip, and the hash of its file
 
-A clip's file is there whole or not at all, and counts only while the clip is
-the same; so an extraction that was cut off goes on where it was.
+The files are written atomically, and one counts only as long as the clip's
+hash matches; so an interrupted extraction resumes where it stopped.
 """
 
 import dataclasses
@@ -25,7 +25,14 @@ from avjax.settings import FeaturesConfig
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-  """One clip's file in the work folder, read when it is needed."""
+  """The file of one clip in the work folder; its columns are read on demand.
+
+  Attributes:
+    path: the file.
+    sha256: of the clip.
+    found: (T,) whether a face was found in the frame.
+    notes: remarks for the user.
+  """
 
   path: pathlib.Path
   sha256: str
@@ -33,7 +40,7 @@ class Measured:
   notes: tuple[Note, ...]
 
   def columns(self) -> Columns:
-    """Returns what was measured."""
+    """Returns the raw features of the clip."""
     arrays = npy.unpack(self.path.read_bytes())
     found = arrays.pop('found')
     for name in ('notes', 'sha256'):
@@ -42,37 +49,37 @@ class Measured:
 
 
 def begin(work: pathlib.Path, settings: FeaturesConfig) -> None:
-  """Makes the work folder, or checks that it was begun with these settings.
+  """Makes the work folder, or checks that an existing one has these settings.
 
   Raises:
-    DataError: it was begun with others, or cannot be written to.
+    DataError: it has other settings, or cannot be written to.
   """
   about = {'avjax': avjax.__version__, **dataclasses.asdict(settings)}
   for key in ('audio_width', 'shape_width', 'appearance_width'):
-    del about[key]  # what is measured does not depend on them
+    del about[key]  # the raw features do not depend on them
   text = json.dumps(about, indent=2, sort_keys=True).encode()
-  place = work / 'settings.json'
+  path = work / 'settings.json'
   try:
     (work / 'clips').mkdir(parents=True, exist_ok=True)
-    if not place.exists():
-      files.put(place, text)
-    elif place.read_bytes() != text:
+    if not path.exists():
+      files.put(path, text)
+    elif path.read_bytes() != text:
       raise DataError(
-        f'{work} was begun with other settings; ask for those, or'
-        ' remove it to begin again'
+        f'{work} was begun with other settings; use those, or'
+        ' remove the folder to begin again'
       )
   except OSError as error:
     raise DataError(f'cannot write to {work}: {error.strerror}') from error
 
 
-def place(work: pathlib.Path, clip: str) -> pathlib.Path:
-  """Returns the file of a clip, whose name may be anything."""
+def path_of(work: pathlib.Path, clip: str) -> pathlib.Path:
+  """Returns the path of a clip's file; the clip may have any name."""
   key = hashlib.sha256(clip.encode()).hexdigest()[:24]
   return work / 'clips' / f'{key}.npz'
 
 
 def read(path: pathlib.Path) -> Measured | None:
-  """Returns a file of the work folder; None where it is not whole."""
+  """Returns a clip's file, or None if it is missing or damaged."""
   try:
     arrays = npy.unpack(path.read_bytes())
     notes = json.loads(arrays['notes'].tobytes())

@@ -1,6 +1,6 @@
-"""Several processes that measure clips, one clip at a time.
+"""A pool of processes that compute raw features, one clip at a time.
 
-A clip cannot stop the others: what fails is reported with its reason, and a
+A failing clip does not stop the others: it is reported with the reason, and a
 process that dies is replaced.
 """
 
@@ -38,9 +38,9 @@ class Task:
 
   Attributes:
     name: of the clip.
-    source: its file.
-    corpus: the folder of the corpus.
-    target: the file that gets the columns.
+    source: file of the clip.
+    corpus: folder of the corpus.
+    target: file to write the columns to.
   """
 
   name: str
@@ -51,17 +51,22 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class MeasureOutcome:
-  """How it went: why it failed, or '', and the seconds of every stage."""
+  """The outcome of a task.
+
+  Attributes:
+    failure: why it failed, or ''.
+    seconds: stage -> seconds that it took.
+  """
 
   failure: str
   seconds: Mapping[str, float]
 
 
 def measure(settings: FeaturesConfig) -> columns.Measure:
-  """Returns what measures the clips.
+  """Returns a `Measure` with the network that the settings need.
 
   Raises:
-    AvjaxError: a package or a file that the settings need is not there.
+    AvjaxError: a package or a file that the settings need is missing.
   """
   network = None
   if 'appearance' in settings.streams:
@@ -72,25 +77,25 @@ def measure(settings: FeaturesConfig) -> columns.Measure:
 def measure_all(
   tasks: Mapping[int, Task], settings: FeaturesConfig, workers: int
 ) -> Iterator[tuple[int, MeasureOutcome]]:
-  """Yields (key, outcome) of every task, as they end."""
+  """Yields (key, outcome) of every task, in the order in which they end."""
   waiting = dict(tasks)
   while waiting:
-    for key, outcome in _together(waiting, settings, workers):
+    for key, outcome in _measure_in_pool(waiting, settings, workers):
       del waiting[key]
       yield key, outcome
-    # If some are left, a process has died. It is among the first that are not
-    # done, of which each worker had one and the queue one more: alone, they
-    # show which.
+    # If tasks are left, a process has died. Its task is among the first that
+    # are left: each worker had one, and the queue one more. Running these
+    # alone shows which.
     for key in list(waiting)[: workers + 1]:
       alone = {key: waiting.pop(key)}
       died = (key, MeasureOutcome('the process that measured it died', {}))
-      yield next(_together(alone, settings, 1), died)
+      yield next(_measure_in_pool(alone, settings, 1), died)
 
 
-def _together(
+def _measure_in_pool(
   tasks: Mapping[int, Task], settings: FeaturesConfig, workers: int
 ) -> Iterator[tuple[int, MeasureOutcome]]:
-  """Yields outcomes until all are there or a process has died."""
+  """Yields (key, outcome) until all tasks are done or a process has died."""
   with (
     _one_thread_each(),
     concurrent.futures.ProcessPoolExecutor(
@@ -112,7 +117,7 @@ def _together(
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
-  """Makes processes that are started meanwhile use one thread each."""
+  """Limits processes that are started in the block to one thread each."""
   before = {name: os.environ.get(name) for name in _THREADS}
   os.environ.update(_THREADS)
   try:
@@ -129,21 +134,21 @@ _measure: columns.Measure | None = None
 
 
 def _begin(settings: FeaturesConfig, parent: int) -> None:
-  """Prepares a process of the pool."""
+  """Initialises a process of the pool."""
   global _measure
   threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
   _measure = measure(settings)
 
 
 def _end_with(parent: int) -> None:
-  """Ends this process soon after its parent was killed."""
+  """Ends this process soon after its parent has ended."""
   while os.getppid() == parent:
     time.sleep(0.5)
   os._exit(1)
 
 
 def _work(task: Task) -> MeasureOutcome:
-  """Returns the outcome; the columns are in the task's file."""
+  """Measures one clip, writes the task's file and returns the outcome."""
   assert _measure is not None
   try:
     start = time.perf_counter()
@@ -151,7 +156,7 @@ def _work(task: Task) -> MeasureOutcome:
     decoding = time.perf_counter() - start
     measured = _measure(raw, task.corpus)
   except ConfigError:
-    raise  # a package is missing: no clip will fare better
+    raise  # a package is missing: every other clip would fail too
   except (DataError, OSError) as error:
     return MeasureOutcome(' '.join(str(error).split()), {})
   arrays = {

@@ -1,4 +1,4 @@
-"""Numbers of Sections 4.2 and 4.3: scores, tests, attention. No drawing."""
+"""Scores, significance tests, attention measures (Sections 4.2 and 4.3)."""
 
 from avjax.metrics.classification import unweighted_recall, wilson_interval
 from avjax.metrics.significance import clustered_bootstrap, mcnemar

@@ -1,4 +1,8 @@
-"""Attention and alignment scored against what a corpus knows of its clips."""
+"""Scores of attention and alignment on clips whose truth is known.
+
+The attention mass of some frames is the sum of an emotion's attention over
+them; over all frames of a clip it is 1.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,17 +13,18 @@ from avjax.clips import centre
 from avjax.shapes import Array, Float
 
 
-def salience(
+def salient_mass(
   attention: Float[Array, ' T'], truth: Mapping[str, Any]
 ) -> float | None:
-  """Returns the attention inside the salient segment, over uniform attention.
+  """Returns the attention mass of the salient segment over the uniform mass.
 
   Args:
-    attention: f^n of one emotion over a clip's true frames.
+    attention: f^n of one emotion (Eq. 10) over the unpadded frames of a clip.
     truth: `Clip.truth`; 'salient' is the segment.
 
   Returns:
-    1 for uniform attention; None for a clip without a known segment.
+    The ratio: 1 for uniform attention, at most T / (frames of the segment).
+    None for a clip without a known segment.
   """
   if 'salient' not in truth:
     return None
@@ -27,33 +32,34 @@ def salience(
   return float(attention[start:stop].sum() * len(attention) / (stop - start))
 
 
-def placement(
+def event_alignment(
   weights: Float[Array, 'T W'], audio_length: int, truth: Mapping[str, Any]
 ) -> dict[str, np.ndarray] | None:
-  """Returns how well the alignment points at the true place, on event frames.
+  """Returns weight and error of the alignment at the true window position.
 
   Args:
-    weights: l_t of one clip's true frames.
-    audio_length: true audio frames.
+    weights: l_t (Eq. 4) of the unpadded frames of a clip.
+    audio_length: unpadded audio frames.
     truth: `Clip.truth`; 'events' are rows of (video frame, audio frame).
 
   Returns:
-    One number an event: 'weight' on the true place, 'error' between the
-    expected and the true place in places, and both again for weights that are
-    uniform over the places that exist. None where no event is known.
+    One number per event: 'weight' at the true position, and 'error', the
+    distance of the expected from the true position in audio frames.
+    'weight_uniform' and 'error_uniform' are the same for weights that are
+    uniform over the existing positions. None without a known event.
   """
   events = truth.get('events')
   if events is None or not len(events):
     return None
-  frames, places = weights.shape
+  frames, positions = weights.shape
   t, j = np.asarray(events).T
-  first = centre(t, frames, audio_length) - places // 2  # may not exist
-  place = first[:, None] + np.arange(places)
-  exists = (place >= 0) & (place < audio_length)
+  first = centre(t, frames, audio_length) - positions // 2  # may be < 0
+  frame = first[:, None] + np.arange(positions)
+  exists = (frame >= 0) & (frame < audio_length)
   true = j - first
 
   def scored(shares):
-    expected = shares @ np.arange(places)
+    expected = shares @ np.arange(positions)
     return shares[np.arange(len(t)), true], np.abs(expected - true)
 
   weight, error = scored(np.asarray(weights)[t])
@@ -69,38 +75,38 @@ def placement(
 def summary(
   clips, predicted, attention, alignment
 ) -> dict[str, dict[str, float]]:
-  """Returns the scores over the clips whose truth is known; {} for none.
+  """Returns the mean scores over the clips whose truth is known.
 
   Args:
     clips: with their `truth`.
-    predicted: index of each clip's predicted emotion.
+    predicted: (clips,) index of the predicted emotion.
     attention: each clip's (N, T) attention, or None.
     alignment: each clip's (T, W) weights, or None.
 
   Returns:
-    'attention': 'mass_over_uniform' of the predicted emotion's map, mean over
-    clips. 'alignment': 'weight' and 'error' beside those of uniform weights,
-    mean over events.
+    'attention': {'mass_over_uniform': `salient_mass` of the predicted emotion,
+    mean over clips}. 'alignment': the entries of `event_alignment`, means over
+    events. An entry is missing if no clip has it.
   """
-  masses, placements = [], []
+  masses, events = [], []
   for clip, n, maps, weights in zip(
     clips, predicted, attention, alignment, strict=True
   ):
-    mass = place = None
+    mass = event = None
     if maps is not None:
-      mass = salience(maps[n], clip.truth)
+      mass = salient_mass(maps[n], clip.truth)
     if weights is not None:
-      place = placement(weights, clip.audio_length, clip.truth)
+      event = event_alignment(weights, clip.audio_length, clip.truth)
     if mass is not None:
       masses.append(mass)
-    if place is not None:
-      placements.append(place)
+    if event is not None:
+      events.append(event)
   scores = {}
   if masses:
     scores['attention'] = {'mass_over_uniform': float(np.mean(masses))}
-  if placements:
+  if events:
     scores['alignment'] = {
-      key: float(np.mean(np.concatenate([p[key] for p in placements])))
-      for key in placements[0]
+      key: float(np.mean(np.concatenate([one[key] for one in events])))
+      for key in events[0]
     }
   return scores

@@ -1,4 +1,4 @@
-"""How well one run's predictions are: accuracy, recall, F1, calibration."""
+"""Scores of a run's predictions: accuracy, recall, F1, calibration."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,13 @@ from avjax.shapes import Array, Float, Int
 def confusion(
   label: Int[Array, ' n'], predicted: Int[Array, ' n'], classes: int
 ) -> Int[Array, 'N N']:
-  """Returns the counts of (true class, predicted class); rows are true."""
+  """Returns the confusion counts; rows are true, columns predicted classes.
+
+  Args:
+    label: index of the true class of every clip.
+    predicted: index of the predicted class of every clip.
+    classes: number of classes N.
+  """
   counts = np.zeros((classes, classes), np.int64)
   np.add.at(counts, (np.asarray(label), np.asarray(predicted)), 1)
   return counts
@@ -21,12 +27,15 @@ def confusion(
 def wilson_interval(
   correct: int, total: int, level: float = 0.95
 ) -> tuple[float, float]:
-  """Returns the Wilson (1927) interval of a proportion.
+  """Returns the Wilson (1927) interval of a proportion: low, high in [0, 1].
 
   Args:
-    correct: successes, 0 to `total`.
-    total: trials, at least 1.
-    level: coverage, in (0, 1).
+    correct: number of successes, 0 to `total`.
+    total: number of trials, at least 1.
+    level: confidence level, in (0, 1).
+
+  Raises:
+    ValueError: an argument is outside its range.
   """
   if not 0 <= correct <= total or total < 1 or not 0 < level < 1:
     raise ValueError(
@@ -38,10 +47,10 @@ def wilson_interval(
 
 
 def unweighted_recall(counts: Int[Array, 'N N']) -> float:
-  """Returns the mean recall (UAR) over the classes that have clips.
+  """Returns the mean recall (UAR, in [0, 1]) over the classes with clips.
 
   Args:
-    counts: confusion, rows true.
+    counts: confusion counts; rows are true classes.
   """
   counts = np.asarray(counts)
   rows = counts.sum(1)
@@ -50,10 +59,10 @@ def unweighted_recall(counts: Int[Array, 'N N']) -> float:
 
 
 def macro_f1(counts: Int[Array, 'N N']) -> float:
-  """Returns the mean F1 over the classes that were either true or predicted.
+  """Returns the mean F1, in [0, 1], over the true and the predicted classes.
 
   Args:
-    counts: confusion, rows true.
+    counts: confusion counts; rows are true classes.
   """
   counts = np.asarray(counts)
   either = counts.sum(0) + counts.sum(1)
@@ -62,10 +71,12 @@ def macro_f1(counts: Int[Array, 'N N']) -> float:
 
 
 def row_percentages(counts: Int[Array, 'N N']) -> Float[Array, 'N N']:
-  """Returns the confusion in percent of each true class, as Figure 5 has it.
+  """Returns the confusion in percent of each true class, as in Figure 5.
+
+  The row of a class without clips is 0.
 
   Args:
-    counts: confusion, rows true; the row of a class without clips is 0.
+    counts: confusion counts; rows are true classes.
   """
   counts = np.asarray(counts)
   return 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -74,33 +85,33 @@ def row_percentages(counts: Int[Array, 'N N']) -> Float[Array, 'N N']:
 def calibration_error(
   probabilities: Float[Array, 'n N'], label: Int[Array, ' n'], bins: int = 15
 ) -> float:
-  """Returns the expected calibration error of the predicted class.
+  """Returns the expected calibration error (Guo et al., 2017), in [0, 1].
 
-  Clips go into bins of equal width by the probability of their predicted
-  class; the error is the mean over clips of the distance between their bin's
-  accuracy and its mean probability (Guo et al., 2017).
+  The clips are divided into bins of equal width by their confidence, the
+  probability of the predicted class. The error is the difference between
+  accuracy and mean confidence of a bin, averaged over the clips.
 
   Args:
-    probabilities: of the classes; each row sums to one.
-    label: true classes.
-    bins: of (0, 1]; a bin holds its upper edge.
+    probabilities: n clips, N classes; each row sums to one.
+    label: index of the true class of every clip.
+    bins: number of bins of (0, 1]; each includes its upper edge.
   """
   probabilities = np.asarray(probabilities, np.float64)
-  sure = probabilities.max(1)
-  right = probabilities.argmax(1) == np.asarray(label)
-  place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
-  gap = np.bincount(place, sure - right, bins)
-  return float(np.abs(gap).sum() / len(sure))
+  confidence = probabilities.max(1)
+  correct = probabilities.argmax(1) == np.asarray(label)
+  bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+  gap = np.bincount(bin_of, confidence - correct, bins)
+  return float(np.abs(gap).sum() / len(confidence))
 
 
 def summary(
   counts: Int[Array, 'N N'], emotions: Sequence[str]
 ) -> dict[str, Any]:
-  """Returns what results.json says of one split.
+  """Returns the scores of one split for results.json; fractions in [0, 1].
 
   Args:
-    counts: confusion, rows true; at least one clip.
-    emotions: names of the rows and columns.
+    counts: confusion counts of at least one clip; rows are true classes.
+    emotions: names of the N classes.
   """
   total, correct = int(np.sum(counts)), int(np.trace(counts))
   return {

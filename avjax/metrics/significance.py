@@ -1,4 +1,4 @@
-"""What two runs differ by, and how sure that is."""
+"""Significance of the difference between two runs, and intervals."""
 
 import math
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from scipy import stats
 from avjax.shapes import Array, Bool, Float
 
 
-class Disagreement(NamedTuple):
+class McNemarTest(NamedTuple):
   """Exact McNemar test of two runs on the same clips.
 
   Attributes:
-    first_only: clips that only the first run has right.
-    second_only: clips that only the second run has right.
-    p: two-sided, of the null hypothesis that both are as likely.
+    first_only: number of clips that only the first run classifies correctly.
+    second_only: number of clips that only the second run classifies correctly.
+    p: two-sided p-value; the null hypothesis is that both are equally likely.
   """
 
   first_only: int
@@ -24,13 +24,13 @@ class Disagreement(NamedTuple):
   p: float
 
 
-class Paired(NamedTuple):
+class PairedTTest(NamedTuple):
   """Paired t-test of two runs over the same seeds or folds.
 
   Attributes:
-    difference: mean of first less second.
-    t: the statistic; NaN where every difference is the same.
-    p: two-sided; NaN with `t`.
+    difference: mean of first minus second.
+    t: the statistic; NaN if all differences are equal.
+    p: two-sided p-value; NaN if `t` is.
   """
 
   difference: float
@@ -38,15 +38,18 @@ class Paired(NamedTuple):
   p: float
 
 
-def mcnemar(
-  first: Bool[Array, ' n'], second: Bool[Array, ' n']
-) -> Disagreement:
-  """Returns the exact McNemar test of who has which clips right."""
+def mcnemar(first: Bool[Array, ' n'], second: Bool[Array, ' n']) -> McNemarTest:
+  """Returns the exact McNemar test of two runs on the same n clips.
+
+  Args:
+    first: whether the first run classifies each clip correctly.
+    second: whether the second run does, for the same clips.
+  """
   first, second = np.asarray(first), np.asarray(second)
   one = int(np.sum(first & ~second))
   other = int(np.sum(second & ~first))
   p = stats.binomtest(one, one + other).pvalue if one + other else 1.0
-  return Disagreement(one, other, float(p))
+  return McNemarTest(one, other, float(p))
 
 
 def clustered_bootstrap(
@@ -56,17 +59,18 @@ def clustered_bootstrap(
   resamples: int = 9999,
   seed: int = 0,
 ) -> tuple[float, float]:
-  """Returns a percentile interval of the mean over clips.
+  """Returns a bootstrap percentile interval of the mean over clips: low, high.
 
-  Whole clusters are drawn, since the clips of one speaker are alike: an
-  interval over single clips would be too narrow.
+  Clusters are resampled as a whole, since the clips of one speaker are
+  dependent; resampling single clips would give too narrow an interval.
 
   Args:
-    values: one a clip: 1 where it is right, or the difference of two runs.
-    clusters: each clip's speaker, or whatever else is drawn as one.
-    level: coverage, in (0, 1).
-    resamples: how often as many clusters as there are get drawn.
-    seed: of the draws.
+    values: one per clip: 1 if it is classified correctly, or the difference of
+      two runs.
+    clusters: one per clip: its speaker, or another cluster.
+    level: confidence level, in (0, 1).
+    resamples: number of bootstrap samples.
+    seed: of the random numbers.
   """
   _, number = np.unique(np.asarray(clusters), return_inverse=True)
   sums = np.bincount(number, np.asarray(values, np.float64))
@@ -78,24 +82,30 @@ def clustered_bootstrap(
   return float(low), float(high)
 
 
-def spread(values: Sequence[float]) -> tuple[float, float | None]:
-  """Returns mean and deviation (n - 1) over seeds or folds; None of one."""
+def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
+  """Returns mean and standard deviation (n - 1) over seeds or folds.
+
+  The standard deviation of a single value is None.
+  """
   each = np.asarray(values, np.float64)
-  deviation = float(each.std(ddof=1)) if len(each) > 1 else None
-  return float(each.mean()), deviation
+  std = float(each.std(ddof=1)) if len(each) > 1 else None
+  return float(each.mean()), std
 
 
-def paired_t(first: Sequence[float], second: Sequence[float]) -> Paired:
-  """Returns the paired t-test of two runs' figures, a seed or fold each.
+def paired_t(first: Sequence[float], second: Sequence[float]) -> PairedTTest:
+  """Returns the paired t-test of two runs' scores over seeds or folds.
 
   Args:
-    first: one figure a seed, two or more.
-    second: of the same seeds, in the same order.
+    first: one score per seed or fold, two or more.
+    second: scores of the same seeds or folds, in the same order.
+
+  Raises:
+    ValueError: there are fewer than two pairs.
   """
   gaps = np.asarray(first, np.float64) - np.asarray(second, np.float64)
   if len(gaps) < 2:
     raise ValueError(f'{len(gaps)} pairs; a t-test wants two or more')
   if np.ptp(gaps) == 0:  # SciPy would warn, and divide by 0
-    return Paired(float(gaps.mean()), math.nan, math.nan)
+    return PairedTTest(float(gaps.mean()), math.nan, math.nan)
   t, p = stats.ttest_1samp(gaps, 0)
-  return Paired(float(gaps.mean()), float(t), float(p))
+  return PairedTTest(float(gaps.mean()), float(t), float(p))

@@ -3,12 +3,13 @@
 import jax
 import jax.numpy as jnp
 
-from avjax.shapes import Array, Bool, Float, Int
+from avjax.shapes import Array, Bool, Float, Int, checked
 
 LONGEST = 2**20
 """Frames up to which the centre of the window is exact: over nine hours."""
 
 
+@checked
 def align(
   audio: Float[Array, 'Ta C'],
   visual: Float[Array, 'T V'],

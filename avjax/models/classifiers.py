@@ -1,7 +1,8 @@
 """The four networks of Table 1: Section 2.2 and 2.3."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +16,9 @@ from avjax.kernels.lstm import IMPLEMENTATIONS
 from avjax.kernels.lstm.api import last_step
 from avjax.models import heads
 from avjax.models.dropout import clip_keys, dropout
-from avjax.models.encoder import Encoder, encode, glorot
+from avjax.models.encoder import Encoder, glorot
 from avjax.models.perception import attend
-from avjax.shapes import Array, Float, Int
-
-NETWORKS = ('average_pool5', 'last_time', 'average', 'proposed')
+from avjax.shapes import Array, Float, Int, Key
 
 
 @struct.dataclass
@@ -40,69 +39,28 @@ class Prediction:
   selector_alignment: Float[Array, 'B T W'] | None = None
 
 
-def build(config: Any, emotions: Sequence[str]) -> nn.Module:
-  """Returns the network of a config's model section.
-
-  `module.init(key, batch)` gives its variables and `module.apply(variables,
-  batch, train=False)` a `Prediction`; with `train=True` dropout is on and
-  draws from `rngs={'dropout': key}`.
-
-  Args:
-    config: `config.model`, or a `settings.Model`.
-    emotions: names of the classes, two or more, in the order of the logits.
-
-  Raises:
-    ConfigError: a setting that does not exist or cannot be.
-  """
-  if not isinstance(config, settings.ModelConfig):
-    config = settings.section(settings.ModelConfig, config, 'model')
-  if len(set(emotions)) < max(2, len(emotions)):
-    raise ConfigError(
-      f'the emotions are {tuple(emotions)}; at least two different ones are'
-      ' needed'
-    )
-  if config.implementation not in (None, *IMPLEMENTATIONS):
-    raise ConfigError(
-      f'model.implementation is {config.implementation!r}; it must be one of '
-      + ', '.join(IMPLEMENTATIONS)
-    )
-  if config.variant not in NETWORKS:
-    raise ConfigError(
-      f'model.variant {config.variant} is no network; it must be one of '
-      + ', '.join(NETWORKS)
-    )
-  if config.variant == 'proposed':
-    return Proposed(config, len(emotions))
-  return Pooled(config, len(emotions))
-
-
 class Pooled(nn.Module):
-  """Average encoding (Eq. 8) or last-time encoding (Eq. 7); Section 2.2."""
+  """Average encoding (Eq. 8) or last-time encoding (Eq. 7); Section 2.2.
 
-  settings: settings.ModelConfig
+  Attributes:
+    pool: states and lengths -> one vector a clip.
+  """
+
+  config: settings.ModelConfig
   classes: int
+  pool: Callable[[Array, Array], Array]
 
   @nn.compact
   def __call__(
     self, batch: Batch, train: bool = False, first_row: int | jax.Array = 0
   ) -> Prediction:
-    """Returns the prediction; `first_row`: see `_open`."""
-    config = self.settings
-    audio, visual, keys = _open(self, batch, train, first_row)
-    widths = _widths(audio, visual)
-    encoder = Encoder(config.lstm_cells, config, name='encoder')(widths)
-    states, alignment = encode(
-      {'encoder': encoder},
-      config,
-      audio,
-      visual,
-      batch.audio_length,
-      batch.visual_length,
-      keys,
-    )['encoder']
-    pool = last_step if config.variant == 'last_time' else heads.mean_state
-    pooled = pool(states, batch.visual_length)
-    pooled = dropout(pooled, config.dropout, keys, self.path)
+    """Returns the prediction; `first_row`: see `_inputs`."""
+    config = self.config
+    inputs = _inputs(self, batch, train, first_row)
+    encoder = Encoder(config.lstm_cells, config, name='encoder')
+    states, alignment = encoder(*inputs)
+    pooled = self.pool(states, batch.visual_length)
+    pooled = dropout(pooled, config.dropout, inputs.keys, self.path)
     w_class = self.param('w_class', glorot, (pooled.shape[1], self.classes))
     b_class = self.param('b_class', nn.initializers.zeros, (self.classes,))
     return Prediction(
@@ -113,33 +71,22 @@ class Pooled(nn.Module):
 class Proposed(nn.Module):
   """Perception attention over the states (Eqs. 9-11); Section 2.3."""
 
-  settings: settings.ModelConfig
+  config: settings.ModelConfig
   classes: int
 
   @nn.compact
   def __call__(
     self, batch: Batch, train: bool = False, first_row: int | jax.Array = 0
   ) -> Prediction:
-    """Returns the prediction; `first_row`: see `_open`."""
-    config = self.settings
-    audio, visual, keys = _open(self, batch, train, first_row)
-    widths = _widths(audio, visual)
-    cells = {'encoder': config.lstm_cells}
+    """Returns the prediction; `first_row`: see `_inputs`."""
+    config = self.config
+    inputs = _inputs(self, batch, train, first_row)
+    encoder = Encoder(config.lstm_cells, config, name='encoder')
+    states, alignment = encoder(*inputs)
+    selector, selector_alignment = states, None
     if not config.shared_encoder:
-      cells['selector'] = config.selector_cells
-    encoded = encode(
-      {
-        name: Encoder(c, config, name=name)(widths) for name, c in cells.items()
-      },
-      config,
-      audio,
-      visual,
-      batch.audio_length,
-      batch.visual_length,
-      keys,
-    )
-    states, alignment = encoded['encoder']
-    selector, selector_alignment = encoded.get('selector', (states, None))
+      encoder = Encoder(config.selector_cells, config, name='selector')
+      selector, selector_alignment = encoder(*inputs)
 
     w_state = self.param(
       'w_state', glorot, (selector.shape[-1], config.embedding_size)
@@ -158,7 +105,8 @@ class Proposed(nn.Module):
     )
     # Before the output layer: one mask over the cells for all the frames of a
     # clip is the same as one over the attended state.
-    kept = dropout(jnp.ones_like(states[:, 0]), config.dropout, keys, self.path)
+    ones = jnp.ones_like(states[:, 0])
+    kept = dropout(ones, config.dropout, inputs.keys, self.path)
     logits = jax.vmap(heads.classify, (0, 0, None, None))(
       states * kept[:, None], attention, w_class, b_class
     )
@@ -170,41 +118,53 @@ class Proposed(nn.Module):
     )
 
 
-def _open(
-  module: nn.Module, batch: Batch, train: bool, first_row: int | jax.Array
-) -> tuple[Array | None, Mapping[str, Array], Array | None]:
-  """Returns audio and visual streams, zero on padding, and dropout's keys.
+class Inputs(NamedTuple):
+  """What an encoder reads, in the order of its arguments.
+
+  Attributes:
+    audio: zero on padding; None where the network reads none.
+    visual: stream -> its frames, zero on padding.
+    audio_length: true audio frames.
+    visual_length: true video frames.
+    keys: of dropout, one a clip; None switches it off.
+  """
+
+  audio: Float[Array, 'B Ta _'] | None
+  visual: Mapping[str, Float[Array, 'B T _']]
+  audio_length: Int[Array, ' B']
+  visual_length: Int[Array, ' B']
+  keys: Key[Array, ' B'] | None
+
+
+def _inputs(
+  network: nn.Module, batch: Batch, train: bool, first_row: int | jax.Array
+) -> Inputs:
+  """Returns what the encoders read: the opening of every network.
 
   Args:
-    module: the network, whose settings say which streams it reads.
-    batch: what `module` was called with.
-    train: False switches dropout off: the keys are None.
-    first_row: place of the batch's first clip in the global batch, where
-      several devices have a part each.
+    network: its config says which streams it reads.
+    batch: what `network` was called with.
+    train: False switches dropout off.
+    first_row: index of the batch's first clip in the global batch, of which
+      each of several devices has a part.
   """
-  config = module.settings
-  visual = {
-    name: _zero_padding(batch.visual[name], batch.visual_length, batch)
-    for name in config.streams
-    if name != AUDIO
-  }
-  audio = None
-  if AUDIO in config.streams:
-    if batch.audio is None:
+  config = network.config
+  audio, visual = None, {}
+  for name in config.streams:
+    if name != AUDIO:
+      visual[name] = _zero_padding(
+        batch.visual[name], batch.visual_length, batch
+      )
+    elif batch.audio is None:
       raise ValueError('the model reads audio, and the batch has none')
-    audio = _zero_padding(batch.audio, batch.audio_length, batch)
+    else:
+      audio = _zero_padding(batch.audio, batch.audio_length, batch)
   keys = None
   if train and config.dropout > 0:
     keys = clip_keys(
-      module.make_rng('dropout'), first_row, batch.visual_length.shape[0]
+      network.make_rng('dropout'), first_row, batch.visual_length.shape[0]
     )
-  return audio, visual, keys
-
-
-def _widths(audio: Array | None, visual: Mapping[str, Array]) -> dict[str, int]:
-  """Returns stream -> its width."""
-  streams = dict(visual) if audio is None else {AUDIO: audio, **visual}
-  return {name: x.shape[-1] for name, x in streams.items()}
+  return Inputs(audio, visual, batch.audio_length, batch.visual_length, keys)
 
 
 def _zero_padding(
@@ -214,3 +174,88 @@ def _zero_padding(
     return x
   within = jnp.arange(x.shape[1])[None] < length[:, None]
   return jnp.where(within[..., None], x, 0)
+
+
+class Recipe(NamedTuple):
+  """How one of the networks is made.
+
+  Attributes:
+    make: config, number of emotions -> its module.
+    checks: each raises a ConfigError for a config that it cannot be made of.
+  """
+
+  make: Callable[[settings.ModelConfig, int], nn.Module]
+  checks: tuple[Callable[[settings.ModelConfig], None], ...] = ()
+
+
+def _one_visual_stream(config: settings.ModelConfig) -> None:
+  if len(config.streams) != 1 or AUDIO in config.streams:
+    raise ConfigError(
+      f'model.variant {config.variant} reads one visual stream and no audio;'
+      f' model.streams is {config.streams}: use configs/{config.variant}.py'
+    )
+
+
+def _no_selector(config: settings.ModelConfig) -> None:
+  if config.shared_encoder:
+    raise ConfigError(
+      f'model.shared_encoder is for the variant proposed, not {config.variant}'
+    )
+
+
+_average = functools.partial(Pooled, pool=heads.mean_state)
+_last_time = functools.partial(Pooled, pool=last_step)
+
+NETWORKS: dict[str, Recipe] = {
+  'average_pool5': Recipe(_average, (_one_visual_stream, _no_selector)),
+  'last_time': Recipe(_last_time, (_no_selector,)),
+  'average': Recipe(_average, (_no_selector,)),
+  'proposed': Recipe(Proposed),
+}
+"""`model.variant` -> its network, in the order of Table 1."""
+
+
+def check(config: settings.ModelConfig) -> None:
+  """Raises a ConfigError where `build` can make no network of a config."""
+  if config.implementation not in (None, *IMPLEMENTATIONS):
+    raise ConfigError(
+      f'model.implementation is {config.implementation!r}; it must be one of '
+      + ', '.join(IMPLEMENTATIONS)
+    )
+  if config.variant not in NETWORKS:
+    raise ConfigError(
+      f'model.variant {config.variant} is no network; it must be one of '
+      + ', '.join(NETWORKS)
+    )
+  for must in NETWORKS[config.variant].checks:
+    must(config)
+  if not set(config.streams) - {AUDIO}:
+    raise ConfigError(
+      f'model.streams {config.streams} has no visual stream; the model needs'
+      " at least one beside audio, or 'sound' for the audio alone"
+    )
+
+
+def build(config: Any, emotions: Sequence[str]) -> nn.Module:
+  """Returns the network of a config's model section.
+
+  `module.init(key, batch)` gives its variables and `module.apply(variables,
+  batch, train=False)` a `Prediction`; with `train=True` dropout is on and
+  draws from `rngs={'dropout': key}`.
+
+  Args:
+    config: `config.model`, or a `settings.ModelConfig`.
+    emotions: names of the classes, two or more, in the order of the logits.
+
+  Raises:
+    ConfigError: a setting that does not exist or cannot be.
+  """
+  if not isinstance(config, settings.ModelConfig):
+    config = settings.section(settings.ModelConfig, config, 'model')
+  if len(set(emotions)) < max(2, len(emotions)):
+    raise ConfigError(
+      f'the emotions are {tuple(emotions)}; at least two different ones are'
+      ' needed'
+    )
+  check(config)
+  return NETWORKS[config.variant].make(config, len(emotions))

@@ -2,9 +2,10 @@
 
 import jax.numpy as jnp
 
-from avjax.shapes import Array, Float, Int
+from avjax.shapes import Array, Float, Int, checked
 
 
+@checked
 def classify(
   states: Float[Array, 'T C'],
   attention: Float[Array, 'N T'],

@@ -3,9 +3,10 @@
 import jax
 import jax.numpy as jnp
 
-from avjax.shapes import Array, Float, Int
+from avjax.shapes import Array, Float, Int, checked
 
 
+@checked
 def attend(
   selector: Float[Array, 'T S'],
   w_state: Float[Array, 'S K'],

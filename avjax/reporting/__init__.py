@@ -1,1 +1,1 @@
-"""Finished runs as the paper's tables and figures, and as one page."""
+"""Tables, figures and an HTML report of finished runs."""

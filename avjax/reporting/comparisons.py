@@ -1,4 +1,4 @@
-"""Finished runs against each other, on the same test clips."""
+"""Comparison of finished runs on the same test clips."""
 
 import math
 from collections.abc import Sequence
@@ -9,13 +9,16 @@ from avjax.metrics import significance
 from avjax.reporting.markup import Table
 from avjax.runs.finished import Group
 
-NONE = '-'  # in the cell of what is not known
+NONE = '-'  # the cell of an unknown value
 
 
 def comparisons(groups: Sequence[Group]) -> Table:
-  """Returns every group against one: the paper's own if it is there."""
-  named = [g for g in groups if _is_reference(g)]
-  base = (named or list(groups))[0]
+  """Returns the table that compares a reference group with every other.
+
+  The reference is the paper's network, or the first group without it.
+  """
+  references = [g for g in groups if _is_reference(g)]
+  base = (references or list(groups))[0]
   rows = [
     (group.title, *_compared(base, group)) for group in groups if group != base
   ]
@@ -33,13 +36,13 @@ def comparisons(groups: Sequence[Group]) -> Table:
 
 
 def _is_reference(group: Group) -> bool:
-  """Says whether a group is the paper's network, nothing changed."""
+  """Returns whether a group is the paper's network with default settings."""
   run = group.first
   return run.model.reference and not run.streams and not run.changed
 
 
-def rightness(group: Group) -> dict[str, float]:
-  """Returns test clip -> share of the group's runs that have it right."""
+def fraction_correct(group: Group) -> dict[str, float]:
+  """Returns test clip -> fraction of the runs that classify it correctly."""
   each = [
     dict(zip(p.clips, p.right.tolist(), strict=True))
     for run in group.runs
@@ -50,8 +53,16 @@ def rightness(group: Group) -> dict[str, float]:
   return {clip: float(np.mean([one[clip] for one in each])) for clip in each[0]}
 
 
-def by_speaker(group: Group, values: dict[str, float], form: str = '') -> str:
-  """Returns the bootstrap over speakers of a value a clip, in points."""
+def speaker_interval(
+  group: Group, values: dict[str, float], form: str = ''
+) -> str:
+  """Returns the cell of a 95 % bootstrap interval over speakers, in points.
+
+  Args:
+    group: names the speakers.
+    values: test clip -> value, in [-1, 1].
+    form: format of the bounds: '+' shows their sign.
+  """
   speakers = group.first.speakers
   if not values or not all(clip in speakers for clip in values):
     return NONE
@@ -68,8 +79,8 @@ def by_speaker(group: Group, values: dict[str, float], form: str = '') -> str:
 
 
 def _compared(base: Group, other: Group) -> tuple[str, str, str, str]:
-  """Returns difference, interval, McNemar and t-test; dashes without a base."""
-  first, second = rightness(base), rightness(other)
+  """Returns the cells: difference, interval, McNemar test and t-test."""
+  first, second = fraction_correct(base), fraction_correct(other)
   if not first or not second:
     return ('no test labels', NONE, NONE, NONE)
   if first.keys() != second.keys():
@@ -78,13 +89,14 @@ def _compared(base: Group, other: Group) -> tuple[str, str, str, str]:
   points = f'{100 * np.mean([*gaps.values()]):+.1f}'
   return (
     points.replace('-', '\N{MINUS SIGN}'),
-    by_speaker(base, gaps, '+'),
+    speaker_interval(base, gaps, '+'),
     _mcnemar(base, other),
     _t_test(base, other),
   )
 
 
 def _mcnemar(base: Group, other: Group) -> str:
+  """Returns the cell of the McNemar test of the lowest common seed."""
   common = sorted({*base.seeds} & {*other.seeds})
   if not common:
     return NONE
@@ -105,26 +117,27 @@ def _mcnemar(base: Group, other: Group) -> str:
 
 
 def _t_test(base: Group, other: Group) -> str:
+  """Returns the cell of the paired t-test over common seeds, or over folds."""
   common = sorted({*base.seeds} & {*other.seeds})
   folds = [
     group.first.results.get('folds', {}).get('test', {}).get('each', [])
     for group in (base, other)
   ]
   if len(common) > 1:
-    what = f'{len(common)} seeds'
+    pairs = f'{len(common)} seeds'
     values = [
       [float(r.predictions['test'].right.mean()) for r in group.runs
        if r.config.seed in common]
       for group in (base, other)
     ]  # fmt: skip
   elif len(folds[0]) > 1 and len(folds[0]) == len(folds[1]):
-    what, values = f'{len(folds[0])} folds', folds
+    pairs, values = f'{len(folds[0])} folds', folds
   else:
     return NONE
   test = significance.paired_t(*values)
   if math.isnan(test.p):
-    return f'{what}: no deviation'
-  return f'{what}: t = {test.t:.2f}, {_p(test.p)}'.replace(
+    return f'{pairs}: no deviation'
+  return f'{pairs}: t = {test.t:.2f}, {_p(test.p)}'.replace(
     '-', '\N{MINUS SIGN}'
   )
 

@@ -1,11 +1,13 @@
-"""The results of a run as a plain table."""
+"""The results of a run as plain text for a terminal."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def table(results: Mapping[str, Any]) -> str:
-  """Returns a line a split: clips, accuracy and interval, UAR, macro-F1.
+  """Returns one line per split: clips, accuracy, interval, UAR, macro-F1.
+
+  Lines on attention, alignment, folds and the audit follow where known.
 
   Args:
     results: the content of results.json.
@@ -29,12 +31,14 @@ def table(results: Mapping[str, Any]) -> str:
     )
     if 'attention' in one:
       mass = one['attention']['mass_over_uniform']
-      lines.append(f'  attention in the salient segment: {mass:.2f} x uniform')
+      lines.append(
+        f'  attention mass of the salient segment: {mass:.2f} x uniform'
+      )
     if 'alignment' in one:
       a = one['alignment']
       lines.append(
-        f'  alignment: weight on the true place {a["weight"]:.2f} (uniform'
-        f' {a["weight_uniform"]:.2f}), error {a["error"]:.2f} places (uniform'
+        f'  alignment: weight at the true position {a["weight"]:.2f} (uniform'
+        f' {a["weight_uniform"]:.2f}), error {a["error"]:.2f} frames (uniform'
         f' {a["error_uniform"]:.2f})'
       )
   if 'folds' in results:

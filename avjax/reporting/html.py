@@ -1,4 +1,4 @@
-"""One page that holds everything of some runs, and needs nothing else."""
+"""A report of finished runs: one HTML page without external resources."""
 
 import base64
 import html
@@ -49,15 +49,15 @@ pre { overflow-x: auto; background: #f4f4f4; padding: 0.6rem;
 .wrong { color: #a33e00; }
 """
 
-DIFFERENCES = 'What is not as in the paper'
+DIFFERENCES = 'Differences from the paper'
 
-# So that nothing on the page can ask for anything elsewhere.
+# With this policy the page cannot load anything from elsewhere.
 POLICY = (
   "default-src 'none'; img-src data:; style-src 'unsafe-inline';"
   " script-src 'unsafe-inline'"
 )
 
-# The list works without it: it only hides what is not asked for.
+# The page works without scripts; this one only filters the list of clips.
 SCRIPT = """
 for (const browser of document.querySelectorAll('.browser')) {
   const [emotion, result] = browser.querySelectorAll('select');
@@ -86,43 +86,31 @@ def report(
   command: Sequence[str],
   differences: Sequence[str] = (),
 ) -> str:
-  """Returns the page.
+  """Returns the page as HTML.
 
   Args:
-    groups: runs; each group's first one has its figures and clips.
-    clips: test clips to show of each, at most.
-    command: how the page was asked for.
-    differences: sentences that stand above all, of what is not the paper's.
+    groups: runs; figures and clips are those of each group's first run.
+    clips: the largest number of clips to show of each run.
+    command: the command line that makes the page.
+    differences: sentences on differences from the paper, shown first.
 
   Raises:
     AvjaxError: matplotlib is missing.
   """
-  parts = []
+  sections = []  # id, title, body
   if differences:
     lines = ''.join(f'<li>{html.escape(text)}</li>' for text in differences)
-    parts.append(_section('differences', DIFFERENCES, f'<ul>{lines}</ul>\n'))
-  parts.append(_section('tables', 'Tables', _tables(groups)))
+    sections.append(('differences', DIFFERENCES, f'<ul>{lines}</ul>\n'))
+  sections.append(('tables', 'Tables', _tables(groups)))
   for number, group in enumerate(groups):
     body = _run(group.first, clips, number)
-    parts.append(_section(f'run-{number}', group.title, body))
-  parts.append(_section('stamps', 'How it was made', _stamps(groups, command)))
-  first = {'differences': DIFFERENCES} if differences else {}
-  links = [
-    *first,
-    'tables',
-    *(f'run-{k}' for k in range(len(groups))),
-    'stamps',
-  ]
-  names = [
-    *first.values(),
-    'Tables',
-    *(group.title for group in groups),
-    'How it was made',
-  ]
+    sections.append((f'run-{number}', group.title, body))
+  sections.append(('stamps', 'How it was made', _stamps(groups, command)))
   menu = ''.join(
-    f'<li><a href="#{link}">{html.escape(name)}</a></li>'
-    for link, name in zip(links, names, strict=True)
+    f'<li><a href="#{name}">{html.escape(title)}</a></li>'
+    for name, title, _ in sections
   )
+  content = ''.join(_section(*section) for section in sections)
   return (
     '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -133,7 +121,7 @@ def report(
     '<a class="skip" href="#main">Skip to the tables</a>\n'
     '<header><h1>Emotion recognition from audio and video</h1>\n'
     f'<nav aria-label="Sections"><ul>{menu}</ul></nav></header>\n'
-    f'<main id="main">\n{"".join(parts)}</main>\n'
+    f'<main id="main">\n{content}</main>\n'
     f'<script>{SCRIPT}</script>\n</body></html>\n'
   )
 
@@ -146,29 +134,31 @@ def _section(name: str, title: str, body: str) -> str:
 
 
 def _tables(groups: Sequence[Group]) -> str:
-  return ''.join(markup.as_html(table) for table in paper_tables.of(groups))
+  return ''.join(
+    markup.as_html(table) for table in paper_tables.make_tables(groups)
+  )
 
 
 def _run(run: FinishedRun, clips: int, number: int) -> str:
-  """Returns figures, curves and clips of one run."""
-  parts = [_found(run)]
+  """Returns audit, figures, curves and clips of one run."""
+  parts = [_audit(run)]
   try:
-    study = figures.study(run)
+    study = figures.make_study(run)
   except AvjaxError as error:
     study = None
     why = html.escape(str(error))
-    parts.append(f'<p>Only what its files say can be shown: {why}.</p>\n')
+    parts.append(f'<p>Clips and maps of this run cannot be shown: {why}.</p>\n')
   if study is None:
-    made = [figures.figure_5(run)] if run.shown in run.predictions else []
+    made = [figures.figure_5(run)] if run.shown_split in run.predictions else []
   else:
-    made = figures.of(study)
+    made = figures.make_figures(study)
   for figure in made:
-    caption = f'Figure {figure.name[-1]}'
-    parts.append(_figure(figure.figure, figure.text, caption))
+    caption = f'Figure {figure.name[-1]}. {figure.caption}'
+    parts.append(_figure(figure.figure, figure.result, caption))
   parts += [
-    _figure(*_curve(name, epochs, what), f'{name} {what}'.strip().capitalize())
+    _figure(*_curve(name, epochs, metric), _curve_caption(name, metric))
     for name, epochs in run.metrics.items()
-    for what in ('loss', 'accuracy')
+    for metric in ('loss', 'accuracy')
   ]
   if study is not None:
     parts.append(_browser(study, clips, number))
@@ -176,6 +166,7 @@ def _run(run: FinishedRun, clips: int, number: int) -> str:
 
 
 def _figure(figure, text: str, caption: str) -> str:
+  """Returns a figure with its alternative text and its caption."""
   return (
     f'<figure>{image(figure, text)}<figcaption>{html.escape(caption)}'
     '</figcaption></figure>\n'
@@ -183,7 +174,7 @@ def _figure(figure, text: str, caption: str) -> str:
 
 
 def image(figure, text: str) -> str:
-  """Returns a picture as HTML that holds its bytes and its alternative."""
+  """Returns an image element with the bytes and the alternative text."""
   data = base64.b64encode(page.png(figure)).decode()
   width, height = figure.canvas.get_width_height()
   return (
@@ -192,16 +183,31 @@ def image(figure, text: str) -> str:
   )
 
 
-def _curve(name: str, epochs, what: str) -> tuple[Any, str]:
-  """Returns a figure of the curves, and what they say in words."""
+def _curve_caption(name: str, metric: str) -> str:
+  """Returns the caption of the curves of a training."""
+  title = f'{name} {metric}'.strip().capitalize()
+  return (
+    f'{title} of training (dashed) and validation (solid) over the epochs. A'
+    ' widening gap indicates overfitting; the dotted line is the best epoch.'
+  )
+
+
+def _curve(name: str, epochs, metric: str) -> tuple[Any, str]:
+  """Returns a figure of the curves, and its alternative text.
+
+  Args:
+    name: of the fold, seed or member; '' for a single training.
+    epochs: lines of metrics.jsonl.
+    metric: 'loss' or 'accuracy'.
+  """
   sheet = Page(figures.WIDTH)
   sheet.resize(2.1)
-  plots.curve(sheet.axes(0.6, 0.1, 2.6, 1.5), epochs, what)
-  last, key = epochs[-1], f'validation_{what}'
+  plots.curve(sheet.axes(0.6, 0.1, 2.6, 1.5), epochs, metric)
+  last, key = epochs[-1], f'validation_{metric}'
   best = [line for line in epochs if line['best']]
   text = (
-    f'{name} {what} over {len(epochs)} epochs: training ends at'
-    f' {last[f"training_{what}"]:.3f}, validation at {last[key]:.3f}'
+    f'{name} {metric} over {len(epochs)} epochs: training ends at'
+    f' {last[f"training_{metric}"]:.3f}, validation at {last[key]:.3f}'
   ).strip()
   if best:
     text += f'; best epoch {best[-1]["epoch"] + 1} with {best[-1][key]:.3f}'
@@ -209,14 +215,21 @@ def _curve(name: str, epochs, what: str) -> tuple[Any, str]:
 
 
 def _browser(study: figures.Study, limit: int, number: int) -> str:
-  """Returns the clips, which open by hand or keyboard, and two filters."""
+  """Returns a list of clips that unfold, and two filters.
+
+  Args:
+    study: the run.
+    limit: the largest number of clips.
+    number: of the run on the page, for ids.
+  """
   shown = sample(study, limit)
   entries = ''.join(_clip(study, k) for k in shown)
   emotions = ''.join(
     f'<option>{html.escape(name)}</option>' for name in study.run.emotions
   )
+  count = f'{len(shown)} of {len(study.clips)} {study.run.shown_split} clips'
   return (
-    f'<h3>{len(shown)} of {len(study.clips)} {study.run.shown} clips</h3>\n'
+    f'<h3>{count}</h3>\n'
     '<div class="browser"><p class="filters" hidden>'
     f'<label>True emotion <select id="e-{number}"><option value="">all</option>'
     f'{emotions}</select></label>'
@@ -227,16 +240,16 @@ def _browser(study: figures.Study, limit: int, number: int) -> str:
 
 
 def sample(study: figures.Study, limit: int) -> list[int]:
-  """Returns at most so many clips, of all emotions, wrong ones first.
+  """Returns the indices of at most `limit` clips, of all emotions in turn.
 
-  The emotions take turns; of each the surest wrong prediction comes first,
-  then the surest right one, and so on.
+  The clips of an emotion alternate between wrong and right predictions, wrong
+  ones first, each by decreasing probability.
   """
-  sure = study.outcome.probabilities.max(1)
+  confidence = study.outcome.probabilities.max(1)
   queues = []
   for name in study.run.emotions:
     own = [k for k, clip in enumerate(study.clips) if clip.label == name]
-    own.sort(key=lambda k: -sure[k])
+    own.sort(key=lambda k: -confidence[k])
     sides = [[k for k in own if study.right(k) == side] for side in (0, 1)]
     mixed = [
       side[k] for k in range(len(own)) for side in sides if k < len(side)
@@ -248,7 +261,7 @@ def sample(study: figures.Study, limit: int) -> list[int]:
 
 
 def _clip(study: figures.Study, k: int) -> str:
-  """Returns one clip: its line, its maps and its probabilities."""
+  """Returns one clip: its summary line, its maps and its probabilities."""
   clip, predicted = study.clips[k], study.predicted(k)
   shares = study.outcome.probabilities[k]
   result = 'right' if study.right(k) else 'wrong'
@@ -269,24 +282,24 @@ def _clip(study: figures.Study, k: int) -> str:
 
 
 def _maps(study: figures.Study, k: int) -> str:
-  """Returns the picture of a clip's attention and alignment; '' without."""
+  """Returns a figure of a clip's attention and alignment; '' without both."""
   attention, weights = study.outcome.attention[k], study.outcome.alignment[k]
   names = study.run.emotions
-  rows, said = [], []
+  rows, texts = [], []
   if attention is not None:
     height = max(0.7, 0.15 * len(names))
     rows.append((height, lambda ax: plots.attention_map(ax, attention, names)))
     n = int(study.outcome.predicted[k])
     over = attention[n] * attention.shape[1]
-    said.append(
-      f'Attention of {names[n]}: greatest at frame {int(over.argmax())} of'
-      f' {len(over)}, {over.max():.1f} times uniform; half of it lies in'
-      f' {_half(attention[n])} frames.'
+    texts.append(
+      f'Attention for {names[n]}: greatest at frame {int(over.argmax())} of'
+      f' {len(over)}, {over.max():.1f} times uniform; half of the attention'
+      f' mass lies in {_half(attention[n])} frames.'
     )
   if weights is not None:
     rows.append((0.62, lambda ax: plots.alignment_map(ax, weights)))
     mean = ', '.join(f'{x:.2f}' for x in weights.mean(0))
-    said.append(f'Mean alignment weights, earliest place first: {mean}.')
+    texts.append(f'Mean alignment weights, earliest position first: {mean}.')
   if not rows:
     return ''
   sheet = Page(figures.WIDTH)
@@ -295,16 +308,17 @@ def _maps(study: figures.Study, k: int) -> str:
   for height, paint in rows:
     paint(sheet.axes(0.78, y, 2.45, height))
     y += height + 0.5
-  return f'<figure>{image(sheet.figure, " ".join(said))}</figure>\n'
+  return f'<figure>{image(sheet.figure, " ".join(texts))}</figure>\n'
 
 
 def _half(attention: np.ndarray) -> int:
-  """Returns the fewest frames that hold half of the attention."""
+  """Returns the smallest number of frames with half of the attention mass."""
   total = np.cumsum(np.sort(attention)[::-1])
   return int(np.searchsorted(total, total[-1] / 2) + 1)
 
 
-def _found(run: FinishedRun) -> str:
+def _audit(run: FinishedRun) -> str:
+  """Returns the findings of the split audit; '' without any."""
   lines = ''.join(f'<li>{html.escape(line)}</li>' for line in run.audit)
   if not lines:
     return ''
@@ -312,7 +326,7 @@ def _found(run: FinishedRun) -> str:
 
 
 def _stamps(groups: Sequence[Group], command: Sequence[str]) -> str:
-  """Returns what made each run: data, versions, revision and audit."""
+  """Returns how each run was made: data, versions, revision and audit."""
   rows = []
   for run in (run for group in groups for run in group.runs):
     versions = run.info.versions.items()

@@ -1,4 +1,4 @@
-"""A table of texts, written as Markdown, LaTeX, CSV and HTML."""
+"""A table of texts, formatted as Markdown, LaTeX, CSV or HTML."""
 
 import csv
 import dataclasses
@@ -15,14 +15,14 @@ _LATEX = {
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-  """What a table says.
+  """The content of a table.
 
   Attributes:
-    name: for files, such as 'table-1'.
-    title: a sentence.
-    head: names of the columns; the first is that of the rows' names.
-    rows: one text a column.
-    notes: sentences below it.
+    name: stem of file names, such as 'table-1'.
+    title: the caption.
+    head: names of the columns; the first column has the rows' names.
+    rows: one text per column.
+    notes: sentences below the table.
   """
 
   name: str
@@ -87,7 +87,7 @@ def comma_separated(table: Table) -> str:
 
 
 def as_html(table: Table) -> str:
-  """Returns the table as HTML that can be scrolled by hand and by keyboard."""
+  """Returns the table as HTML that scrolls by pointer and by keyboard."""
   text = html.escape
   label = text(table.title, quote=True)
   head = ''.join(f'<th scope="col">{text(cell)}</th>' for cell in table.head)
@@ -107,4 +107,4 @@ def as_html(table: Table) -> str:
 
 
 FORMATS = {'.md': markdown, '.tex': latex, '.csv': comma_separated}
-"""Suffix of a file -> what writes it."""
+"""Suffix of a file -> function that formats the table."""

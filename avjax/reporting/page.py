@@ -1,7 +1,7 @@
-"""A page for pictures: laid out in inches, written in text that fits.
+"""A page for figures: laid out in inches, with text that fits.
 
-matplotlib is used by its objects alone, never by pyplot: no figure or setting
-of the caller's changes.
+matplotlib is used without pyplot, so that no figure or setting of the caller
+changes.
 """
 
 import io
@@ -42,7 +42,7 @@ class Page:
     FigureCanvasAgg(self.figure)
 
   def resize(self, height: float) -> None:
-    """Sets the height; comes before anything that is to stay."""
+    """Sets the height; call it before adding axes or text."""
     self.figure.set_figheight(height)
 
   def axes(self, x: float, y: float, width: float, height: float, **options):
@@ -61,7 +61,10 @@ class Page:
     )
 
   def fit(self, text: str, limit: float, **font) -> tuple[str, float]:
-    """Returns the text, its middle left out where it is too wide; its width."""
+    """Returns the text and its width in inches.
+
+    A text that is wider than `limit` inches is shortened in the middle.
+    """
     text = shown = printable(text)
     artist, kept = self.text(0.0, 0.0, text, **font), len(text)
     while artist.get_window_extent().width > limit * DPI and kept > 2:
@@ -74,7 +77,7 @@ class Page:
 
 
 def printable(text: str) -> str:
-  """Returns the text on one line, with '?' for what the font does not have."""
+  """Returns the text on one line, with '?' for letters the font lacks."""
   from matplotlib import font_manager
 
   path = font_manager.findfont(font_manager.FontProperties())
@@ -84,7 +87,12 @@ def printable(text: str) -> str:
 
 
 def wrapped(texts: Iterable[str], width: float) -> list[str]:
-  """Returns the lines of small texts that go into a width in inches."""
+  """Returns the texts wrapped into lines of small type.
+
+  Args:
+    texts: one or more.
+    width: of a line, in inches.
+  """
   letters = int(width / 0.075)  # few letters of this size are wider
   return [
     line
@@ -96,31 +104,31 @@ def wrapped(texts: Iterable[str], width: float) -> list[str]:
 def png(figure) -> bytes:
   """Returns a figure as a PNG."""
   packed = io.BytesIO()
-  # Not Figure.savefig, which obeys the caller's settings, such as cropping.
+  # Not Figure.savefig, which uses the caller's settings, such as cropping.
   figure.canvas.print_png(packed, metadata={'Software': None})
   return packed.getvalue()
 
 
 def pdf(figure) -> bytes:
-  """Returns a figure as a PDF, for a paper."""
+  """Returns a figure as a PDF."""
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
   packed, nothing = io.BytesIO(), ('Creator', 'Producer', 'CreationDate')
   canvas = FigureCanvasPdf(figure)
   canvas.print_pdf(packed, metadata=dict.fromkeys(nothing))
-  figure.dpi = DPI  # points while it was printed
+  figure.dpi = DPI  # print_pdf has set it to 72
   FigureCanvasAgg(figure)
   return packed.getvalue()
 
 
 def save(figure, path: str | os.PathLike) -> None:
-  """Writes a figure as a PNG or .pdf, whole or not at all.
+  """Writes a figure as a .pdf or PNG file, completely or not at all.
 
-  The bytes follow from the picture: no date, no name of a program.
+  Equal figures give equal bytes: the file has no date and no program name.
 
   Raises:
-    OSError: the folder is missing, full or closed to us.
+    OSError: the folder is missing, full or not writable.
   """
   path = pathlib.Path(path)
   packed = pdf(figure) if path.suffix == '.pdf' else png(figure)

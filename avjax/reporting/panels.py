@@ -1,7 +1,7 @@
-"""The panels of a clip's picture: what each shows, and how it is drawn.
+"""The panels of the time line of a clip.
 
-Every function that draws takes matplotlib axes that have their place already.
-Those on the time axis draw in seconds from the clip's beginning.
+Every drawing function takes matplotlib axes of their final size. The unit of
+the time axis is seconds from the beginning of the clip.
 """
 
 from collections.abc import Sequence
@@ -12,22 +12,27 @@ from avjax.clips import FRAME_RATE, SAMPLE_RATE, centre
 from avjax.reporting.page import DPI, NORMAL, SMALL
 from avjax.shapes import Array, Bool, Float
 
-# Blue and orange differ for every eye, as do the ends of viridis.
+# Colour-blind readers can distinguish blue and orange, and viridis.
 STRONG, ALARM, INK = '#0072b2', '#d55e00', '#404040'
 _PALE, _FAINT, _MAP = '#b8b8b8', '#f9dcc8', 'viridis'
-STRIP = 0.12  # inches: what marks the frames without a face
-_THUMBNAILS = 10  # at most
-_TALLEST = 1.5  # inches
+STRIP = 0.12  # height of the strip that marks frames without a face, inches
+_THUMBNAILS = 10  # largest number of frames shown
+_TALLEST = 1.5  # largest height of a thumbnail, inches
 
 
 def thumbnails(length: int) -> list[int]:
-  """Returns the frames to show: the middles of equal parts of the clip."""
+  """Returns the frames to show: the middles of equal bins of the clip."""
   count = min(length, _THUMBNAILS)
   return [centre(k, count, length) for k in range(count)]
 
 
 def thumbnail_size(frames: np.ndarray, width: float) -> tuple[float, float]:
-  """Returns width and height of each thumbnail, on a row of this width."""
+  """Returns width and height of a thumbnail in inches.
+
+  Args:
+    frames: (T, height, width, 3) of the clip.
+    width: of the row of thumbnails, in inches.
+  """
   length, tall, wide, _ = frames.shape
   cell = 0.95 * width / len(thumbnails(length))
   height = min(cell * tall / wide, _TALLEST)
@@ -37,8 +42,13 @@ def thumbnail_size(frames: np.ndarray, width: float) -> tuple[float, float]:
 def envelope(
   waveform: Float[Array, ' n'], columns: int
 ) -> tuple[Float[Array, ' M'], Float[Array, ' M'], Float[Array, ' M']]:
-  """Returns times in seconds, minima and maxima of at most `columns` parts."""
-  starts, sizes = _parts(len(waveform), columns)
+  """Returns the centres in seconds, minima and maxima of bins of a waveform.
+
+  Args:
+    waveform: mono at 16 kHz.
+    columns: the largest number of bins M.
+  """
+  starts, sizes = _bins(len(waveform), columns)
   return (
     (starts + sizes / 2) / SAMPLE_RATE,
     np.minimum.reduceat(waveform, starts),
@@ -47,23 +57,27 @@ def envelope(
 
 
 def pooled(maps: Float[Array, 'R T'], columns: int) -> Float[Array, 'R M']:
-  """Returns the means over at most `columns` parts of the frames.
+  """Returns the means over bins of the frames.
 
-  matplotlib would drop what has no pixel, or smooth across the rows as well.
+  matplotlib would omit frames between pixels, or smooth across rows too.
+
+  Args:
+    maps: R rows over T frames.
+    columns: the largest number of bins M.
   """
-  starts, sizes = _parts(maps.shape[1], columns)
+  starts, sizes = _bins(maps.shape[1], columns)
   return np.add.reduceat(maps, starts, axis=1) / sizes[None]
 
 
-def _parts(length: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-  """Returns starts and sizes of at most `count` parts, equal up to one."""
+def _bins(length: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+  """Returns starts and sizes of at most `count` bins, equal up to one."""
   count = min(length, count)
   edges = np.arange(count + 1) * length // count
   return edges[:-1], np.diff(edges)
 
 
 def title(axes, text: str) -> None:
-  """Writes a panel's title."""
+  """Writes the title of a panel."""
   axes.set_title(text, loc='left', fontsize=NORMAL, pad=5)
 
 
@@ -76,10 +90,10 @@ def picture(
   """Draws thumbnails, and a hatched strip where no face was found.
 
   Args:
-    axes: where to; the height has room for the strip if it is needed.
-    frames: (T, height, width, 3), or None for the strip alone.
-    found: where a face was found, if faces were looked for.
-    seconds: what the width of the axes stands for.
+    axes: with space for the strip, if there are frames without a face.
+    frames: (T, height, width, 3), or None for the strip only.
+    found: whether a face was found in each frame; None if not searched for.
+    seconds: duration that the width of the axes represents.
   """
   title(axes, 'Picture')
   axes.set_yticks([])
@@ -93,19 +107,19 @@ def picture(
     wide, tall = thumbnail_size(frames, width)
     half = wide / 2 * seconds / width
     chosen = thumbnails(len(frames))
-    part = len(frames) / FRAME_RATE / len(chosen)
+    spacing = len(frames) / FRAME_RATE / len(chosen)
     for k, t in enumerate(chosen):
-      # In the middle of its part, which is within half a frame of its time.
-      middle = (k + 0.5) * part
+      # The middle of the bin is within half a frame of the frame's time.
+      middle = (k + 0.5) * spacing
       box = middle - half, middle + half, low, low + tall
       dim = found is not None and not found[t]
       alpha = 0.5 if dim else 1
       axes.imshow(frames[t], extent=box, aspect='auto', alpha=alpha)
-  axes.set_ylim(0, height)  # in inches, after the images, which set it too
+  axes.set_ylim(0, height)  # in inches; after imshow, which sets it too
 
 
 def _faceless(axes, found: Bool[Array, ' T']) -> None:
-  """Draws the hatched strip, and says what it is."""
+  """Draws the hatched strip and its legend."""
   times = np.arange(len(found) + 1) / FRAME_RATE
   high = np.where(np.append(found, True), 0.02, STRIP - 0.02)
   font = {'fc': _FAINT, 'ec': ALARM, 'hatch': '//////', 'lw': 0}
@@ -115,7 +129,7 @@ def _faceless(axes, found: Bool[Array, ' T']) -> None:
 
 
 def sound(axes, waveform: Float[Array, ' n']) -> None:
-  """Draws the waveform's extremes, a part a pixel."""
+  """Draws minimum and maximum of the waveform, one bin per pixel."""
   title(axes, 'Sound')
   times, low, high = envelope(waveform, int(axes.bbox.width))
   axes.fill_between(times, low, high, color=INK, lw=0.6)
@@ -127,27 +141,39 @@ def sound(axes, waveform: Float[Array, ' n']) -> None:
 
 
 def attention(
-  axes, maps: Float[Array, 'N T'], names: Sequence[str], winner: int
+  axes, maps: Float[Array, 'N T'], names: Sequence[str], predicted: int
 ):
-  """Returns the image of the attention; 1 is that of a uniform map."""
+  """Draws attention over uniform attention, and returns the image.
+
+  Args:
+    axes: of the panel.
+    maps: f^n (Eq. 10); 1 / T at every frame is shown as 1.
+    names: of the emotions.
+    predicted: index of the most probable emotion.
+  """
   title(axes, 'Perception attention over uniform')
   over = pooled(maps * maps.shape[1], int(axes.bbox.width))
   image = _map(axes, over, maps.shape[1], max(2.0, float(over.max())))
-  _name_rows(axes, names, winner)
+  _name_rows(axes, names, predicted)
   return image
 
 
 def alignment(axes, weights: Float[Array, 'T W']):
-  """Returns the image of the alignment; later audio is further up."""
+  """Draws the alignment weights, later audio further up; returns the image.
+
+  Args:
+    axes: of the panel.
+    weights: l_t (Eq. 4).
+  """
   title(axes, "Alignment weights around each frame's centre")
-  frames, places = weights.shape
+  frames, positions = weights.shape
   shares = pooled(weights.T, int(axes.bbox.width))
-  image = _map(axes, shares, frames, max(2 / places, float(shares.max())))
+  image = _map(axes, shares, frames, max(2 / positions, float(shares.max())))
   axes.invert_yaxis()
-  step = -(-places // 8)  # at most eight have a label, p_t always
-  shown = [k for k in range(places) if (k - places // 2) % step == 0]
+  step = -(-positions // 8)  # at most eight labels, one of them at p_t
+  shown = [k for k in range(positions) if (k - positions // 2) % step == 0]
   offsets = [
-    f'{k - places // 2:+d}' if k != places // 2 else '0' for k in shown
+    f'{k - positions // 2:+d}' if k != positions // 2 else '0' for k in shown
   ]
   axes.set_yticks(shown, [x.replace('-', '\N{MINUS SIGN}') for x in offsets])
   axes.set_ylabel('audio frame', fontsize=SMALL, labelpad=1)
@@ -155,7 +181,7 @@ def alignment(axes, weights: Float[Array, 'T W']):
 
 
 def _map(axes, values: Float[Array, 'R M'], frames: int, high: float):
-  """Returns an image of the values, the first row at the top."""
+  """Draws the values, the first row at the top; returns the image."""
   rows = len(values)
   image = axes.imshow(
     values,
@@ -171,15 +197,15 @@ def _map(axes, values: Float[Array, 'R M'], frames: int, high: float):
   return image
 
 
-def _name_rows(axes, names: Sequence[str], winner: int) -> None:
-  """Writes the emotions at the left, the most probable one in bold."""
+def _name_rows(axes, names: Sequence[str], predicted: int) -> None:
+  """Labels the rows with the emotions, the most probable one in bold."""
   axes.set_yticks(range(len(names)), names, parse_math=False)
   axes.tick_params('y', labelsize=NORMAL, length=0)
-  axes.get_yticklabels()[winner].set_fontweight('bold')
+  axes.get_yticklabels()[predicted].set_fontweight('bold')
 
 
 def colour_bar(image, axes) -> None:
-  """Draws the colours of an image, and beside them what their ends mean."""
+  """Draws the colour scale of an image, with the values of its ends."""
   bar = image.figure.colorbar(image, cax=axes, orientation='horizontal')
   bar.set_ticks([])
   bar.outline.set_visible(False)
@@ -193,14 +219,20 @@ def colour_bar(image, axes) -> None:
 def bars(
   axes, probabilities: Float[Array, ' N'], names: Sequence[str] | None
 ) -> None:
-  """Draws the probabilities; without names, in the rows of the attention."""
+  """Draws the probabilities as bars.
+
+  Args:
+    axes: of the panel.
+    probabilities: of the emotions.
+    names: of the emotions; None beside the attention, which has the names.
+  """
   title(axes, 'Probability')
-  winner = int(np.argmax(probabilities))
+  predicted = int(np.argmax(probabilities))
   rows = np.arange(len(probabilities))
-  colours = [STRONG if k == winner else _PALE for k in rows]
+  colours = [STRONG if k == predicted else _PALE for k in rows]
   axes.barh(rows, probabilities, 0.7, color=colours)
   for k, share in enumerate(probabilities):
-    weight = 'bold' if k == winner else 'normal'
+    weight = 'bold' if k == predicted else 'normal'
     font = {'fontsize': NORMAL, 'fontweight': weight, 'va': 'center'}
     axes.text(share + 0.03, k, f'{100 * share:.0f} %', **font)
   axes.spines[['right', 'top', 'bottom']].set_visible(False)
@@ -209,4 +241,4 @@ def bars(
   axes.set_xticks([])
   axes.set_yticks([])
   if names:
-    _name_rows(axes, names, winner)
+    _name_rows(axes, names, predicted)

@@ -1,4 +1,4 @@
-"""The panels of the paper's figures: each draws on axes, and returns them."""
+"""Figures 2 to 5 of the paper: each function draws on axes and returns them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,8 +10,8 @@ from avjax.reporting.page import NORMAL, SMALL
 from avjax.reporting.panels import ALARM, INK, STRONG
 from avjax.shapes import Array, Float, Int
 
-CELL = 7  # points, of the numbers in a confusion matrix
-# Okabe and Ito's colours, which differ for every eye, and as many markers.
+CELL = 7  # font size of the numbers in a confusion matrix, in points
+# Okabe and Ito's colours, which colour-blind readers can distinguish.
 _COLOURS = (
   '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#404040',
 )  # fmt: skip
@@ -19,27 +19,33 @@ _MARKERS = 'osD^vP*'
 
 
 def alignment_map(ax, weights: Float[Array, 'T W']):
-  """Draws Figure 2: a place of the window a row, each row's largest weight 1.
+  """Draws Figure 2: one row per window position, scaled to a maximum of 1.
 
   Args:
-    ax: axes.
-    weights: l_t of one clip.
+    ax: matplotlib axes.
+    weights: l_t (Eq. 4) of one clip.
   """
-  frames, places = weights.shape
+  frames, positions = weights.shape
   largest = np.maximum(np.max(weights, axis=0, keepdims=True), 1e-30)
   _map(ax, np.asarray(weights / largest).T, frames)
   ax.invert_yaxis()  # later audio is further up
-  offsets = [f'{k - places // 2:+d}' for k in range(places)]
-  offsets[places // 2] = '0'
+  offsets = [f'{k - positions // 2:+d}' for k in range(positions)]
+  offsets[positions // 2] = '0'
   offsets = [text.replace('-', '\N{MINUS SIGN}') for text in offsets]
-  step = -(-places // 8)
-  ax.set_yticks(range(0, places, step), offsets[::step])
-  ax.set_ylabel('place', fontsize=SMALL)
+  step = -(-positions // 8)
+  ax.set_yticks(range(0, positions, step), offsets[::step])
+  ax.set_ylabel('position', fontsize=SMALL)
   return ax
 
 
 def attention_map(ax, maps: Float[Array, 'N T'], names: Sequence[str]):
-  """Draws Figure 3: an emotion a row, each row's largest attention 1."""
+  """Draws Figure 3: one row per emotion, scaled to a maximum of 1.
+
+  Args:
+    ax: matplotlib axes.
+    maps: f^n (Eq. 10) of the emotions over one clip.
+    names: of the emotions.
+  """
   largest = np.max(maps, axis=1, keepdims=True)
   _map(ax, np.asarray(maps / largest), maps.shape[1])
   ax.set_yticks(range(len(names)), names, parse_math=False)
@@ -65,7 +71,14 @@ def embedding_plane(
   after: Float[Array, 'N 2'],
   names: Sequence[str],
 ):
-  """Draws Figure 4: from where each embedding began to where it ended."""
+  """Draws Figure 4: each embedding before and after training.
+
+  Args:
+    ax: matplotlib axes.
+    before: points before training, see `metrics.maps.plane`.
+    after: points after training.
+    names: of the emotions.
+  """
   for k, name in enumerate(names):
     colour = _COLOURS[k % len(_COLOURS)]
     marker = _MARKERS[(k + k // len(_COLOURS)) % len(_MARKERS)]
@@ -86,7 +99,13 @@ def embedding_plane(
 
 
 def confusion_matrix(ax, counts: Int[Array, 'N N'], names: Sequence[str]):
-  """Draws Figure 5: percent of each true emotion, which are the rows."""
+  """Draws Figure 5: the confusion in percent of each true emotion (row).
+
+  Args:
+    ax: matplotlib axes.
+    counts: confusion counts; rows are true classes.
+    names: of the emotions.
+  """
   percent = row_percentages(counts)
   ax.imshow(percent, cmap='Blues', vmin=0, vmax=100, aspect='auto')
   for row, column in np.ndindex(percent.shape):
@@ -95,31 +114,37 @@ def confusion_matrix(ax, counts: Int[Array, 'N N'], names: Sequence[str]):
     font = {'ha': 'center', 'va': 'center', 'fontsize': CELL, 'color': colour}
     text = f'{value:.1f}' if value < 99.95 else '100'
     ax.text(column, row, text, **font)
-  places = range(len(names))
+  ticks = range(len(names))
   slanted = {'rotation': 45, 'ha': 'right', 'rotation_mode': 'anchor'}
-  ax.set_xticks(places, names, parse_math=False, **slanted)
-  ax.set_yticks(places, names, parse_math=False)
+  ax.set_xticks(ticks, names, parse_math=False, **slanted)
+  ax.set_yticks(ticks, names, parse_math=False)
   ax.tick_params(labelsize=SMALL, length=0)
   ax.set_xlabel('predicted', fontsize=SMALL)
   ax.set_ylabel('true', fontsize=SMALL)
   return ax
 
 
-def curve(ax, epochs: Sequence[Mapping[str, Any]], what: str):
-  """Draws 'loss' or 'accuracy' of training and validation over the epochs."""
-  at = [line['epoch'] + 1 for line in epochs]
-  scale = 100 if what == 'accuracy' else 1
-  for part, colour, style in (
+def curve(ax, epochs: Sequence[Mapping[str, Any]], metric: str):
+  """Draws a metric of training and validation over the epochs.
+
+  Args:
+    ax: matplotlib axes.
+    epochs: lines of metrics.jsonl.
+    metric: 'loss' or 'accuracy'.
+  """
+  numbers = [line['epoch'] + 1 for line in epochs]
+  scale = 100 if metric == 'accuracy' else 1
+  for split, colour, style in (
     ('training', ALARM, '--'),
     ('validation', STRONG, '-'),
   ):
-    values = [scale * line[f'{part}_{what}'] for line in epochs]
-    ax.plot(at, values, style, color=colour, lw=1.2, label=part)
+    values = [scale * line[f'{split}_{metric}'] for line in epochs]
+    ax.plot(numbers, values, style, color=colour, lw=1.2, label=split)
   best = [line['epoch'] + 1 for line in epochs if line['best']]
   if best:
     ax.axvline(best[-1], color=INK, lw=0.8, ls=':', label='best epoch')
   ax.set_xlabel('epoch', fontsize=SMALL)
-  ax.set_ylabel(f'{what}, %' if scale == 100 else what, fontsize=SMALL)
+  ax.set_ylabel(f'{metric}, %' if scale == 100 else metric, fontsize=SMALL)
   ax.tick_params(labelsize=SMALL, length=2.5)
   ax.spines[['top', 'right']].set_visible(False)
   ax.legend(fontsize=SMALL, frameon=False)
@@ -127,6 +152,6 @@ def curve(ax, epochs: Sequence[Mapping[str, Any]], what: str):
 
 
 def heading(ax, text: str):
-  """Writes a panel's title."""
+  """Writes the title of a panel; returns the axes."""
   ax.set_title(text, loc='left', fontsize=NORMAL, pad=4, parse_math=False)
   return ax

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of finished runs beside the paper's."""
+"""Tables 1 and 2: finished runs beside the paper's results."""
 
 import pathlib
 from collections import defaultdict
@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from avjax import files
 from avjax.metrics import classification, significance
 from avjax.reporting import published
-from avjax.reporting.comparisons import NONE, by_speaker, comparisons, rightness
+from avjax.reporting.comparisons import (
+  NONE,
+  comparisons,
+  fraction_correct,
+  speaker_interval,
+)
 from avjax.reporting.markup import FORMATS, Table
 from avjax.runs import registry
 from avjax.runs.finished import Group
@@ -15,32 +20,32 @@ from avjax.runs.finished import Group
 SPLITS = tuple(published.CLIPS)
 
 
-def of(groups: Sequence[Group]) -> list[Table]:
-  """Returns the tables that have rows; Table 1 always has."""
+def make_tables(groups: Sequence[Group]) -> list[Table]:
+  """Returns Table 1, Table 2 and the comparisons, unless they are empty."""
   made = [table_1(groups), table_2(groups), comparisons(groups)]
   return [table for table in made if table.rows]
 
 
 def write(made: Sequence[Table], folder: pathlib.Path) -> None:
-  """Writes each table as .md, .tex and .csv."""
+  """Writes each table as .md, .tex and .csv files."""
   for table in made:
     for suffix, written in FORMATS.items():
-      files.write(folder / f'{table.name}{suffix}', written(table))
+      files.write_text(folder / f'{table.name}{suffix}', written(table))
 
 
 def table_1(groups: Sequence[Group]) -> Table:
-  """Returns the four networks and the linear baseline beside the paper's."""
+  """Returns Table 1: the four networks and the baselines."""
   rows = []
   ours = defaultdict(list)
   for group in groups:
-    if _plain(group):
+    if _in_table_1(group):
       ours[group.first.variant].append(group)
   for variant in dict.fromkeys([*published.TABLE_1, *registry.MODELS]):
     paper = _paper(variant)
     if variant in published.TABLE_1 and not ours[variant]:
       rows.append((variant, *paper, *[NONE] * 7))
     rows += [(group.title, *paper, *_row(group)) for group in ours[variant]]
-  for number, share in enumerate(_majority(groups)):
+  for number, share in enumerate(_largest_class(groups)):
     paper = (NONE, NONE, NONE if number else published.LARGEST)
     rows.append(('largest class', *paper, NONE, NONE, share, *[NONE] * 4))
   return Table(
@@ -56,8 +61,8 @@ def table_1(groups: Sequence[Group]) -> Table:
 
 
 def table_2(groups: Sequence[Group]) -> Table:
-  """Returns the other rows: fusion at decision level, and what was changed."""
-  others = [g for g in groups if not _plain(g)]
+  """Returns Table 2: decision fusion, and networks with changed settings."""
+  others = [g for g in groups if not _in_table_1(g)]
   return Table(
     'table-2',
     'Table 2: accuracy in % of other networks and combinations',
@@ -65,13 +70,13 @@ def table_2(groups: Sequence[Group]) -> Table:
       'network', 'paper', 'training', 'validation', 'test', 'test, by speaker',
       'UAR', 'F1', 'ECE',
     ),
-    tuple((g.title, _in_words(g), *_row(g)) for g in others),
+    tuple((g.title, _statement(g), *_row(g)) for g in others),
     ("The paper's own figures for these rows are not given here.",),
   )  # fmt: skip
 
 
 def _paper(variant: str) -> tuple[str, str, str]:
-  """Returns the paper's cells of a row; dashes where it has none."""
+  """Returns the paper's three cells of a row; dashes where it has none."""
   if variant not in published.TABLE_1:
     return (NONE,) * 3
   cells = []
@@ -83,12 +88,13 @@ def _paper(variant: str) -> tuple[str, str, str]:
   return cells[0], cells[1], cells[2]
 
 
-def _plain(group: Group) -> bool:
-  """Says whether the group is a row of Table 1, whatever its streams."""
+def _in_table_1(group: Group) -> bool:
+  """Returns whether the group is a row of Table 1, with any streams."""
   return group.first.model.table == 1 and not group.first.changed
 
 
-def _in_words(group: Group) -> str:
+def _statement(group: Group) -> str:
+  """Returns the statement of the paper about a network of Table 2."""
   if group.first.config.model.shared_encoder:
     return published.SHARED_ENCODER
   return published.IN_WORDS.get(group.first.variant, NONE)
@@ -108,22 +114,22 @@ def _row(group: Group) -> tuple[str, ...]:
       for t in tests
     ],
   ]
-  right = rightness(group)
-  return (*accuracies, by_speaker(group, right), *map(_spread, scores))
+  interval = speaker_interval(group, fraction_correct(group))
+  return (*accuracies, interval, *map(_mean_and_std, scores))
 
 
 def _accuracy(group: Group, split: str) -> str:
-  """Returns what a cell says of one split."""
-  parts = [r.predictions[split] for r in group.runs if split in r.predictions]
-  if not parts:
+  """Returns the accuracy cell of one split."""
+  found = [r.predictions[split] for r in group.runs if split in r.predictions]
+  if not found:
     folds = group.first.results.get('folds', {}).get(split)
     if folds is None:
       return NONE
-    return _spread([100 * x for x in folds['each']]) + ' (folds)'
-  if len(parts) > 1:
-    text = _spread([100 * float(p.right.mean()) for p in parts])
-    return f'{text} ({len(parts)} seeds)'
-  correct, total = int(parts[0].right.sum()), len(parts[0].right)
+    return _mean_and_std([100 * x for x in folds['each']]) + ' (folds)'
+  if len(found) > 1:
+    text = _mean_and_std([100 * float(one.right.mean()) for one in found])
+    return f'{text} ({len(found)} seeds)'
+  correct, total = int(found[0].right.sum()), len(found[0].right)
   return _interval(f'{100 * correct / total:.1f}', correct, total)
 
 
@@ -132,13 +138,13 @@ def _interval(share: str, correct: int, total: int) -> str:
   return f'{share} [{100 * low:.1f}, {100 * high:.1f}] {correct}/{total}'
 
 
-def _spread(values: Sequence[float]) -> str:
-  mean, deviation = significance.spread(values)
-  return f'{mean:.1f}' + ('' if deviation is None else f' ± {deviation:.1f}')
+def _mean_and_std(values: Sequence[float]) -> str:
+  mean, std = significance.mean_and_std(values)
+  return f'{mean:.1f}' + ('' if std is None else f' ± {std:.1f}')
 
 
-def _majority(groups: Sequence[Group]) -> list[str]:
-  """Returns the share of the largest class of each set of test clips."""
+def _largest_class(groups: Sequence[Group]) -> list[str]:
+  """Returns percent and count of the largest class, per set of test clips."""
   found = {}
   for group in groups:
     test = group.first.predictions.get('test')
@@ -150,7 +156,7 @@ def _majority(groups: Sequence[Group]) -> list[str]:
 
 
 def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
-  """Returns what a reader must know, audits first."""
+  """Returns the notes below Table 1, audits first."""
   training, validation, test = published.CLIPS.values()
   notes = [
     f'Split audit of {group.title}: {line}'

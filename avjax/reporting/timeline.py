@@ -1,12 +1,12 @@
-"""The picture of a predicted clip: what was seen and heard, and what counted.
+"""The time line of a predicted clip: its picture, sound, attention, alignment.
 
-  picture     some frames, and where no face was found
+  picture     some frames, and a mark where no face was found
   sound       the waveform
-  attention   f^n of Eq. 10, an emotion a row, over uniform attention
-  alignment   l_t of Eq. 4, a place of the window a row
+  attention   f^n of Eq. 10 over uniform attention, one row per emotion
+  alignment   l_t of Eq. 4, one row per window position
 
-They share one time axis; what a clip lacks is left out. The probabilities
-stand at the right, in the rows of the attention where there is any.
+They share one time axis. A panel is omitted if the clip lacks its data. The
+probabilities are at the right, in line with the rows of the attention.
 """
 
 import dataclasses
@@ -24,26 +24,26 @@ from avjax.shapes import Array, Bool, Float
 
 __all__ = ['Timeline', 'draw', 'save']
 
-# Inches. The height of the page follows from what there is to show.
+# Inches. The height of the page depends on the panels.
 _WIDTH, _MARGIN, _BARS, _NAMES = 12.0, 0.25, 2.1, 1.9
 _HEAD, _TITLE, _SOUND, _ROW, _FOOT, _LINE = 0.45, 0.36, 0.9, 0.22, 0.45, 0.16
 
 
 @dataclasses.dataclass(frozen=True)
 class Timeline:
-  """What the picture shows of a clip; None leaves a row out.
+  """The data of the panels; None omits a panel.
 
   Attributes:
     name: of the clip.
-    emotions: by name.
+    emotions: their names.
     probabilities: of the emotions.
-    frames: (T, height, width, 3) uint8 RGB, 25 a second.
+    frames: (T, height, width, 3) uint8 RGB, 25 per second.
     waveform: mono at 16 kHz, in [-1, 1].
-    found: where a face was found.
-    attention: f^n_t; each row sums to one.
-    alignment: l_t, from the earliest place of the window to the latest.
-    label: the true emotion, if known.
-    notes: what a user should know of the clip.
+    found: whether a face was found in each frame.
+    attention: f^n_t (Eq. 10); each row sums to one.
+    alignment: l_t (Eq. 4), from the earliest window position to the latest.
+    label: the true emotion; None if it is not known.
+    notes: warnings about the clip.
   """
 
   name: str
@@ -59,7 +59,7 @@ class Timeline:
 
   @property
   def seconds(self) -> float:
-    """How long the clip is; 0 where there is nothing on the time axis."""
+    """Duration of the clip in seconds; 0 without panels on the time axis."""
     maps = None if self.attention is None else self.attention.T
     visual = (self.frames, self.found, maps, self.alignment)
     lengths = [len(x) / FRAME_RATE for x in visual if x is not None]
@@ -68,13 +68,13 @@ class Timeline:
     return max(lengths, default=0.0)
 
   @property
-  def winner(self) -> int:
+  def predicted(self) -> int:
     """Index of the most probable emotion."""
     return int(np.argmax(self.probabilities))
 
 
 class _Row(NamedTuple):
-  """A row of the picture: its height, and what draws it on its axes."""
+  """A panel: its name, its height in inches, the function that draws it."""
 
   name: str
   height: float
@@ -82,7 +82,7 @@ class _Row(NamedTuple):
 
 
 def draw(timeline: Timeline):
-  """Returns the clip's time line as a matplotlib Figure.
+  """Returns the time line of a clip as a matplotlib Figure.
 
   Raises:
     ConfigError: matplotlib is not installed.
@@ -93,7 +93,7 @@ def draw(timeline: Timeline):
   names = [name for name, _ in fitted]
   beside = max(width for _, width in fitted) + 0.1
 
-  # The names are at the left of the attention or else of the bars.
+  # The names are left of the attention, or without it left of the bars.
   apart = timeline.attention is None
   left = _MARGIN + max(0.7, 0 if apart else beside)
   right = _WIDTH - _MARGIN - _BARS
@@ -117,14 +117,14 @@ def draw(timeline: Timeline):
 
 
 def _head(page: Page, timeline: Timeline, left: float) -> None:
-  """Writes the clip's name, the prediction and, if known, the truth."""
+  """Writes the name of the clip, the prediction and, if known, the label."""
   bold = {'fontsize': pages.LARGE, 'fontweight': 'bold'}
   edge = _WIDTH - _MARGIN
-  predicted = timeline.emotions[timeline.winner]
-  share = 100 * timeline.probabilities[timeline.winner]
+  predicted = timeline.emotions[timeline.predicted]
+  share = 100 * timeline.probabilities[timeline.predicted]
   name, width = page.fit(predicted, 4.0, **bold)
-  says = f'{name} {share:.0f} %'
-  page.text(edge, 0.4, says, ha='right', color=panels.STRONG, **bold)
+  text = f'{name} {share:.0f} %'
+  page.text(edge, 0.4, text, ha='right', color=panels.STRONG, **bold)
   name, _ = page.fit(timeline.name, edge - width - 1 - left, **bold)
   page.text(left, 0.4, name, **bold)
   if timeline.label is not None:
@@ -135,12 +135,12 @@ def _head(page: Page, timeline: Timeline, left: float) -> None:
 
 
 def _map_height(rows: int) -> float:
-  """Returns how high a map or a chart of so many rows is."""
+  """Returns the height in inches of a map or chart with this many rows."""
   return max(0.7, _ROW * rows)
 
 
 def _rows(timeline: Timeline, names: list[str], width: float) -> list[_Row]:
-  """Returns the rows that there are, from the top."""
+  """Returns the panels of a clip, from the top."""
   frames, found = timeline.frames, timeline.found
   rows, bind = [], functools.partial
   height = 0.0 if frames is None else panels.thumbnail_size(frames, width)[1]
@@ -159,20 +159,20 @@ def _rows(timeline: Timeline, names: list[str], width: float) -> list[_Row]:
       panels.attention,
       maps=timeline.attention,
       names=names,
-      winner=timeline.winner,
+      predicted=timeline.predicted,
     )
     rows.append(_Row('attention', _map_height(len(names)), paint))
   if timeline.alignment is not None:
-    places = timeline.alignment.shape[1]
+    height = min(_map_height(timeline.alignment.shape[1]), 2.5)
     paint = bind(panels.alignment, weights=timeline.alignment)
-    rows.append(_Row('alignment', min(_map_height(places), 2.5), paint))
+    rows.append(_Row('alignment', height, paint))
   return rows
 
 
 def _stack(
   page: Page, rows: list[_Row], left: float, width: float, seconds: float
 ) -> dict[str, float]:
-  """Draws the rows; returns where each begins."""
+  """Draws the panels; returns name -> distance from the top in inches."""
   tops, axes, y = {}, None, _HEAD
   for row in rows:
     tops[row.name] = y = y + _TITLE

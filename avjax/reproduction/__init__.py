@@ -1,1 +1,1 @@
-"""AFEW's raw clips -> the paper's tables and figures, in one go."""
+"""Reproduction of the paper: from AFEW's raw clips to tables and figures."""

@@ -1,4 +1,4 @@
-"""In plain words, what a reproduction does not do as the paper did."""
+"""How a reproduction differs from the paper, in sentences."""
 
 import csv
 from collections import Counter
@@ -10,11 +10,11 @@ from avjax.reporting.markup import Table, markdown
 from avjax.reproduction.request import ReproductionRequest
 
 
-def of(request: ReproductionRequest) -> list[str]:
-  """Returns sentences, the most important first.
+def list_differences(request: ReproductionRequest) -> list[str]:
+  """Returns the differences from the paper, the most important first.
 
   Args:
-    request: whose store is there.
+    request: whose store has been made.
   """
   with open(request.store / 'clips.csv', encoding='utf-8', newline='') as file:
     rows = list(csv.DictReader(file))
@@ -24,13 +24,13 @@ def of(request: ReproductionRequest) -> list[str]:
 def _trial(request: ReproductionRequest) -> Iterator[str]:
   if request.size != 'full':
     yield (
-      f'A trial (--size={request.size}): the networks were trained for a'
-      ' moment, to see that everything works. No accuracy here means anything.'
+      f'A trial (--size={request.size}): the networks were trained for a few'
+      ' steps, to check that everything works. The accuracies mean nothing.'
     )
 
 
 def _clips(rows: Sequence[dict[str, str]]) -> Iterator[str]:
-  """Yields what differs in the clips; a clip's name begins with its split."""
+  """Yields differences in the clips; a clip's name begins with its split."""
   usable = [row for row in rows if not row['failure']]
   found = Counter(row['clip'].split('/')[0] for row in usable)
   if any(found[split] != count for split, count in published.CLIPS.items()):
@@ -42,7 +42,7 @@ def _clips(rows: Sequence[dict[str, str]]) -> Iterator[str]:
       + '.'
     )
   if broken := len(rows) - len(usable):
-    yield f'{broken} clips could not be used; store/report.txt says why.'
+    yield f'{broken} clips could not be used; see store/report.txt.'
   if faceless := sum(row['faces'] == '0' for row in usable):
     yield (
       f'In {faceless} clips no face was found; they are used, and their visual'
@@ -51,85 +51,95 @@ def _clips(rows: Sequence[dict[str, str]]) -> Iterator[str]:
   test = [row for row in usable if row['clip'].startswith('test/')]
   unknown = sum(not row['label'] for row in test)
   if not test:
-    yield 'There are no test clips: nothing can be said of the test split.'
+    yield 'There are no test clips, and so no results on the test split.'
   elif unknown == len(test):
     yield (
-      f'No label of the {unknown} test clips is known, as the organisers do not'
-      ' publish them: the tables have no test accuracy, the figures show the'
-      ' validation clips, on which the epoch was chosen too. What each run'
-      ' says of the test clips is in its predictions.csv.'
+      f'No label of the {unknown} test clips is known, since the organisers do'
+      ' not publish them. The tables have no test accuracy. The figures show'
+      ' the validation clips, on which the best epoch was selected. The'
+      ' predictions for the test clips are in the predictions.csv of each run.'
     )
   elif unknown:
-    yield f'{unknown} of {len(test)} test clips have no label; not counted.'
+    yield (
+      f'{unknown} of {len(test)} test clips have no label and are not counted.'
+    )
 
 
 def _features(request: ReproductionRequest) -> Iterator[str]:
+  """Yields differences in the features."""
   features = request.features
   if 'appearance' in features.streams:
     if features.alexnet:
       yield (
-        f'The face network is that of {features.alexnet}; the weights of the'
-        " paper's own are not here."
+        f'The face network has the weights of {features.alexnet}; those of the'
+        ' paper are not available.'
       )
     else:
       yield (
-        'The face network has random weights (no --alexnet): the appearance is'
-        ' that of an untrained network, average_pool5 cannot be compared with'
-        ' the paper, and the other networks only in part.'
+        'The face network has random weights (no --alexnet). Its appearance'
+        ' features are those of an untrained network, so that average_pool5'
+        ' cannot be compared with the paper, and the other networks only in'
+        ' part.'
       )
     if not request.sfew:
       yield (
-        'The random forest that chooses values of pool5 learnt from frames of'
-        ' the training clips, not from SFEW (no --sfew).'
+        'The random forest that selects values of pool5 was trained on frames'
+        ' of the training clips, not on SFEW (no --sfew).'
       )
   if not features.landmarks:
     yield (
-      "The landmarks and the faces were found by dlib; the organisers' own"
-      ' landmarks were not used (no --landmarks).'
+      'Faces and landmarks were found by dlib; the landmarks of the organisers'
+      ' were not used (no --landmarks).'
     )
   yield (
-    'The audio has 27 features, as in the paper, and 901 columns where the'
-    ' paper has 939.'
+    'The audio has the 27 features of the paper, in 901 columns; the paper has'
+    ' 939 columns.'
   )
 
 
 def _runs(request: ReproductionRequest) -> Iterator[str]:
+  """Yields differences in the runs."""
   if request.seeds == 1:
-    yield 'One seed a network: there is no deviation over seeds.'
+    yield 'One seed per network: there is no standard deviation over seeds.'
   yield (
-    'The paper does not say over how many runs its figures are, nor its batch'
-    ' size and some other settings; those here are the defaults of'
+    'The paper does not state the number of runs behind its results, nor the'
+    ' batch size and some other settings. Those used here are the defaults of'
     ' avjax/settings.py.'
   )
   yield (
-    'AFEW names no actors, so that it is not known whether somebody plays in'
-    ' two splits.'
+    'AFEW does not name its actors, so it is not known whether an actor appears'
+    ' in two splits.'
   )
 
 
 def readme(
-  request: ReproductionRequest,
   made: Sequence[Table],
   pictures: Sequence[Figure],
-  told: Sequence[str],
+  differences: Sequence[str],
 ) -> str:
-  """Returns the page in words that stands beside the results."""
+  """Returns the README.md of a reproduction.
+
+  Args:
+    made: the tables.
+    pictures: the figures.
+    differences: from the paper, in sentences.
+  """
   lines = [
     '# The paper on AFEW, by avjax',
     '',
-    'Made by bin/reproduce. What there is:',
+    'Made by bin/reproduce. Files and folders:',
     '',
-    '- report.html: everything on one page; it needs no network',
-    '- tables/: the tables as .md, .tex and .csv',
+    '- report.html: everything on one page, to be read offline',
+    '- tables/: the tables as .md, .tex and .csv files',
     '- figures/: Figures 2 to 5 of the first seed of `proposed`, as .png and'
-    ' .pdf, and figures.json with their numbers',
+    ' .pdf files, and figures.json with their numbers',
     '- runs/: the runs, for bin/evaluate, bin/predict and bin/report',
-    '- store/: the features; store/report.txt says what became of every clip',
-    '- seconds.json: how long each stage took, less what kill -9 cut off',
+    '- store/: the features; store/report.txt lists clips that failed',
+    '- seconds.json: duration of every stage, without time lost to kill -9',
     '',
-    '## What is not as in the paper',
+    '## Differences from the paper',
     '',
-    *(f'- {text}' for text in told),
+    *(f'- {text}' for text in differences),
     '',
     '## Tables',
     '',

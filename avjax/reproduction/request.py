@@ -1,4 +1,4 @@
-"""What bin/reproduce is asked for, and the runs that it stands for."""
+"""The request of bin/reproduce, and the runs that it needs."""
 
 import dataclasses
 import pathlib
@@ -11,24 +11,24 @@ from avjax.runs.registry import MODELS
 from avjax.settings import FeaturesConfig, Settings, section
 
 ROWS = tuple(MODELS)
-"""The four networks of Table 1, and what they are compared with."""
+"""The four networks of Table 1, the baselines and decision fusion."""
 RECORD = 'reproduce.json'
 
 
 @dataclasses.dataclass(frozen=True)
 class ReproductionRequest:
-  """What is asked for.
+  """The request of bin/reproduce.
 
   Attributes:
     afew: folder of the corpus.
-    out: gets the store, the runs, tables, figures and the page; absolute, as
-      the runs name their store.
-    configs: row -> a whole config, as its file in configs/ has it.
+    out: folder for store, runs, tables, figures and report. It is an absolute
+      path, since the runs record the path of their store.
+    configs: row -> the whole config from its file in configs/.
     features: settings of the features.
     sfew: folder of labelled faces for the random forest, or ''.
-    seeds: runs of every network.
+    seeds: number of runs of every network.
     size: of the configs, 'full' or 'smoke'.
-    workers: processes that measure clips.
+    workers: number of processes that extract features.
   """
 
   afew: pathlib.Path
@@ -42,11 +42,11 @@ class ReproductionRequest:
 
   @property
   def store(self) -> pathlib.Path:
-    """The folder of the features."""
+    """The folder of the feature store."""
     return self.out / 'store'
 
   def runs(self) -> dict[pathlib.Path, Settings]:
-    """Returns the folder of every run and its settings, in order."""
+    """Returns folder -> settings of every run, in the order of training."""
     made = {}
     for row, model in MODELS.items():
       folder = self.out / 'runs' / row
@@ -54,10 +54,10 @@ class ReproductionRequest:
         made[folder] = self._settings(row, 0, self.seeds)
       elif not model.random:
         made[folder] = self._settings(row, 0, 1)
-      else:  # fitted once a seed
+      else:  # one run per seed
         for seed in range(self.seeds):
-          place = folder.with_name(f'{row}-seed-{seed}')
-          made[place] = self._settings(row, seed, 1)
+          own = folder.with_name(f'{row}-seed-{seed}')
+          made[own] = self._settings(row, seed, 1)
     return made
 
   def _settings(self, row: str, seed: int, seeds: int) -> Settings:
@@ -69,10 +69,11 @@ class ReproductionRequest:
     return dataclasses.replace(config, seed=seed, data=data, training=training)
 
   def begin(self) -> None:
-    """Writes what is asked for, or checks that it was before.
+    """Writes the request, or checks that the folder has the same request.
 
     Raises:
-      ConfigError: the folder was begun with other flags; names them.
+      ConfigError: the folder was begun with other flags; the message names
+        them.
     """
     now = {'sfew': self.sfew, 'seeds': self.seeds, 'size': self.size}
     now |= files.as_json(dataclasses.asdict(self.features))
@@ -84,6 +85,6 @@ class ReproductionRequest:
     before = {key: before.get(key) for key in now}
     if different := list(files.differences(before, now)):
       raise ConfigError(
-        f'{self.out} was begun otherwise: {"; ".join(different)}; choose'
-        ' another folder, or the flags it was begun with'
+        f'{self.out} was begun with other flags: {"; ".join(different)};'
+        ' choose another folder, or the flags it was begun with'
       )

@@ -1,7 +1,7 @@
-"""Features, runs, tables, figures and page, one after another.
+"""The stages of a reproduction: features, runs, tables, figures and report.
 
-Every stage keeps what it has finished and goes on from there, so that a run
-that was cut off is continued by asking for it again.
+Every stage keeps its finished results. To resume a reproduction that was
+interrupted, run it again.
 """
 
 import contextlib
@@ -24,26 +24,27 @@ from avjax.runs.registry import MODELS
 
 FEATURES, LAST = 'features', 'tables, figures, page'
 SECONDS, README, PAGE = 'seconds.json', 'README.md', 'report.html'
-CLIPS = 28  # test clips of each run on the page
-Progress = Callable[[int, int, str], None]
+CLIPS = 28  # number of clips of each run in the report
 
 
 def reproduce(
-  request: ReproductionRequest, progress: Progress, command: Sequence[str]
+  request: ReproductionRequest,
+  progress: extraction.Progress,
+  command: Sequence[str],
 ) -> dict[str, float]:
-  """Returns the seconds of every stage, after doing what is not done yet.
+  """Runs the stages that are not finished; returns the seconds of each stage.
 
   Args:
-    request: what is asked for.
-    progress: is told of every clip that is measured.
-    command: how it was asked for, for the page.
+    request: the request.
+    progress: called after each clip that is measured.
+    command: the command line, for the report.
 
   Raises:
-    AvjaxError: a stage cannot be done; what is finished stays.
+    AvjaxError: a stage failed; finished stages are kept.
   """
   trained = request.runs()
   if not request.store.exists():
-    _check(request)  # fails here, with nothing written
+    _check(request)  # before anything is written
   with files.lock(request.out):
     request.begin()
     stages: dict[str, Callable[[], Any]] = {
@@ -53,13 +54,14 @@ def reproduce(
       stages[folder.name] = functools.partial(
         experiment.train, settings, folder
       )
-    stages[LAST] = functools.partial(_show, request, command)
+    stages[LAST] = functools.partial(_report, request, command)
     done = _done(request)
     left = [name for name in stages if name not in done]
-    _say(f'{request.out}: ' + (f'finished: {_listed(done)}' if done else 'new'))
-    _say(f'to do: {_listed(left) or "nothing"}')
+    finished_stages = f'finished: {_listed(done)}' if done else 'new'
+    _print(f'{request.out}: {finished_stages}')
+    _print(f'to do: {_listed(left) or "nothing"}')
     for number, name in enumerate(left, 1):
-      _say(f'== {name} ({number} of {len(left)})')
+      _print(f'== {name} ({number} of {len(left)})')
       with _timed(request.out / SECONDS, name):
         stages[name]()
     seconds = _seconds(request.out / SECONDS)
@@ -67,7 +69,7 @@ def reproduce(
 
 
 def _check(request: ReproductionRequest) -> None:
-  """Raises AvjaxError where the corpus or a given file cannot be used."""
+  """Raises AvjaxError if the corpus or a given file cannot be used."""
   catalogue.read('afew', request.afew)
   workers.measure(request.features)
   if request.sfew:
@@ -75,20 +77,22 @@ def _check(request: ReproductionRequest) -> None:
 
 
 def _done(request: ReproductionRequest) -> list[str]:
-  """Returns the stages whose results are there."""
+  """Returns the finished stages."""
   ends = {FEATURES: request.store}
   ends |= {f.name: f / RESULTS for f in request.runs()}
   ends[LAST] = request.out / PAGE
   done: list[str] = []
   for name, path in ends.items():
     if not path.exists():
-      break  # what comes later was not made from what will be
+      break  # later stages depend on this one
     done.append(name)
   return done
 
 
-def _extract(request: ReproductionRequest, progress: Progress) -> None:
-  """Leaves the store, and prints what became of the clips."""
+def _extract(
+  request: ReproductionRequest, progress: extraction.Progress
+) -> None:
+  """Makes the store, and prints how many clips were used."""
   wanted = extraction.ExtractionRequest(
     corpus=request.afew,
     out=request.store,
@@ -99,31 +103,34 @@ def _extract(request: ReproductionRequest, progress: Progress) -> None:
     named='afew',
   )
   report, seconds = extraction.extract(wanted, progress)
-  _say(str(report))
+  _print(str(report))
   for line in extraction.stages(report.usable, seconds):
-    _say(line)
+    _print(line)
 
 
-def _show(request: ReproductionRequest, command: Sequence[str]) -> None:
-  """Leaves tables, figures, README.md and, last, the page."""
+def _report(request: ReproductionRequest, command: Sequence[str]) -> None:
+  """Writes tables, figures, README.md and, last, the report."""
   groups = finished.grouped(finished.load_all(list(request.runs())))
-  made = tables.of(groups)
+  made = tables.make_tables(groups)
   tables.write(made, request.out / 'tables')
   row = next(name for name, model in MODELS.items() if model.reference)
-  drawn = finished.load_all([request.out / 'runs' / row])[0]
-  study = figures.study(drawn)
-  pictures = figures.of(study)
+  run = finished.load_all([request.out / 'runs' / row])[0]
+  study = figures.make_study(run)
+  pictures = figures.make_figures(study)
   figures.write(pictures, request.out / 'figures')
-  told = differences.of(request)
-  text = differences.readme(request, made, pictures, told)
-  files.write(request.out / README, text)
-  page = html.report(groups, CLIPS, command, told)
-  files.write(request.out / PAGE, page)
+  sentences = differences.list_differences(request)
+  text = differences.readme(made, pictures, sentences)
+  files.write_text(request.out / README, text)
+  page = html.report(groups, CLIPS, command, sentences)
+  files.write_text(request.out / PAGE, page)
 
 
 @contextlib.contextmanager
 def _timed(path: pathlib.Path, name: str) -> Iterator[None]:
-  """Adds to the seconds of a stage, also where it is ended by a signal."""
+  """Adds the time that passes to the seconds of a stage, in seconds.json.
+
+  Time before an exception or a handled signal counts too.
+  """
   start = time.perf_counter()
   try:
     yield
@@ -141,5 +148,5 @@ def _listed(names: Sequence[str]) -> str:
   return '; '.join(names)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
   print(text, file=sys.stderr, flush=True)

@@ -1,1 +1,1 @@
-"""One experiment: data, audit, folds and seeds, a model fitted, its folder."""
+"""Experiments: data, audit, folds and seeds, a fitted model, a run folder."""

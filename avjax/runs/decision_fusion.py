@@ -1,8 +1,8 @@
-"""Decision fusion: a network that hears and one that sees, trained apart.
+"""Decision fusion: an audio and a visual network, trained separately.
 
 Section 4.3 names it as the stronger alternative to fusion at feature level.
-Their probabilities are multiplied, each to the power of a weight (ours): equal
-weights, or those that validate best.
+The probabilities are multiplied, each raised to the power of a weight (ours).
+The weights are equal, or selected on the validation clips.
 """
 
 import dataclasses
@@ -24,18 +24,18 @@ from avjax.training.early_stopping import BestEpoch
 from avjax.training.outcome import Outcome, without_maps
 
 STEPS = 20
-"""Weights that are tried on the validation clips: 0, 1/20, ..., 1."""
-_LEAST = 1e-12  # of a probability: one network alone cannot rule a class out
+"""The weights 0, 1/20, ..., 1 are tried on the validation clips."""
+_LEAST = 1e-12  # probability, so that one network cannot exclude a class
 _NETWORK = Network()
 
 
 class DecisionFusion(Model):
-  """Two networks, each in a folder of its own inside the run's."""
+  """Two networks, each in a subfolder of the run folder."""
 
   table = 2
 
   def members(self, config: Settings) -> dict[str, Settings]:
-    seen = tuple(name for name in config.model.streams if name != AUDIO)
+    visual = tuple(name for name in config.model.streams if name != AUDIO)
     return {
       name: dataclasses.replace(
         config,
@@ -43,14 +43,14 @@ class DecisionFusion(Model):
           config.model, variant='average', streams=streams
         ),
       )
-      for name, streams in (('audio', (SOUND,)), ('vision', seen))
+      for name, streams in (('audio', (SOUND,)), ('vision', visual))
     }
 
   def check(self, config: Settings) -> None:
     if AUDIO not in config.model.streams:
       raise ConfigError(
-        'model.variant decision_fusion joins a network that hears and one that'
-        f" sees; model.streams {config.model.streams} lacks 'audio'"
+        'model.variant decision_fusion combines an audio and a visual network;'
+        f" model.streams {config.model.streams} lacks 'audio'; add it"
       )
     for member in self.members(config).values():
       _NETWORK.check(member)
@@ -85,28 +85,33 @@ class DecisionFusion(Model):
 
 @dataclasses.dataclass(frozen=True)
 class FusedNetworks:
-  """The trained members, and the folder that has their weights."""
+  """The two trained networks, and the run folder with their weights."""
 
   members: Mapping[str, TrainedNetwork]
   folder: RunFolder
 
   def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
-    """Returns what the members say together, and facts; see `Predictor`."""
+    """Returns the fused predictions, and facts; see `Predictor`."""
     weights = self.folder.read_results()['weights']
     outcomes = {}
     for name, member in self.members.items():
-      read = corpus.as_read(clips, member.config.model.streams)
-      outcomes[name], facts = member.predict(read)
+      selected = corpus.as_read(clips, member.config.model.streams)
+      outcomes[name], facts = member.predict(selected)
     return join(clips, outcomes, weights), {'device': facts['device']}
 
   def embeddings(self, clips: Sequence[Clip]) -> None:
-    """Returns None: there are none."""
+    """Returns None, since the combination has no embeddings."""
 
 
 def combine(
   probabilities: Sequence[Float[Array, 'n N']], weights: Sequence[float]
 ) -> Float[np.ndarray, 'n N']:
-  """Returns the weighted mean of the log probabilities, as probabilities."""
+  """Returns the product of powers of probabilities, normalised: n clips.
+
+  Args:
+    probabilities: of each network; rows sum to one.
+    weights: exponent of each network's probabilities.
+  """
   stacked = np.maximum(np.stack(probabilities), _LEAST)
   logs = np.einsum('m,mnk->nk', np.asarray(weights), np.log(stacked))
   return softmax(logs, axis=1)
@@ -117,7 +122,13 @@ def join(
   outcomes: Mapping[str, Outcome],
   weights: Mapping[str, float],
 ) -> Outcome:
-  """Returns what the members say together of the clips."""
+  """Returns the fused predictions for the clips.
+
+  Args:
+    clips: that both networks have predicted.
+    outcomes: network -> predictions for the clips.
+    weights: network -> weight.
+  """
   each = [outcomes[name] for name in weights]
   shares = combine([o.probabilities for o in each], list(weights.values()))
   return without_maps(clips, each[0].emotions, shares)
@@ -126,10 +137,14 @@ def join(
 def choose(
   clips: Sequence[Clip], outcomes: Mapping[str, Outcome]
 ) -> dict[str, float]:
-  """Returns the weights of two members that fit the clips best.
+  """Returns the weights of two networks that fit the clips best.
 
-  Higher accuracy is better; of equal accuracies the lower loss, as where a
-  network's epoch is chosen.
+  The higher accuracy is better; with equal accuracies the lower loss. The best
+  epoch of a network is selected in the same way.
+
+  Args:
+    clips: validation clips.
+    outcomes: network -> predictions for these clips.
   """
   first, second = outcomes
   tried, best = [], BestEpoch()
@@ -142,11 +157,11 @@ def choose(
 
 
 def fuse(how: str, fitted: Mapping[str, Fitted], splits: Splits) -> Fitted:
-  """Returns the fused answers.
+  """Returns the fused predictions.
 
   Args:
-    how: 'equal' weights, or chosen by 'validation'.
-    fitted: member -> its answers.
+    how: 'equal' weights, or weights selected by 'validation'.
+    fitted: network -> its predictions.
     splits: the clips.
   """
   by_split = {

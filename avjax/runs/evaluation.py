@@ -1,4 +1,4 @@
-"""A trained run on any clips: what bin/evaluate does."""
+"""A trained run evaluated on any clips, as by bin/evaluate."""
 
 import dataclasses
 import os
@@ -23,17 +23,23 @@ SPLITS = ('training', 'validation', 'test', 'all')
 
 @dataclasses.dataclass(frozen=True)
 class TrainedRun:
-  """A run whose model can be asked: its folder and what its config says."""
+  """A trained run, which can predict clips.
+
+  Attributes:
+    folder: of the run.
+    config: its settings.
+    info: classes, stream widths, data fingerprint and audit.
+  """
 
   folder: RunFolder
   config: Settings
   info: RunInfo
 
   def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
-    """Returns the predictions of the best state, and what results.json adds.
+    """Returns the predictions of the best state, and facts for results.json.
 
     Raises:
-      AvjaxError: the clips do not fit the run, or it has no usable state.
+      AvjaxError: the clips do not fit the run, or the run has no usable state.
     """
     clips = corpus.as_read(clips, self.config.model.streams)
     self._check_widths(clips)
@@ -44,26 +50,27 @@ class TrainedRun:
   ) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns the emotion embeddings before and after training, (N, K) each.
 
-    None for a model without.
+    None for a model without embeddings.
 
     Args:
-      clips: some that fit the run, for their widths.
+      clips: any that fit the run; only their widths matter.
 
     Raises:
-      AvjaxError: as `predict`.
+      AvjaxError: the clips do not fit the run, or the run has no usable state.
     """
     clips = corpus.as_read(clips, self.config.model.streams)
     return self._model().embeddings(clips)
 
   def clips(self, split: str, store: str | None = None) -> list[Clip]:
-    """Returns the clips of a split of the run's own store or of another one.
+    """Returns the clips of a split, from the run's own store or another.
 
     Args:
-      split: one of SPLITS; the run's in its own store, else the store's.
-      store: another store, or 'synthetic'; the run's own where None.
+      split: one of SPLITS. In the run's own store it is a split of the run, in
+        another store a split of that store.
+      store: another store, or 'synthetic'; None for the run's own.
 
     Raises:
-      AvjaxError: the store is gone or has changed, or has no such split.
+      AvjaxError: the store is missing or has changed, or lacks this split.
     """
     config, own = self.config, self.owns(store)
     if store is not None and not own:
@@ -75,17 +82,19 @@ class TrainedRun:
     if split == 'all':
       return clips
     if not own:
-      return _chosen(splits.by_name(clips, remedy=_EVERY), split, config)
+      return _select(splits.by_name(clips, remedy=_EVERY), split, config)
     if fingerprint(clips) != self.info.data_fingerprint:
       raise DataError(
         f'{config.data.store} has changed since the run was trained, so its'
-        f' splits are not known to be the same; {_EVERY}'
+        f' splits may differ; {_EVERY}'
       )
-    parts = protocols.split(clips, config.data.protocol, config.data.first_fold)
-    return _chosen(parts, split, config)
+    own_splits = protocols.split(
+      clips, config.data.protocol, config.data.first_fold
+    )
+    return _select(own_splits, split, config)
 
   def owns(self, store: str | None) -> bool:
-    """Says whether a store, None for the run's own, is the run's own."""
+    """Returns whether a store is the run's own; None always is."""
     own = self.config.data.store
     if store is None or 'synthetic' in (store, own):
       return store in (None, own)
@@ -111,21 +120,22 @@ class TrainedRun:
 _EVERY = '--split=all takes every clip'
 
 
-def _chosen(parts, split: str, config: Settings) -> list[Clip]:
-  if not parts.get(split):
+def _select(clips_of, split: str, config: Settings) -> list[Clip]:
+  """Returns the clips of a split, given split -> clips."""
+  if not clips_of.get(split):
+    present = ', '.join(name for name, clips in clips_of.items() if clips)
     raise DataError(
-      f'{config.data.store} has no {split} clips; it has '
-      + (', '.join(name for name, part in parts.items() if part) or 'no splits')
-      + f'; {_EVERY}'
+      f'{config.data.store} has no {split} clips; it has'
+      f' {present or "no splits"}; {_EVERY}'
     )
-  return parts[split]
+  return clips_of[split]
 
 
 def open_run(workdir: str | pathlib.Path) -> TrainedRun:
   """Returns the trained run of a folder.
 
   Raises:
-    CheckpointError: the folder is not that of one run.
+    CheckpointError: the folder has no run, or runs of several seeds or folds.
   """
   folder = RunFolder(workdir)
   config, info = folder.read_config()
@@ -148,18 +158,18 @@ def evaluate(
   split: str = 'test',
   output: str | pathlib.Path | None = None,
 ) -> dict[str, Any]:
-  """Returns the results of a run's best state on some clips.
+  """Evaluates the best state of a run; returns the content of results.json.
 
   Args:
-    workdir: the run's folder.
-    store: another store, or 'synthetic'; the run's own where None.
-    split: one of SPLITS. In the run's own store the splits are the run's; in
-      another one they are the store's. 'all' takes every clip.
-    output: gets predictions.csv and results.json; by default a folder in
-      `workdir` that is named for store and split.
+    workdir: the run folder.
+    store: another store, or 'synthetic'; None for the run's own.
+    split: one of SPLITS. In the run's own store it is a split of the run, in
+      another store a split of that store. 'all' takes every clip.
+    output: folder for predictions.csv and results.json; by default a folder in
+      `workdir` that is named after store and split.
 
   Raises:
-    AvjaxError: no such run, store or split, or the store does not fit.
+    AvjaxError: run, store or split is missing, or the store does not fit.
   """
   if split not in SPLITS:
     raise ConfigError(

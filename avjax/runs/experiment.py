@@ -1,7 +1,7 @@
-"""A whole experiment: data, audit, folds and seeds, models fitted, results.
+"""A whole experiment: data, audit, folds and seeds, fitted models, results.
 
-One command may stand for several runs: every fold of a protocol, and every one
-of `training.seeds`. Each is a `Job` with a folder of its own.
+One command may start several runs: one for every fold of a protocol and every
+seed of `training.seeds`. Each is a `Job` with its own folder.
 """
 
 import dataclasses
@@ -19,13 +19,13 @@ from avjax.settings import Settings, whole
 
 
 def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
-  """Returns the content of results.json, after training if need be.
+  """Trains a model unless that is done; returns the content of results.json.
 
-  A folder that holds a part of the run is continued, a finished one is read.
+  An unfinished run is resumed. The results of a finished run are read.
 
   Args:
     config: a whole config, or `settings.Settings`.
-    workdir: the run's folder; made only once config and data are in order.
+    workdir: the run folder; created after config and data have been checked.
 
   Raises:
     AvjaxError: the config, the data or the folder cannot be used.
@@ -45,13 +45,13 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-  """What is fitted on what.
+  """A kind of model, and the clips to fit it on.
 
   Attributes:
-    config: its settings.
+    config: the settings.
     model: the kind of model.
     info: of all folds together, for config.json.
-    divisions: the clips of every fold.
+    divisions: the splits of every fold.
   """
 
   config: Settings
@@ -60,11 +60,11 @@ class Experiment:
   divisions: Sequence[preparation.Division]
 
   def jobs(self, config: Settings, folder: RunFolder) -> Iterator[Job]:
-    """Yields the run of every fold, or the only one there is.
+    """Yields the job of every fold, or a single job without folds.
 
     Args:
       config: the settings of one seed.
-      folder: of that seed.
+      folder: the folder of this seed.
     """
     for division in self.divisions:
       fold, splits = division.fold, division.splits
@@ -78,28 +78,30 @@ class Experiment:
 
 
 def prepare(config: Settings) -> Experiment:
-  """Returns an experiment whose config, clips and splits are in order.
+  """Returns the experiment of a config, after checking config and clips.
+
+  Nothing is written.
 
   Raises:
-    AvjaxError: they are not; nothing has been written.
+    AvjaxError: the config, the clips or the splits cannot be used.
   """
   model = registry.model_of(config)
   model.check(config)
   if config.training.seeds > 1 and not model.replicated:
-    there = [name for name, one in registry.MODELS.items() if one.replicated]
+    able = [name for name, one in registry.MODELS.items() if one.replicated]
     raise ConfigError(
       f'training.seeds is {config.training.seeds}, which is for'
-      f' {", ".join(there)}; train {config.model.variant} once a seed'
+      f' {", ".join(able)}; train {config.model.variant} once per seed'
     )
   data = preparation.prepare(config)
   members = {
-    name: RunInfo.of(
+    name: RunInfo.from_clips(
       member, corpus.as_read(data.clips, member.model.streams), data.emotions
     )
     for name, member in model.members(config).items()
   }
   info = dataclasses.replace(
-    RunInfo.of(config, data.clips, data.emotions),
+    RunInfo.from_clips(config, data.clips, data.emotions),
     audit=data.findings,
     members=members,
     source=data.origin.source,
@@ -109,7 +111,7 @@ def prepare(config: Settings) -> Experiment:
 
 
 def _fit(model: Model, job: Job) -> dict[str, Any]:
-  """Returns the results of one run, fitted if need be."""
+  """Fits one model unless that is done; returns its results."""
   if job.folder.finished:
     print(f'{job.folder} holds a finished run; nothing to do', file=sys.stderr)
     return job.folder.read_results()
@@ -117,7 +119,7 @@ def _fit(model: Model, job: Job) -> dict[str, Any]:
 
 
 def _fit_folds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
-  """Returns the results over all folds, one fitted after another."""
+  """Fits one fold after another; returns the results over all folds."""
   jobs = list(experiment.jobs(experiment.config, folder))
   for job in jobs:
     with job.folder.opened(job.config, job.info):
@@ -126,7 +128,7 @@ def _fit_folds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
 
 
 def _fit_seeds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
-  """Returns the results over all seeds, fitted in one program."""
+  """Fits all seeds in one program; returns the results over all seeds."""
   config = experiment.config
   seeds: dict[RunFolder, list[Job]] = {}
   for number in range(config.training.seeds):

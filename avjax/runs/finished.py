@@ -1,4 +1,4 @@
-"""Finished runs as read from their folders, and which belong together."""
+"""Finished runs, loaded from their folders and grouped over seeds."""
 
 import csv
 import dataclasses
@@ -14,24 +14,24 @@ from avjax.data import corpus
 from avjax.errors import AvjaxError, CheckpointError
 from avjax.metrics import classification
 from avjax.runs import registry
-from avjax.runs.folder import PREDICTIONS, RunFolder, RunInfo, as_json
+from avjax.runs.folder import PREDICTIONS, RunFolder, RunInfo, settings_json
 from avjax.runs.model import Model
 from avjax.settings import DataConfig, ModelConfig, Settings, SyntheticConfig
 from avjax.shapes import Array, Int
 
-_NAMED = ('shared_encoder', 'activation', 'dropout', 'fusion')
-"""Settings of the model that make a row of their own where they are changed."""
+_TITLE_SETTINGS = ('shared_encoder', 'activation', 'dropout', 'fusion')
+"""Settings of the model that a run's title names when they are changed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-  """The lines of predictions.csv that are of one split and have a label.
+  """The labelled lines of predictions.csv of one split.
 
   Attributes:
-    clips: names.
-    label: index of each clip's emotion.
-    predicted: index of the most probable one.
-    probabilities: (clips, N).
+    clips: names of the clips.
+    label: (clips,) index of the true emotion.
+    predicted: (clips,) index of the most probable emotion.
+    probabilities: (clips, N); each row sums to one.
   """
 
   clips: tuple[str, ...]
@@ -41,19 +41,27 @@ class Predictions:
 
   @property
   def right(self) -> np.ndarray:
-    """Which clips were classified right."""
+    """(clips,) bool, whether each prediction is right."""
     return self.label == self.predicted
 
   @property
   def counts(self) -> Int[Array, 'N N']:
-    """The confusion, rows true."""
+    """Confusion counts; rows are true classes."""
     classes = self.probabilities.shape[1]
     return classification.confusion(self.label, self.predicted, classes)
 
 
 @dataclasses.dataclass(frozen=True)
 class FinishedRun:
-  """What a run has left in its folder."""
+  """A finished run, loaded from its folder.
+
+  Attributes:
+    folder: of the run.
+    config: its settings.
+    info: classes, stream widths, data fingerprint and audit.
+    results: content of results.json.
+    predictions: split -> its labelled predictions; without empty splits.
+  """
 
   folder: pathlib.Path
   config: Settings
@@ -63,12 +71,12 @@ class FinishedRun:
 
   @property
   def emotions(self) -> tuple[str, ...]:
-    """Names of the classes."""
+    """Names of the classes, in the order of the probabilities."""
     return self.info.emotions
 
   @property
   def variant(self) -> str:
-    """The row of Table 1, or the baseline."""
+    """The name of the kind of model, `model.variant`."""
     return self.config.model.variant
 
   @property
@@ -78,36 +86,36 @@ class FinishedRun:
 
   @property
   def streams(self) -> str:
-    """The model's streams; '' where they are those of its file in configs/."""
+    """The model's streams; '' for those of its file in configs/."""
     streams = self.config.model.streams
     return '' if streams == self.model.streams else ','.join(streams)
 
   @property
   def changed(self) -> tuple[str, ...]:
-    """Other settings of the model that are not the default: 'name=value'."""
-    model, plain = self.config.model, ModelConfig()
-    pairs = [(k, getattr(model, k), getattr(plain, k)) for k in _NAMED]
-    for field in dataclasses.fields(plain.alignment):
-      values = (getattr(m.alignment, field.name) for m in (model, plain))
+    """The model's other changed settings: 'name=value'."""
+    model, default = self.config.model, ModelConfig()
+    pairs = [
+      (k, getattr(model, k), getattr(default, k)) for k in _TITLE_SETTINGS
+    ]
+    for field in dataclasses.fields(default.alignment):
+      values = (getattr(m.alignment, field.name) for m in (model, default))
       pairs.append((f'alignment.{field.name}', *values))
-    return tuple(
-      f'{k}={value}' for k, value, default in pairs if value != default
-    )
+    return tuple(f'{k}={value}' for k, value, usual in pairs if value != usual)
 
   @property
   def title(self) -> str:
-    """The variant and what is not as that variant's config has it."""
+    """The variant, and the settings that differ from its config."""
     streams = [f'streams={self.streams}'] if self.streams else []
     return ', '.join([self.variant, *streams, *self.changed])
 
   @property
-  def shown(self) -> str:
-    """The split of the figures: validation where no test clip has a label."""
+  def shown_split(self) -> str:
+    """The split that figures show: test, or validation without test labels."""
     return 'test' if 'test' in self.predictions else 'validation'
 
   @property
   def audit(self) -> list[str]:
-    """What was found on two sides of a split, if that was looked at."""
+    """The findings of the split audit, one text each."""
     found = self.results.get('audit', [])
     return [
       f'{one["status"]}: {one["text"]}' if isinstance(one, dict) else str(one)
@@ -116,18 +124,18 @@ class FinishedRun:
 
   @property
   def metrics(self) -> dict[str, list[dict[str, Any]]]:
-    """The epochs of every training in the folder, by the part it is of."""
+    """Subfolder, or '' -> lines of its metrics.jsonl, one per epoch."""
     return RunFolder(self.folder).read_metrics()
 
   @property
   def speakers(self) -> dict[str, str]:
-    """Clip -> speaker, as far as the run's store is there and names them."""
+    """Clip -> speaker, where it is known; empty if the store is missing."""
     return _speakers(self.config.data, self.config.synthetic)
 
   @property
-  def group(self) -> str:
-    """The same for runs that differ by their seed alone."""
-    settings = as_json(self.config)
+  def group_key(self) -> str:
+    """A text that is equal for runs that differ in their seed only."""
+    settings = settings_json(self.config)
     del settings['seed']
     return json.dumps([settings, self.info.data_fingerprint], sort_keys=True)
 
@@ -142,10 +150,10 @@ def _speakers(data: DataConfig, synthetic: SyntheticConfig) -> dict[str, str]:
 
 
 def load(path: str | pathlib.Path) -> FinishedRun:
-  """Returns a finished run.
+  """Returns the finished run of a folder.
 
   Raises:
-    CheckpointError: the folder holds none, or a file of it is damaged.
+    CheckpointError: a file of the run is missing or damaged.
   """
   folder = RunFolder(path)
   config, info = folder.read_config()
@@ -154,7 +162,8 @@ def load(path: str | pathlib.Path) -> FinishedRun:
     with open(folder.path / PREDICTIONS, encoding='utf-8', newline='') as file:
       rows = list(csv.DictReader(file))
     predictions = {
-      split: _split(rows, split, info.emotions) for split in results['splits']
+      split: _labelled(rows, split, info.emotions)
+      for split in results['splits']
     }
   except FileNotFoundError as error:
     raise CheckpointError(
@@ -170,10 +179,10 @@ def load(path: str | pathlib.Path) -> FinishedRun:
 
 
 def load_all(paths: Sequence[str | pathlib.Path]) -> list[FinishedRun]:
-  """Returns the runs of some folders; of several seeds it is one each.
+  """Returns the runs of some folders; a folder of several seeds has several.
 
   Raises:
-    CheckpointError: as `load`.
+    CheckpointError: a file of a run is missing or damaged.
   """
   found: list[FinishedRun] = []
   for folder in map(RunFolder, paths):
@@ -183,9 +192,10 @@ def load_all(paths: Sequence[str | pathlib.Path]) -> list[FinishedRun]:
   return found
 
 
-def _split(
+def _labelled(
   rows: Sequence[dict[str, str]], split: str, emotions: tuple[str, ...]
 ) -> Predictions:
+  """Returns the labelled rows of one split."""
   rows = [row for row in rows if row['split'] == split and row['label']]
   shares = np.array([[float(row[e]) for e in emotions] for row in rows])
   return Predictions(
@@ -200,11 +210,12 @@ def _split(
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-  """Runs that differ by their seed alone, by seed.
+  """Runs that differ in their seed only.
 
   Attributes:
-    runs: one or more.
-    title: of the runs, with the folder where other groups have the same.
+    runs: one or more, in the order of their seeds.
+    title: of the runs; it includes the folder if another group has the same
+      title.
   """
 
   runs: tuple[FinishedRun, ...]
@@ -212,26 +223,27 @@ class Group:
 
   @property
   def first(self) -> FinishedRun:
-    """The run of the lowest seed."""
+    """The run with the lowest seed."""
     return self.runs[0]
 
   @property
   def seeds(self) -> list[int]:
-    """The seeds, each once and rising."""
+    """The seeds in ascending order."""
     return [run.config.seed for run in self.runs]
 
 
 def grouped(runs: Sequence[FinishedRun]) -> list[Group]:
-  """Returns the runs by group, in the order in which groups begin.
+  """Returns the groups, in the order of their first runs.
 
   A run that is given twice counts once.
   """
-  together: dict[str, dict[int, FinishedRun]] = {}
+  grouped_runs: dict[str, dict[int, FinishedRun]] = {}
   for run in runs:
-    together.setdefault(run.group, {}).setdefault(run.config.seed, run)
+    by_seed = grouped_runs.setdefault(run.group_key, {})
+    by_seed.setdefault(run.config.seed, run)
   groups = [
     tuple(by_seed[seed] for seed in sorted(by_seed))
-    for by_seed in together.values()
+    for by_seed in grouped_runs.values()
   ]
   titles = [group[0].title for group in groups]
   return [

@@ -1,9 +1,9 @@
-"""The folder of one run, and everything that it leaves there.
+"""The folder of one run, and the files in it.
 
-config.json      settings, what else makes the run what it is, versions
-metrics.jsonl    one line an epoch, written by training
+config.json      settings, `RunInfo`, versions
+metrics.jsonl    one line per epoch, written by training
 checkpoints/     states, written by training
-predictions.csv  one line a clip of every evaluated split
+predictions.csv  one line for each clip of every evaluated split
 results.json     scores of every split, audit, seconds, device
 """
 
@@ -36,19 +36,19 @@ _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint')
 
 @dataclasses.dataclass(frozen=True)
 class RunInfo:
-  """What makes a run what it is, beside its settings.
+  """What identifies a run besides its settings.
 
   Attributes:
     emotions: names of the classes, in the order of the probabilities.
-    widths: stream that the model reads -> its width.
+    widths: stream that the model reads -> number of columns.
     data_fingerprint: of the clips, see `data.store.fingerprint`.
-    audit: the findings of `data.audit` as JSON; None where none was made.
-    members: of a combination of models, by name.
-    source: where the clips come from; recorded and not compared.
-    extractor: fingerprint of what their features were extracted with, or '';
-      recorded and not compared.
-    versions: of the packages, as recorded when the run began.
-    revision: of the source, likewise; None where it is not known.
+    audit: the findings of `data.audit` as JSON; None without an audit.
+    members: name -> info of each model that the run combines.
+    source: where the clips come from; recorded, not compared.
+    extractor: fingerprint of the feature extractor, or ''; recorded, not
+      compared.
+    versions: package -> version when the run began; recorded, not compared.
+    revision: git revision when the run began, or None; recorded, not compared.
   """
 
   emotions: tuple[str, ...]
@@ -62,17 +62,17 @@ class RunInfo:
   revision: str | None = None
 
   @classmethod
-  def of(
+  def from_clips(
     cls, config: Settings, clips: Sequence[Clip], emotions: Sequence[str]
   ) -> 'RunInfo':
-    """Returns the info of a model that reads these clips."""
+    """Returns the info of a run on these clips, before their audit."""
     widths = {
       name: clips[0].streams[name].shape[1] for name in config.model.streams
     }
     return cls(tuple(emotions), widths, store.fingerprint(clips))
 
   def compared(self) -> dict[str, Any]:
-    """Returns what two runs in one folder must share, as JSON."""
+    """Returns the fields that a resumed run must share, as JSON."""
     content: dict[str, Any] = {
       'emotions': list(self.emotions),
       'widths': dict(self.widths),
@@ -86,7 +86,7 @@ class RunInfo:
 
   @classmethod
   def from_json(cls, content: Mapping[str, Any]) -> 'RunInfo':
-    """Returns the info in the content of config.json."""
+    """Returns the info that config.json contains."""
     members = content.get('members', {})
     return cls(
       emotions=tuple(content['emotions']),
@@ -102,7 +102,7 @@ class RunInfo:
 
 
 class RunFolder:
-  """A run's folder, which need not be there yet."""
+  """The folder of a run; it need not exist yet."""
 
   def __init__(self, path: str | pathlib.Path):
     self.path = pathlib.Path(path).expanduser()
@@ -111,40 +111,39 @@ class RunFolder:
     return str(self.path)
 
   def __truediv__(self, name: str) -> 'RunFolder':
-    """Returns the folder of a part of the run, such as 'fold-0'."""
+    """Returns the folder of one fold, seed or member, such as 'fold-0'."""
     return RunFolder(self.path / name)
 
   @property
   def finished(self) -> bool:
-    """Whether the run has ended and left its results."""
+    """Whether the run has written its results."""
     return (self.path / RESULTS).exists()
 
   def locked(self) -> contextlib.AbstractContextManager[None]:
-    """Holds the folder for this process alone; see `files.lock`."""
+    """Locks the folder for this process; see `files.lock`."""
     return files.lock(self.path)
 
   @contextlib.contextmanager
   def opened(self, config: Settings, info: RunInfo) -> Iterator[None]:
-    """Holds the folder for this process, once it is known to be this run's.
-
-    Writes config.json where there is none.
+    """Locks the folder for this process, and begins or resumes the run.
 
     Raises:
-      CheckpointError: another process holds the folder, or it belongs to a
-        run with other settings or data; names each difference.
+      CheckpointError: another process has the lock, or the folder belongs to
+        a run with other settings or data. The message lists the differences.
     """
     with self.locked():
       self.begin(config, info)
       yield
 
   def begin(self, config: Settings, info: RunInfo) -> None:
-    """Writes config.json, or checks that the one there is the same run's.
+    """Writes config.json, or checks that an existing one is of the same run.
 
     Raises:
-      CheckpointError: as `opened`.
+      CheckpointError: the folder belongs to a run with other settings or data.
+        The message lists the differences.
     """
     path = self.path / CONFIG
-    now = {'settings': as_json(config)} | info.compared()
+    now = {'settings': settings_json(config)} | info.compared()
     if not path.exists():
       recorded = {'data_source': info.source}
       if info.extractor:
@@ -169,10 +168,10 @@ class RunFolder:
       )
 
   def read_config(self) -> tuple[Settings, RunInfo]:
-    """Returns what the run was begun with.
+    """Returns the settings and the info that the run was begun with.
 
     Raises:
-      CheckpointError: the folder holds no run, or config.json is damaged.
+      CheckpointError: config.json is missing or damaged.
     """
     content = files.read_json(self.path / CONFIG)
     try:
@@ -190,16 +189,19 @@ class RunFolder:
     """Returns the content of results.json.
 
     Raises:
-      CheckpointError: there is none, or it is damaged.
+      CheckpointError: results.json is missing or damaged.
     """
     return files.read_json(self.path / RESULTS)
 
   def write_results(self, content: Mapping[str, Any]) -> None:
-    """Writes results.json, the last file of a run: it makes it finished."""
+    """Writes results.json; it comes last, and marks the run as finished."""
     files.write_json(self.path / RESULTS, content)
 
   def read_metrics(self) -> dict[str, list[dict[str, Any]]]:
-    """Returns the epochs of every training in the folder, by its part."""
+    """Returns the lines of every metrics.jsonl below the folder.
+
+    The keys are the subfolders, such as 'fold-0'; '' is the folder itself.
+    """
     found = {}
     for path in sorted(self.path.glob(f'**/{METRICS}')):
       lines = path.read_text(encoding='utf-8').splitlines()
@@ -209,10 +211,10 @@ class RunFolder:
     return found
 
   def write_predictions(self, outcomes: Mapping[str, Outcome]) -> None:
-    """Writes predictions.csv, one line a clip of every split.
+    """Writes predictions.csv, one line for each clip of every split.
 
     Args:
-      outcomes: split -> its outcome.
+      outcomes: split -> predictions for its clips.
     """
     emotions = next(iter(outcomes.values())).emotions
     rows: list[list[Any]] = [['clip', 'split', 'label', 'predicted', *emotions]]
@@ -224,11 +226,11 @@ class RunFolder:
         rows.append([clip.name, split, clip.label, emotions[n], *shares])
     self._write_rows(rows)
 
-  def join_predictions(self, parts: Sequence['RunFolder'], split: str) -> None:
-    """Writes predictions.csv from the lines of one split in several folders."""
+  def join_predictions(self, folds: Sequence['RunFolder'], split: str) -> None:
+    """Writes predictions.csv from the lines of one split in every fold."""
     joined: list[list[str]] = []
-    for part in parts:
-      with open(part.path / PREDICTIONS, encoding='utf-8', newline='') as file:
+    for fold in folds:
+      with open(fold.path / PREDICTIONS, encoding='utf-8', newline='') as file:
         head, *rows = csv.reader(file)
       joined = joined or [head]
       joined += [row for row in rows if row[1] == split]
@@ -237,20 +239,20 @@ class RunFolder:
   def _write_rows(self, rows: Sequence[Sequence[Any]]) -> None:
     file = io.StringIO()
     csv.writer(file, lineterminator='\n').writerows(rows)
-    files.write(self.path / PREDICTIONS, file.getvalue())
+    files.write_text(self.path / PREDICTIONS, file.getvalue())
 
 
-def as_json(config: Settings) -> dict[str, Any]:
-  """Returns the settings as they read back from config.json."""
+def settings_json(config: Settings) -> dict[str, Any]:
+  """Returns the settings as config.json returns them."""
   return files.as_json(dataclasses.asdict(config))
 
 
 def environment() -> dict[str, Any]:
-  """Returns the versions and the source revision that a run is made with."""
+  """Returns the package versions and the git revision, for config.json."""
   root = pathlib.Path(__file__).parents[2]
   try:
     if not (root / '.git').exists():
-      raise FileNotFoundError  # another project's history may be around it
+      raise FileNotFoundError  # a parent folder may be another repository
     revision = subprocess.run(
       ['git', '-C', str(root), 'describe', '--always', '--dirty'],
       capture_output=True,
@@ -258,7 +260,7 @@ def environment() -> dict[str, Any]:
       check=True,
     ).stdout.strip()
   except (OSError, subprocess.CalledProcessError):
-    revision = None  # installed without its history
+    revision = None  # installed without the repository
   return {
     'versions': {'avjax': avjax.__version__}
     | {name: importlib.metadata.version(name) for name in _PACKAGES}

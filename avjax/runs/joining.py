@@ -1,4 +1,4 @@
-"""The results of several runs as those of one: over folds, over seeds."""
+"""The joint results of several runs: over folds, over seeds."""
 
 import math
 import statistics
@@ -14,12 +14,12 @@ from avjax.runs.folder import RunFolder
 def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
   """Writes and returns the results over all folds.
 
-  Every clip is tested once, so the folds' test counts add up to one table;
-  the mean and standard deviation of their accuracies stand beside it.
+  Every clip is tested once, so the confusion counts of the folds are added.
+  'folds' has the mean and the standard deviation of the folds' accuracies.
 
   Args:
-    folder: of all folds; it has its config.json.
-    folds: finished runs.
+    folder: of all folds, with its config.json.
+    folds: folders of the finished runs.
   """
   config, info = folder.read_config()
   each = [fold.read_results() for fold in folds]
@@ -31,7 +31,7 @@ def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
     'protocol': config.data.protocol,
     'audit': info.audit,
     'folds': {
-      split: _spread([one['splits'][split]['accuracy'] for one in each])
+      split: _statistics([one['splits'][split]['accuracy'] for one in each])
       for split in each[0]['splits']
     },
     'seconds': math.fsum(one['seconds'] for one in each),
@@ -46,11 +46,14 @@ def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
 
 
 def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
-  """Writes and returns the results over all seeds: mean, deviation, each.
+  """Writes and returns the results over all seeds.
+
+  'seeds' has the mean and the standard deviation of the seeds' accuracies,
+  'runs' the scores of every seed.
 
   Args:
-    folder: of all seeds; it has its config.json.
-    seeds: finished runs.
+    folder: of all seeds, with its config.json.
+    seeds: folders of the finished runs.
   """
   config, info = folder.read_config()
   each = [seed.read_results() for seed in seeds]
@@ -58,7 +61,7 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
     'protocol': config.data.protocol,
     'audit': info.audit,
     'seeds': {
-      split: _spread([one['splits'][split]['accuracy'] for one in each])
+      split: _statistics([one['splits'][split]['accuracy'] for one in each])
       for split, scores in each[0]['splits'].items()
       if scores['n']
     },
@@ -74,7 +77,8 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
   return content
 
 
-def _spread(values: Sequence[float]) -> dict[str, Any]:
+def _statistics(values: Sequence[float]) -> dict[str, Any]:
+  """Returns mean, standard deviation (n - 1) and the values, as JSON."""
   return {
     'mean': statistics.fmean(values),
     'deviation': statistics.stdev(values),

@@ -1,7 +1,8 @@
-"""A linear baseline: logistic regression on time averages (ours).
+"""The linear baseline: logistic regression on time averages (ours).
 
-It sees the mean and the standard deviation of every column of every stream of
-a clip. A network that does no better has not used the order of the frames.
+Its inputs are the mean and the standard deviation over time of every column of
+every stream. They do not depend on the order of the frames, so a network must
+do better to show that it uses this order.
 """
 
 import dataclasses
@@ -24,7 +25,7 @@ from avjax.training.outcome import Outcome, without_maps
 
 FILE = 'linear.json'
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Values of scikit-learn's C; the best validation accuracy chooses."""
+"""Values of scikit-learn's C; validation accuracy selects one."""
 _MOMENTS = np.mean, np.std
 
 
@@ -38,7 +39,7 @@ class Linear(Model):
       import sklearn  # noqa: F401
     except ImportError as error:
       raise ConfigError(
-        'model.variant linear needs the package scikit-learn; pip install'
+        'model.variant linear needs the package scikit-learn; run pip install'
         " 'avjax[features]'"
       ) from error
 
@@ -70,16 +71,16 @@ class Linear(Model):
 
 @dataclasses.dataclass(frozen=True)
 class Regression:
-  """A fitted baseline.
+  """A fitted linear baseline; F statistics, N emotions.
 
   Attributes:
-    streams: that it reads.
-    emotions: of the run, in the order of the probabilities.
-    mean: of each statistic over the training clips.
-    scale: standard deviation of each over the training clips; 1 for a
-      constant.
-    weights: one row an emotion.
-    bias: one number an emotion.
+    streams: names of the streams it reads.
+    emotions: names of the classes, in the order of the probabilities.
+    mean: mean of each statistic over the training clips.
+    scale: standard deviation of each statistic over the training clips; 1
+      where a statistic is constant.
+    weights: one row per emotion.
+    bias: one number per emotion.
   """
 
   streams: tuple[str, ...]
@@ -90,16 +91,16 @@ class Regression:
   bias: Float[Array, ' N']
 
   def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
-    """Returns the predictions for some clips, and facts; see `Predictor`."""
+    """Returns the predictions for clips, and facts; see `Predictor`."""
     x = (describe(clips, self.streams) - self.mean) / self.scale
     shares = softmax(x @ self.weights.T + self.bias, axis=1)
     return without_maps(clips, self.emotions, shares), {'device': 'NumPy'}
 
   def embeddings(self, clips: Sequence[Clip]) -> None:
-    """Returns None: there are none."""
+    """Returns None, since the model has no embeddings."""
 
   def save(self, folder: RunFolder) -> None:
-    """Writes it into the folder of its run."""
+    """Writes linear.json into the run folder."""
     content = {
       key: value.tolist() if isinstance(value, np.ndarray) else value
       for key, value in dataclasses.asdict(self).items()
@@ -111,7 +112,7 @@ class Regression:
     """Returns the baseline of a finished run.
 
     Raises:
-      CheckpointError: there is none, or it is damaged.
+      CheckpointError: linear.json is missing or damaged.
     """
     path = folder.path / FILE
     content = files.read_json(path)
@@ -134,7 +135,16 @@ class Regression:
 def describe(
   clips: Sequence[Clip], streams: Sequence[str]
 ) -> Float[Array, 'n F']:
-  """Returns mean and standard deviation over time of every column, float64."""
+  """Returns the mean and standard deviation over time of every column.
+
+  Args:
+    clips: with these streams.
+    streams: names of the streams.
+
+  Returns:
+    One row per clip, in float64: for each stream the means of its columns,
+    then their standard deviations.
+  """
   rows = []
   for clip in clips:
     arrays = [np.asarray(clip.streams[k], np.float64) for k in streams]
@@ -145,7 +155,7 @@ def describe(
 def _choose(
   streams: tuple[str, ...], emotions: tuple[str, ...], splits: Splits
 ) -> tuple[float, Regression]:
-  """Returns the penalty that validates best, and what it gives."""
+  """Returns the penalty with the best validation result, and its model."""
   from sklearn.linear_model import LogisticRegression
 
   x = describe(splits['training'], streams)

@@ -1,7 +1,8 @@
-"""The largest-class baseline: every clip gets the shares of the training set.
+"""The largest-class baseline: class frequencies of the training clips (ours).
 
-What a model must beat that is to have learnt anything (ours; the paper's test
-clips have 29.5 % in their largest class).
+It gives every clip the same probabilities, so that it always predicts the most
+frequent class. A model has learnt something only if it does better. In the
+paper's test clips the largest class has 29.5 %.
 """
 
 import dataclasses
@@ -28,7 +29,7 @@ class Majority(Model):
   random = False
 
   def check(self, config: Settings) -> None:
-    pass  # it needs nothing
+    pass  # every config will do
 
   def fit(self, job: Job) -> Fitted:
     before = time.perf_counter()
@@ -59,30 +60,30 @@ class Majority(Model):
 
 @dataclasses.dataclass(frozen=True)
 class ClassShares:
-  """The share of each class among the training clips.
+  """The fraction of the training clips in each class.
 
   Attributes:
     emotions: names of the classes.
-    shares: of each, in [0, 1].
+    shares: fraction of each class, in [0, 1].
   """
 
   emotions: tuple[str, ...]
   shares: tuple[float, ...]
 
   def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
-    """Returns the same answer for every clip, and facts; see `Predictor`."""
+    """Returns equal predictions for all clips, and facts; see `Predictor`."""
     shares = np.tile(np.array(self.shares), (len(clips), 1))
     return without_maps(clips, self.emotions, shares), {'device': 'NumPy'}
 
   def embeddings(self, clips: Sequence[Clip]) -> None:
-    """Returns None: there are none."""
+    """Returns None, since the model has no embeddings."""
 
   @classmethod
   def load(cls, folder: RunFolder) -> 'ClassShares':
     """Returns the baseline of a finished run.
 
     Raises:
-      CheckpointError: there is none, or it is damaged.
+      CheckpointError: majority.json is missing or damaged.
     """
     path = folder.path / FILE
     content = files.read_json(path)
@@ -90,7 +91,7 @@ class ClassShares:
       emotions = tuple(map(str, content['emotions']))
       shares = tuple(map(float, content['shares']))
       if len(shares) != len(emotions):
-        raise ValueError(f'{len(shares)} shares of {len(emotions)} emotions')
+        raise ValueError(f'{len(shares)} shares for {len(emotions)} emotions')
       return cls(emotions, shares)
     except (KeyError, TypeError, ValueError) as error:
       raise CheckpointError(

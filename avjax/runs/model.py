@@ -1,9 +1,10 @@
-"""What an experiment asks of a kind of model, whatever that is.
+"""The interface between an experiment and every kind of model.
 
-A kind of model is one file beside this one and one entry of `registry.MODELS`;
-nothing else in the project asks for its name.
+A kind of model is one file of this package and one entry of `registry.MODELS`.
+No other code asks for the name of a model.
 """
 
+import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -18,14 +19,14 @@ from avjax.training.outcome import Outcome
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """One model to fit: one seed on one division of the clips.
+  """One model to fit: one seed on one division of the clips into splits.
 
   Attributes:
-    config: its settings, as if it were the only one.
-    info: what else makes the run what it is.
-    splits: its clips; 'training' and 'validation' at least.
-    folder: where it leaves everything.
-    title: to name it by among others, such as 'fold 2'; '' for the only one.
+    config: the settings of this model, with one seed and one fold.
+    info: classes, stream widths, data fingerprint and audit of the run.
+    splits: the clips; 'training' and 'validation' at least.
+    folder: the run folder.
+    title: name among several jobs, such as 'fold 2'; '' for a single one.
   """
 
   config: Settings
@@ -35,10 +36,10 @@ class Job:
   title: str = ''
 
   def write(self, fitted: 'Fitted') -> dict[str, Any]:
-    """Writes predictions.csv and results.json; returns what is in the latter.
+    """Writes predictions.csv and results.json; returns the latter's content.
 
     Args:
-      fitted: what the model says.
+      fitted: the predictions of the model.
     """
     content: dict[str, Any] = {
       'splits': {name: one.summary() for name, one in fitted.outcomes.items()}
@@ -54,12 +55,13 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-  """A fitted model's answers.
+  """The predictions of a fitted model.
 
   Attributes:
-    outcomes: split -> what the model says of its clips.
-    facts: what results.json says beside the scores: 'seconds',
-      'clips_per_second', 'parameters', 'device' and the model's own.
+    outcomes: split -> predictions for its clips.
+    facts: entries of results.json besides the scores: 'seconds' of training,
+      'clips_per_second', 'parameters' (a count), 'device', and entries of this
+      kind of model.
   """
 
   outcomes: Mapping[str, Outcome]
@@ -68,16 +70,16 @@ class Fitted:
 
 @runtime_checkable
 class Predictor(Protocol):
-  """A fitted model that was read from its folder."""
+  """A fitted model, loaded from its run folder."""
 
   def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
-    """Returns what the model says of clips, and facts for results.json.
+    """Returns the predictions for clips, and entries for results.json.
 
     Args:
-      clips: with the streams that the model reads, in its widths.
+      clips: with the streams and widths that the model reads.
 
     Raises:
-      AvjaxError: the folder does not hold the model, or it is damaged.
+      AvjaxError: the model is missing from the folder, or damaged.
     """
 
   def embeddings(
@@ -88,18 +90,19 @@ class Predictor(Protocol):
     None for a model without embeddings.
 
     Args:
-      clips: some that fit the run, for their widths.
+      clips: any that fit the run; only their widths matter.
     """
 
 
-class Model:
+class Model(abc.ABC):
   """A kind of model.
 
   Attributes:
-    streams: those of its file in configs/, which tables need not repeat.
+    streams: default streams, as in its file in configs/; tables name only
+      others.
     table: 1 for a row of Table 1, 2 for a combination of models.
-    reference: whether comparisons take it as their base.
-    random: whether anything in it depends on the seed.
+    reference: whether tables compare the other models with this one.
+    random: whether the result depends on the seed.
     replicated: whether several seeds can be fitted in one program.
   """
 
@@ -114,31 +117,36 @@ class Model:
     del config
     return {}
 
+  @abc.abstractmethod
   def check(self, config: Settings) -> None:
-    """Raises ConfigError if the model cannot be made or fitted here.
+    """Raises ConfigError if the model cannot be built or fitted.
 
-    Called before any clip is read.
+    This is called before any clip is read.
     """
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def fit(self, job: Job) -> Fitted:
-    """Returns the answers of the model, fitted or taken up where it stopped."""
-    raise NotImplementedError
+    """Fits the model, or resumes fitting; returns its predictions."""
 
   def fit_together(
     self, config: Settings, jobs: Sequence[Job], folder: RunFolder
   ) -> None:
     """Fits several jobs in one program, and writes the results of each.
 
-    Args:
-      config: of all together.
-      jobs: some of which may be finished.
-      folder: gets what belongs to all.
-    """
-    raise NotImplementedError
+    Only a kind of model that is `replicated` implements this.
 
+    Args:
+      config: the settings with all seeds.
+      jobs: one for each seed and fold; some may be finished.
+      folder: the folder of all seeds; receives the joint checkpoints.
+    """
+    raise TypeError(f'{type(self).__name__} fits one job at a time')
+
+  @abc.abstractmethod
   def load(
     self, config: Settings, folder: RunFolder, info: RunInfo
   ) -> Predictor:
-    """Returns the fitted model of a folder; it is read when it is used."""
-    raise NotImplementedError
+    """Returns the fitted model of a run folder.
+
+    It may be read from disk only when it is first used.
+    """

@@ -1,4 +1,4 @@
-"""A network of Table 1 as a model of an experiment."""
+"""The networks of Table 1 as a kind of model."""
 
 import dataclasses
 import hashlib
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from avjax.clips import EMOTIONS, Clip
-from avjax.models.classifiers import build
-from avjax.runs.folder import RunFolder, RunInfo, as_json
+from avjax.clips import Clip
+from avjax.models import classifiers
+from avjax.runs.folder import RunFolder, RunInfo, settings_json
 from avjax.runs.model import Fitted, Job, Model
 from avjax.settings import Settings
 from avjax.training import steps
@@ -24,7 +24,7 @@ from avjax.training.setup import Setup, parameter_count
 
 
 class Network(Model):
-  """A network, trained by `training` and judged by its best epoch."""
+  """A neural network, trained by `avjax.training`; its best epoch counts."""
 
   replicated = True
 
@@ -35,7 +35,7 @@ class Network(Model):
     self.reference = reference
 
   def check(self, config: Settings) -> None:
-    build(config.model, EMOTIONS)
+    classifiers.check(config.model)
 
   def fit(self, job: Job) -> Fitted:
     setup = Setup(job.config, job.info.emotions, job.splits)
@@ -44,16 +44,17 @@ class Network(Model):
       progress = trainer.train(job.folder.path, checkpoints, job.title)
       like = steps.as_saved(setup.initial)
       _, saved, _ = checkpoints.restore_best(like)
-    return _judged(job, setup, saved, progress)
+    return _fitted(job, setup, saved, progress)
 
   def fit_together(
     self, config: Settings, jobs: Sequence[Job], folder: RunFolder
   ) -> None:
     if all(job.folder.finished for job in jobs):
-      print(f'{folder} holds finished runs; nothing to do', file=sys.stderr)
+      print(f'{folder} has finished runs; nothing to do', file=sys.stderr)
       return
     info = jobs[0].info
-    # As for each alone: every division has all the clips.
+    # Every division contains all clips, so the padded lengths are those of a
+    # single run.
     setup = Setup(config, info.emotions, jobs[0].splits)
     runs = [Replica(j.title, j.config, j.splits, j.folder.path) for j in jobs]
     with _checkpoints(config, info, folder) as checkpoints:
@@ -62,7 +63,7 @@ class Network(Model):
       with _checkpoints(job.config, job.info, job.folder) as own:
         step = int(saved['step'])
         own.save(step, saved, dataclasses.asdict(progress), best=True)
-      job.write(_judged(job, setup, saved, progress))
+      job.write(_fitted(job, setup, saved, progress))
 
   def load(
     self, config: Settings, folder: RunFolder, info: RunInfo
@@ -72,14 +73,14 @@ class Network(Model):
 
 @dataclasses.dataclass(frozen=True)
 class TrainedNetwork:
-  """The best state of a network, read from its checkpoints."""
+  """The best state of a network, restored from its checkpoints."""
 
   config: Settings
   folder: RunFolder
   info: RunInfo
 
   def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
-    """Returns the predictions of the best state, and facts; see `Predictor`."""
+    """Returns predictions of the best state, and facts; see `Predictor`."""
     setup = Setup(self.config, self.info.emotions, {'': clips})
     step, saved = self._best(setup)
     return setup.evaluate(saved, clips), {
@@ -100,7 +101,7 @@ class TrainedNetwork:
     return np.array(before['embeddings']), np.array(after['embeddings'])
 
   def _best(self, setup: Setup) -> tuple[int, dict[str, Any]]:
-    """Returns the step of the best epoch, and what was saved of its state."""
+    """Returns the best epoch's last step, and its saved state."""
     with (
       self.folder.locked(),
       _checkpoints(self.config, self.info, self.folder) as checkpoints,
@@ -110,10 +111,10 @@ class TrainedNetwork:
     return step, saved
 
 
-def _judged(
+def _fitted(
   job: Job, setup: Setup, saved: Mapping[str, Any], progress: Progress
 ) -> Fitted:
-  """Returns what the best state says of every split."""
+  """Returns the best state's predictions for every split, and facts."""
   trained = progress.epoch * len(job.splits['training'])
   return Fitted(
     {k: setup.evaluate(saved, clips) for k, clips in job.splits.items()},
@@ -131,8 +132,8 @@ def _judged(
 def _checkpoints(
   config: Settings, info: RunInfo, folder: RunFolder
 ) -> Checkpoints:
-  """Returns the checkpoints of a run, which belong to its config and data."""
-  text = json.dumps(as_json(config), sort_keys=True)
+  """Returns the checkpoints of a run, bound to its config and data."""
+  text = json.dumps(settings_json(config), sort_keys=True)
   return Checkpoints(
     folder.path / 'checkpoints',
     {

@@ -1,4 +1,4 @@
-"""The kinds of models that an experiment can fit, by `model.variant`."""
+"""The kinds of model that an experiment can fit, by `model.variant`."""
 
 from avjax.errors import ConfigError
 from avjax.runs.decision_fusion import DecisionFusion
@@ -17,14 +17,14 @@ MODELS: dict[str, Model] = {
   'majority': Majority(),
   'decision_fusion': DecisionFusion(),
 }
-"""Variant -> model, in the order of the tables' rows."""
+"""`model.variant` -> kind of model, in the order of the tables' rows."""
 
 
 def model_of(config: Settings) -> Model:
-  """Returns the kind of model that a config asks for.
+  """Returns the kind of model that `model.variant` names.
 
   Raises:
-    ConfigError: there is no such kind.
+    ConfigError: no kind of model has this name.
   """
   variant = config.model.variant
   if variant not in MODELS:

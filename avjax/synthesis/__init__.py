@@ -1,1 +1,1 @@
-"""Raw clips whose truth is known: a voice and a face, drawn from a seed."""
+"""Synthetic raw clips with known ground truth: a voice and a drawn face."""

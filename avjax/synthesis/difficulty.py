@@ -1,4 +1,4 @@
-"""How much of the labels one stream tells, and both, to a simple classifier."""
+"""Accuracy of a simple classifier from the face, the voice, and both."""
 
 import csv
 import os
@@ -9,20 +9,20 @@ import numpy as np
 from avjax.errors import ConfigError, DataError
 from avjax.synthesis.scene import Take
 
-_JAW = 17  # points of the mark-up that are left out, as in Section 3.1
+_JAW = 17  # landmarks of the jaw, which are left out, as in Section 3.1
 _BLOCK, _STEP = 1024, 512  # samples, as in Section 3.3
 _BANDS = 24
 _QUANTILES = (0.1, 0.5, 0.9)
 
 
 def _summary(columns: np.ndarray) -> np.ndarray:
-  """Returns statistics over time of (frames, width), (5 width,)."""
-  middle = np.quantile(columns, _QUANTILES, axis=0)
-  return np.concatenate([columns.mean(0), columns.std(0), *middle])
+  """Returns mean, std and quantiles over time, (5 width,)."""
+  quantiles = np.quantile(columns, _QUANTILES, axis=0)
+  return np.concatenate([columns.mean(0), columns.std(0), *quantiles])
 
 
 def _face(landmarks: np.ndarray) -> np.ndarray:
-  """Returns what a face tells; its place and size in the clip do not count."""
+  """Returns features of the face, independent of its position and size."""
   points = landmarks[:, _JAW:].astype(float)
   points = points - points.mean(axis=1, keepdims=True)
   points = points / np.sqrt((points**2).sum(axis=(1, 2)).mean())
@@ -30,25 +30,25 @@ def _face(landmarks: np.ndarray) -> np.ndarray:
 
 
 def _voice(waveform: np.ndarray) -> np.ndarray:
-  """Returns what a voice tells: bands on a mel scale, and the pitch."""
+  """Returns features of the voice: level, mel bands, pitch and voicing."""
   count = (len(waveform) - _BLOCK) // _STEP + 1
-  place = _STEP * np.arange(count)[:, None] + np.arange(_BLOCK)
-  power = np.abs(np.fft.rfft(waveform[place] * np.hanning(_BLOCK))) ** 2
+  sample = _STEP * np.arange(count)[:, None] + np.arange(_BLOCK)
+  power = np.abs(np.fft.rfft(waveform[sample] * np.hanning(_BLOCK))) ** 2
   mel = 2595 * np.log10(1 + np.fft.rfftfreq(_BLOCK, 1 / 16000) / 700)
   edges = np.linspace(0, mel[-1], _BANDS + 1)
   band = np.digitize(mel, edges[1:-1])
   bands = np.stack([power[:, band == i].sum(1) for i in range(_BANDS)], axis=1)
   level = np.log(power.sum(axis=1, keepdims=True) + 1e-6)
-  loud = np.log(bands + 1e-6) - level
-  # The autocorrelation's greatest value between 70 and 400 Hz.
-  echo = np.fft.irfft(power)[:, 40:229]
-  pitch = np.log2(16000 / (40 + echo.argmax(axis=1)))[:, None]
-  voiced = (echo.max(axis=1) / power.sum(axis=1) * _BLOCK)[:, None]
-  return _summary(np.concatenate([level, loud, pitch, voiced], axis=1))
+  relative = np.log(bands + 1e-6) - level
+  # The maximum of the autocorrelation between 70 and 400 Hz.
+  correlation = np.fft.irfft(power)[:, 40:229]
+  pitch = np.log2(16000 / (40 + correlation.argmax(axis=1)))[:, None]
+  voiced = (correlation.max(axis=1) / power.sum(axis=1) * _BLOCK)[:, None]
+  return _summary(np.concatenate([level, relative, pitch, voiced], axis=1))
 
 
-def sound(path: pathlib.Path) -> np.ndarray:
-  """Returns the waveform of one of our own clips, mono at 16 kHz."""
+def read_waveform(path: pathlib.Path) -> np.ndarray:
+  """Returns the waveform (n,) of a synthetic clip, mono at 16 kHz."""
   import av
 
   with av.open(os.fspath(path)) as file:
@@ -57,39 +57,41 @@ def sound(path: pathlib.Path) -> np.ndarray:
 
 
 def check(takes: list[Take]) -> None:
-  """Returns nothing; raises an error unless the takes can be measured.
+  """Checks that `measure` can run on clips of these takes.
 
   Raises:
     ConfigError: scikit-learn is missing.
-    DataError: they are too few, so that there is nothing to learn or nobody to
-      ask.
+    DataError: there are fewer than two emotions to train on, or no test clip.
   """
   try:
     import sklearn  # noqa: F401
   except ImportError as error:
     raise ConfigError(
-      "needs the package scikit-learn; pip install 'avjax[features]', or say"
-      ' --nomeasure'
+      '--measure needs the package scikit-learn; pip install'
+      " 'avjax[features]', or add --nomeasure"
     ) from error
-  known = {take.label for take in takes if take.split == 'training'}
-  asked = {take.label for take in takes if take.split != 'training'}
-  if len(known) < 2 or not asked:
+  training = {take.label for take in takes if take.split == 'training'}
+  test = {take.label for take in takes if take.split != 'training'}
+  if len(training) < 2 or not test:
     raise DataError(
-      f'{len(takes)} clips are too few for a training and a test; make more'
-      ' clips of two speakers or more, or say --nomeasure'
+      f'{len(takes)} clips are too few to train and test a classifier; make'
+      ' more clips of at least two speakers, or add --nomeasure'
     )
 
 
 def measure(folder: str | os.PathLike) -> dict[str, float]:
   """Returns accuracies of logistic regression on unseen speakers.
 
-  It reads statistics over a clip, of the true landmarks ('face'), of the
-  decoded sound ('voice') and of both ('both'), and learns from the speakers of
-  the training split; 'clips' is how many clips of all other speakers it is
-  then asked, 'chance' the greatest share of one emotion among them.
+  The features are statistics over a clip. The model is trained on the speakers
+  of the training split and tested on all other speakers.
 
   Args:
-    folder: a corpus that `corpus.make` made of takes that pass `check`.
+    folder: a corpus from `raw_clips.make`, of takes that pass `check`.
+
+  Returns:
+    'face', 'voice', 'both': accuracy from the true landmarks, the decoded
+    audio, and both; 'clips': number of test clips; 'chance': the greatest share
+    of one emotion among them.
   """
   from sklearn import linear_model, pipeline, preprocessing
 
@@ -97,23 +99,25 @@ def measure(folder: str | os.PathLike) -> dict[str, float]:
   with open(folder / 'clips.csv', encoding='utf-8', newline='') as file:
     rows = list(csv.DictReader(file))
   label = np.array([row['label'] for row in rows])
-  known = np.array([row['split'] == 'training' for row in rows])
+  training = np.array([row['split'] == 'training' for row in rows])
   paths = [folder / row['clip'] for row in rows]
-  seen = [np.load(folder / 'truth' / f'{path.stem}.npy') for path in paths]
-  told = {
-    'face': np.stack([_face(landmarks) for landmarks in seen]),
-    'voice': np.stack([_voice(sound(path)) for path in paths]),
+  landmarks = [np.load(folder / 'truth' / f'{path.stem}.npy') for path in paths]
+  features = {
+    'face': np.stack([_face(points) for points in landmarks]),
+    'voice': np.stack([_voice(read_waveform(path)) for path in paths]),
   }
-  told['both'] = np.concatenate([told['face'], told['voice']], axis=1)
+  features['both'] = np.concatenate(
+    [features['face'], features['voice']], axis=1
+  )
   result = {}
-  for name, value in told.items():
+  for name, value in features.items():
     model = pipeline.make_pipeline(
       preprocessing.StandardScaler(),
       linear_model.LogisticRegression(C=0.01, max_iter=2000),
     )
-    model.fit(value[known], label[known])
-    result[name] = float(model.score(value[~known], label[~known]))
-  counts = np.unique(label[~known], return_counts=True)[1]
+    model.fit(value[training], label[training])
+    result[name] = float(model.score(value[~training], label[~training]))
+  counts = np.unique(label[~training], return_counts=True)[1]
   result['clips'] = int(counts.sum())
   result['chance'] = float(counts.max() / counts.sum())
   return result

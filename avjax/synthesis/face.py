@@ -1,8 +1,8 @@
-"""A face: 68 points that eight controls move, and a drawing of it.
+"""A parametric face: 68 landmarks moved by eight controls, and its drawing.
 
-The points are those of the usual 68-point mark-up in its order: jaw 0-16,
-brows 17-26, nose 27-35, eyes 36-47, mouth 48-67. Lengths are in halves of the
-face's width, x to the right and y down from between the eyes.
+The landmarks are in the usual order: jaw 0-16, brows 17-26, nose 27-35, eyes
+36-47, mouth 48-67. The unit of length is half the width of the face. The origin
+is between the eyes; x points right, y down.
 """
 
 import dataclasses
@@ -20,38 +20,49 @@ CONTROLS = (
   'nose',  # wrinkled
 )
 
-POINTS = 68  # of the mark-up; those of the outlines follow
-_UNIT = 0.33  # of the picture's height
-_FINE = 2  # drawn at this many times the size
-_SHIFT = 4  # binary places of OpenCV's coordinates
+POINTS = 68  # landmarks; points of the outlines follow them
+_UNIT = 0.33  # of the height of the frame
+_FINE = 2  # supersampling factor
+_SHIFT = 4  # fractional bits of OpenCV's coordinates
 
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-  """What a speaker's face is always like."""
+  """The constant properties of a speaker's face.
 
-  points: np.ndarray  # (P, 2), the 68 at rest and the outlines behind them
-  depth: np.ndarray  # (P,), towards the viewer
-  moves: np.ndarray  # (8, P, 2), what one of each control adds
-  neutral: np.ndarray  # (8,), the controls when nothing is felt
-  colours: dict[str, np.ndarray]  # RGB
-  light: float  # from the left, or from the right
+  Attributes:
+    points: (P, 2), the 68 landmarks at rest and the points of the outlines.
+    depth: (P,), towards the viewer.
+    moves: (8, P, 2), displacement of the points per unit of each control.
+    neutral: (8,), controls of the neutral expression.
+    colours: name -> RGB.
+    light: strength of the light from the left; negative from the right.
+  """
+
+  points: np.ndarray
+  depth: np.ndarray
+  moves: np.ndarray
+  neutral: np.ndarray
+  colours: dict[str, np.ndarray]
+  light: float
 
 
 def _arc(x: float, y: float, width: float, height: float, start, stop, count):
-  """Returns (count, 2): part of an ellipse, angles in degrees from the right,
-  clockwise on the screen."""
+  """Returns an arc of an ellipse, (count, 2).
+
+  Angles are in degrees from the right, clockwise in the image.
+  """
   angle = np.radians(np.linspace(start, stop, count))
   return np.stack([x + width * np.cos(angle), y + height * np.sin(angle)], 1)
 
 
 def _mirror(points: np.ndarray) -> np.ndarray:
-  """Returns the points of the other half, in the order left to right."""
+  """Returns the mirrored points, in the order left to right."""
   return points[::-1] * (-1, 1)
 
 
 def _template(size: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
-  """Returns the points (P, 2) and their depth (P,) of given proportions."""
+  """Returns points (P, 2) and depth (P,) of a face with these proportions."""
   jaw = _arc(0.0, 0.0, 0.95, 1.32 * size['jaw'], 180, 0, 17)
   jaw[:, 0] = 0.95 * np.sign(jaw[:, 0]) * np.abs(jaw[:, 0] / 0.95) ** 0.85
   apart, up = 0.43 * size['eyes'], -0.24 * size['brows']
@@ -81,30 +92,30 @@ def _template(size: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
   skull = _arc(0.0, -0.02, 0.95, 1.0, 180, 360, 17)[1:-1]
   hair = _arc(0.0, -0.1, 1.1, 1.13, 155, 385, 21)
   fringe = _arc(0.0, 0.05, 0.9, 0.78 * size['fringe'], 345, 195, 13)
-  parts = [jaw, brow, _mirror(brow), bridge, nostrils, left, right, mouth]
+  landmarks = [jaw, brow, _mirror(brow), bridge, nostrils, left, right, mouth]
   depth = np.zeros(POINTS)
   depth[:17] = -0.45 + 0.45 * np.sin(np.linspace(0, np.pi, 17))
   depth[17:27], depth[36:48], depth[48:] = 0.12, 0.08, 0.15
   depth[27:31], depth[31:36] = np.linspace(0.15, 0.45, 4), 0.25
   behind = np.full(len(skull) + len(hair) + len(fringe), -0.3)
   return (
-    np.concatenate([*parts, skull, hair, fringe]),
+    np.concatenate([*landmarks, skull, hair, fringe]),
     np.concatenate([depth, behind]),
   )
 
 
 def _moves(points: np.ndarray) -> np.ndarray:
-  """Returns (8, P, 2): what one of each control adds to the points."""
+  """Returns the displacement of the points per control, (8, P, 2)."""
   moves = {name: np.zeros_like(points) for name in CONTROLS}
   moves['brow'][17:27, 1] = -0.10
-  # From the outer to the inner end, on both sides.
+  # From the outer to the inner end of the left brow, then of the right.
   inner = np.array([0, 0.05, 0.2, 0.6, 1.0])
   inner = np.concatenate([inner, inner[::-1]])
   moves['inner'][17:27, 1] = -0.10 * inner
   moves['inner'][17:27, 0] = 0.05 * inner * np.repeat([-1, 1], 5)
   moves['eye'][[37, 38, 43, 44], 1] = -0.03
   moves['eye'][[40, 41, 46, 47], 1] = 0.015
-  # How much of the corners' way each point of the mouth goes.
+  # Displacement of the points of the mouth, relative to its corners.
   share = np.abs(points[48:POINTS, 0] / points[54, 0])
   moves['corner'][48:POINTS, 1] = -0.085 * share**2
   moves['corner'][48:POINTS, 0] = 0.03 * points[48:POINTS, 0] / points[54, 0]
@@ -124,8 +135,8 @@ def _moves(points: np.ndarray) -> np.ndarray:
   return np.stack([moves[name] for name in CONTROLS])
 
 
-def cast(random: np.random.Generator, spread: float) -> Look:
-  """Returns a random speaker's face; `spread` is how far from neutral."""
+def random_look(random: np.random.Generator, spread: float) -> Look:
+  """Returns a random speaker's face; `spread` scales its neutral controls."""
   names = ('jaw', 'eyes', 'brows', 'nose', 'lids', 'mouth', 'lips', 'fringe')
   points, depth = _template({k: random.uniform(0.92, 1.08) for k in names})
   points = points * (random.uniform(0.94, 1.04), 1)
@@ -152,25 +163,26 @@ def cast(random: np.random.Generator, spread: float) -> Look:
 
 
 _REST = np.array([1, 1, 0.7, 1, 0, 0.5, 1, 0.5])
-"""How unlike speakers' faces at rest are, a control."""
+"""Variation of each control between the neutral faces of speakers."""
 
 
 def pose(
   look: Look, controls: np.ndarray, head: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-  """Returns the points of every frame, (T, P, 2) pixels.
+  """Returns the points of every frame in pixels, (T, P, 2).
 
   Args:
-    look: whose face.
-    controls: (T, 8), in the order of `CONTROLS`; the speaker's own are added.
-    head: (T, 5), roll, yaw and nod in radians, x and y in units.
-    size: width and height of the picture.
+    look: the speaker's face.
+    controls: (T, 8), in the order of `CONTROLS`; the speaker's neutral controls
+      are added.
+    head: (T, 5), roll, yaw and pitch in radians, x and y in units.
+    size: width and height of the frame.
   """
   moved = np.einsum('tc,cpx->tpx', controls + look.neutral, look.moves)
   points = look.points + moved
-  roll, yaw, nod, x, y = head.T[:, :, None]
+  roll, yaw, pitch, x, y = head.T[:, :, None]
   across = points[..., 0] * np.cos(yaw) + look.depth * np.sin(yaw)
-  down = points[..., 1] * np.cos(nod) + look.depth * np.sin(nod)
+  down = points[..., 1] * np.cos(pitch) + look.depth * np.sin(pitch)
   turned = np.stack(
     [
       across * np.cos(roll) - down * np.sin(roll) + x,
@@ -183,11 +195,11 @@ def pose(
 
 
 class Painter:
-  """Draws one speaker's face, a frame at a time.
+  """Draws the face of one speaker, one frame per call.
 
   Args:
-    look: whose face.
-    size: width and height of the picture.
+    look: the speaker's face.
+    size: width and height of the frame.
   """
 
   def __init__(self, look: Look, size: tuple[int, int]):
@@ -206,7 +218,7 @@ class Painter:
     self._light = np.broadcast_to(side, (size[1], size[0])).astype(np.float32)
 
   def __call__(self, points: np.ndarray) -> np.ndarray:
-    """Returns (height, width, 3) uint8 RGB, the face at (P, 2) pixels."""
+    """Returns a frame (height, width, 3) uint8 RGB; points (P, 2) in pixels."""
     jaw, skull, hair, fringe = (
       points[:17],
       points[POINTS : POINTS + 15],
@@ -236,20 +248,20 @@ class Painter:
     )
 
   def _fixed(self, points: np.ndarray, fine: int = _FINE) -> np.ndarray:
-    """Returns pixels as OpenCV's integers; its pixel 0 has its middle at 0."""
+    """Returns OpenCV's fixed-point coordinates; pixel 0 is centred at 0."""
     exact = (points + 0.5) * fine - 0.5
     return np.round(exact * 2**_SHIFT).astype(np.int32)
 
   def _fill(self, image, points, colour) -> None:
     colour = self._colour.get(colour, colour)
-    place = self._fixed(points)
-    self._cv2.fillPoly(image, [place], colour, self._cv2.LINE_AA, _SHIFT)
+    fixed = self._fixed(points)
+    self._cv2.fillPoly(image, [fixed], colour, self._cv2.LINE_AA, _SHIFT)
 
   def _line(self, image, points, colour, width, fine: int = _FINE) -> None:
     thick = max(1, round(width * self._unit * fine))
-    place = self._fixed(points, fine)
+    fixed = self._fixed(points, fine)
     self._cv2.polylines(
-      image, [place], False, colour, thick, self._cv2.LINE_AA, _SHIFT
+      image, [fixed], False, colour, thick, self._cv2.LINE_AA, _SHIFT
     )
 
   def _behind(self, image, points) -> None:
@@ -263,7 +275,7 @@ class Painter:
     self._fill(image, body * unit + chin, 'shirt')
 
   def _shade(self, points) -> np.ndarray:
-    """Returns (height, width) float32: how bright the skin is where."""
+    """Returns the brightness of the skin, (height, width) float32."""
     shade = self._light.copy()
     right, down = self._unit * np.eye(2)
     for eye, sign in ((points[36:42], -1), (points[42:48], 1)):
@@ -282,16 +294,16 @@ class Painter:
   def _eye(self, image, lids) -> None:
     """Draws the white, the iris and the pupil between two lids."""
     cv2 = self._cv2
-    place = self._fixed(lids)
-    left, top = (place.min(axis=0) >> _SHIFT) - 4
-    right, bottom = (place.max(axis=0) >> _SHIFT) + 5
-    part = image[top:bottom, left:right]
-    if left < 0 or top < 0 or not part.size:
+    fixed = self._fixed(lids)
+    left, top = (fixed.min(axis=0) >> _SHIFT) - 4
+    right, bottom = (fixed.max(axis=0) >> _SHIFT) + 5
+    region = image[top:bottom, left:right]
+    if left < 0 or top < 0 or not region.size:
       return
-    inside = np.zeros(part.shape[:2], np.uint8)
+    inside = np.zeros(region.shape[:2], np.uint8)
     corner = np.array([left, top]) << _SHIFT
-    cv2.fillPoly(inside, [place - corner], 255, cv2.LINE_AA, _SHIFT)
-    eye = np.full_like(part, (235, 232, 228))
+    cv2.fillPoly(inside, [fixed - corner], 255, cv2.LINE_AA, _SHIFT)
+    eye = np.full_like(region, (235, 232, 228))
     middle = (self._fixed(lids[[0, 3]]).mean(axis=0) - corner).astype(int)
     radius = self._unit * _FINE * 2**_SHIFT * 0.085
     for share, colour in ((1.0, self._colour['iris']), (0.5, (15, 12, 12))):
@@ -300,12 +312,12 @@ class Painter:
         _SHIFT,
       )  # fmt: skip
     mask = inside[..., None].astype(np.uint16)
-    part[:] = (eye * mask + part * (255 - mask)) // 255
+    region[:] = (eye * mask + region * (255 - mask)) // 255
     self._line(image, lids[:4], (45, 32, 30), 0.035)
     self._line(image, lids[[3, 4, 5, 0]], (110, 80, 70), 0.015)
 
   def _mouth(self, image, lips) -> None:
-    """Draws the lips and what is between them."""
+    """Draws the lips, and the teeth if the mouth is open."""
     self._fill(image, lips[:12], 'lip')
     inside = lips[12:]
     self._fill(image, inside, (55, 18, 22))

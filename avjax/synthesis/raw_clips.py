@@ -1,6 +1,7 @@
-"""A folder of clips whose truth is known, the same bytes for the same seed.
+"""Makes a corpus of synthetic clips; a seed always gives the same bytes.
 
-No JAX at the head, as every process that draws clips would load it.
+JAX is not imported at module level: every process that draws clips would load
+it.
 """
 
 import concurrent.futures
@@ -24,8 +25,15 @@ from avjax.synthesis.scene import Take, draw
 def plan(
   clips: int, speakers: int, size: tuple[int, int], seed: int
 ) -> list[Take]:
-  """Returns what is to be drawn: emotions take turns, and then speakers."""
-  from avjax.clips import EMOTIONS  # JAX
+  """Returns the takes to draw, with alternating emotions and speakers.
+
+  Args:
+    clips: number of clips.
+    speakers: number of speakers.
+    size: width and height of the frames in pixels.
+    seed: of the corpus.
+  """
+  from avjax.clips import EMOTIONS  # imports JAX
   from avjax.data.synthetic import GRID
 
   takes = []
@@ -38,11 +46,11 @@ def plan(
   return takes
 
 
-def _follow() -> None:
-  """Returns nothing; sees to it that this process ends when its parent does.
+def _end_with_parent() -> None:
+  """Starts a thread that ends this process when its parent ends.
 
-  A parent that is killed tells nobody, and a process would wait for the next
-  clip for ever.
+  Otherwise, after the parent is killed, the process would wait for the next
+  clip forever.
   """
   parent = multiprocessing.parent_process()
   if parent is None:
@@ -55,65 +63,65 @@ def _follow() -> None:
   threading.Thread(target=watch, daemon=True).start()
 
 
-def _drawn(takes: list[Take], folder, workers: int) -> Iterable[dict]:
-  """Yields the truth of the clips in order, as they are drawn."""
+def _draw_all(takes: list[Take], folder, workers: int) -> Iterable[dict]:
+  """Draws the clips, and yields the truth of each in order."""
   if workers == 1:
     yield from (draw(take, folder) for take in takes)
     return
-  # A fork of a process that has JAX's threads may hang.
+  # A forked process may hang because of JAX's threads.
   context = multiprocessing.get_context('spawn')
   with concurrent.futures.ProcessPoolExecutor(
-    workers, context, initializer=_follow
+    workers, context, initializer=_end_with_parent
   ) as pool:
     try:
       yield from pool.map(draw, takes, [folder] * len(takes))
     except concurrent.futures.BrokenExecutor as error:
       raise DataError(
-        'a process that draws clips was ended from outside; nothing was'
-        ' written: try fewer --workers'
+        'a process that draws clips was killed; nothing was written: try fewer'
+        ' --workers'
       ) from error
     finally:
       pool.shutdown(cancel_futures=True)
 
 
 def check_new(folder: str | os.PathLike) -> None:
-  """Returns nothing; raises DataError unless a corpus can be made there."""
+  """Raises DataError unless the folder is new or empty."""
   folder = pathlib.Path(folder)
   if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
     raise DataError(
       f'{folder} exists and is not an empty folder; choose another folder for'
-      ' the clips, or remove this one'
+      ' the clips, or remove it'
     )
 
 
 def make(folder: str | os.PathLike, takes: list[Take], workers: int) -> None:
-  """Returns nothing; leaves a corpus, and shows a bar on a terminal.
+  """Makes a corpus, with a progress bar on a terminal.
 
-  Until the end everything lies beside the folder, under a name with a dot, so
-  that a folder that is there is whole.
+  Everything is written into a hidden folder beside `folder`, which is renamed
+  at the end. So an existing corpus is always complete.
 
   Args:
-    folder: new or empty; gets the clips, `clips.csv`, `truth.jsonl` and
-      `truth/`, the landmarks (T, 68, 2) in pixels of each clip as .npy.
-    takes: what to draw.
-    workers: processes.
+    folder: new or empty; for the clips, `clips.csv`, `truth.jsonl` and
+      `truth/` with the landmarks (T, 68, 2) of each clip in pixels as .npy.
+    takes: the clips to draw.
+    workers: number of processes.
 
   Raises:
-    DataError: the folder is not empty, or a process was ended.
+    DataError: the folder is not empty, or a process was killed.
     ConfigError: a package is missing.
   """
-  encode.available()
+  encode.check_packages()
   folder = pathlib.Path(folder)
   check_new(folder)
   partial = folder.absolute().parent / f'.{folder.name}.partial'
   shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
   (partial / 'truth').mkdir(parents=True)
   try:
-    drawn = _drawn(takes, partial, workers)
+    records = _draw_all(takes, partial, workers)
     console = Console(stderr=True)
     if console.is_terminal:
-      drawn = track(drawn, 'clips', len(takes), console=console)
-    truth = list(drawn)
+      records = track(records, 'clips', len(takes), console=console)
+    truth = list(records)
     with open(partial / 'truth.jsonl', 'w', encoding='utf-8') as file:
       file.writelines(json.dumps(record) + '\n' for record in truth)
     with open(partial / 'clips.csv', 'w', encoding='utf-8', newline='') as file:

@@ -1,17 +1,17 @@
-"""One clip: who is seen and heard in it, and what happens when.
+"""Draws one clip: its speaker and what happens over time.
 
-As in `data.synthetic`, the seven emotions sit on a 3 x 3 grid: the face tells
-the row, the voice the column, so that who has one of them and knows everything
-else is right for 3 clips in 7 at most. A clip shows three emotions in turn. The
-one that counts is longer and marked, by wide eyes and a louder voice; the
-others are drawn at random, row and column each for itself. The voice is early
-or late by a lag of whole audio frames, inside the window of Section 2.1.
+As in `data.synthetic`, the seven emotions occupy positions of a 3 x 3 grid: the
+face encodes the row, the voice the column. A model that reads only one of them
+is correct for at most 3 of 7 clips. A clip shows three emotions in turn. The
+salient segment, whose emotion is the label, is longer and marked by wide eyes
+and a louder voice. The other two have random rows and columns. The voice is
+early or late by a lag of whole audio frames, within the window of Section 2.1.
 
-Everybody differs from the neutral face and voice, in the very controls that
-tell the emotions, and every clip differs from its speaker. No speaker is in two
-splits. A clip depends on the seed, its speaker and its number alone.
+Speakers vary in the same controls that encode the emotions, and so do clips of
+one speaker. No speaker is in two splits. A clip depends only on the seed, its
+speaker and its number.
 
-No JAX here, as every process that draws clips would load it.
+JAX is not imported: every process that draws clips would load it.
 """
 
 import dataclasses
@@ -19,14 +19,14 @@ import pathlib
 
 import numpy as np
 
-from avjax.synthesis import encode, face, score, voice
+from avjax.synthesis import curves, encode, face, voice
 
 _SPLITS = ('training', 'validation', 'test', 'training', 'training')
-"""The splits of the speakers, who take turns."""
+"""The splits of speakers 0 to 4, 5 to 9, and so on."""
 
 _LAGS = (-2, -1, 0, 1)  # audio frames, of 32 ms
 
-# What the three rows do to the controls of the face, in its order.
+# Controls of the face for the three rows of the grid.
 _ROWS = np.array(
   [
     [-0.9, -0.8, 0, -0.2, 0, 0, -0.4, 1.2],
@@ -34,7 +34,7 @@ _ROWS = np.array(
     [0.6, 1.1, 0, -1.1, 0, 0, 0, 0],
   ]
 )
-# What the three columns do to the controls of the voice.
+# Controls of the voice for the three columns of the grid.
 _COLUMNS = np.array(
   [
     [1.5, -0.8, 1.2, 0, 0],
@@ -42,23 +42,33 @@ _COLUMNS = np.array(
     [-1.2, 1.5, 0, 1.2, -0.5],
   ]
 )
-_SHARES = (0.45, 0.16, 0.16)  # of the clip; the segment that counts is first
-_STRENGTHS = (1.0, 0.7, 0.7)
-_WIDE, _LOUDER = 0.9, 5.0  # the marker: the eye's control, and dB
-_SPEAKERS_DIFFER = 0.4  # deviation, in units of the controls
-_CLIPS_DIFFER = 0.3
-_HEAD = np.array([0.04, 0.12, 0.07, 0.05, 0.04])  # radians; widths of a face
+_SHARES = (0.45, 0.16, 0.16)  # of the clip; the salient segment is first
+_AMPLITUDES = (1.0, 0.7, 0.7)
+_WIDE, _LOUDER = 0.9, 5.0  # the marker: control 'eye', and gain in dB
+_SPEAKER_STD = 0.4  # between speakers, in units of the controls
+_CLIP_STD = 0.3  # between clips of one speaker
+_HEAD = np.array([0.04, 0.12, 0.07, 0.05, 0.04])  # std; radians and units
 _MARGIN = 10  # values before and after a clip, for the lag
-_SPEAKER, _CLIP = range(2)  # what a random key is for
+_SPEAKER, _CLIP = range(2)  # purposes of random keys
 
 
 @dataclasses.dataclass(frozen=True)
 class Take:
-  """What a process needs in order to draw one clip."""
+  """The description of one clip to draw.
+
+  Attributes:
+    name: of the clip.
+    label: the emotion.
+    cell: (row, column) of the emotion in the grid.
+    speaker: number of the speaker.
+    number: of the clip.
+    seed: of the corpus.
+    size: width and height of the frames.
+  """
 
   name: str
   label: str
-  cell: tuple[int, int]  # of the grid: row, column
+  cell: tuple[int, int]
   speaker: int
   number: int
   seed: int
@@ -66,74 +76,93 @@ class Take:
 
   @property
   def split(self) -> str:
+    """The split of the speaker."""
     return _SPLITS[self.speaker % len(_SPLITS)]
 
 
 @dataclasses.dataclass(frozen=True)
 class Script:
-  """What happens in a clip, n values of a hundredth of a second."""
+  """The content of a clip over time; n curve values at 100 per second.
+
+  Attributes:
+    frames: video frames T.
+    segments: (S, 2), [start, stop) in video frames; the salient one is first.
+    rows: (n, 3), amplitude of each row of the grid.
+    columns: (n, 3), amplitude of each column.
+    marker: (n,), from 0 to 1.
+    lag: of the voice, in audio frames.
+  """
 
   frames: int
-  segments: np.ndarray  # (S, 2) video frames; the one that counts is first
-  rows: np.ndarray  # (n, 3), how much each is shown
-  columns: np.ndarray  # (n, 3)
-  marker: np.ndarray  # (n,), 0 to 1
-  lag: int  # audio frames
+  segments: np.ndarray
+  rows: np.ndarray
+  columns: np.ndarray
+  marker: np.ndarray
+  lag: int
 
 
-def plot(random: np.random.Generator, cell: tuple[int, int]) -> Script:
-  """Returns a clip's script, drawn at random around its cell of the grid."""
+def random_script(random: np.random.Generator, cell: tuple[int, int]) -> Script:
+  """Returns a random script for a clip with this cell of the grid."""
   frames = int(random.integers(50, 76))
   lengths = [int(share * frames) for share in _SHARES]
   cuts = np.sort(random.integers(0, frames - sum(lengths) + 1, len(lengths)))
   count = 4 * frames + 2 * _MARGIN
-  curves = [np.zeros((count, 3)), np.zeros((count, 3)), np.zeros((count, 1))]
+  steps = [np.zeros((count, 3)), np.zeros((count, 3)), np.zeros((count, 1))]
   segments = np.zeros((len(lengths), 2), int)
   before = 0
-  for cut, which in zip(cuts, random.permutation(len(lengths)), strict=True):
+  for cut, index in zip(cuts, random.permutation(len(lengths)), strict=True):
     start = int(cut) + before
-    before += lengths[which]
-    segments[which] = start, start + lengths[which]
-    row, column = random.integers(3, size=2) if which else cell
-    within = slice(*(4 * segments[which] + _MARGIN))
-    strength = _STRENGTHS[which] * random.uniform(0.85, 1.15)
-    curves[0][within, row] = strength
-    curves[1][within, column] = strength
-    curves[2][within] = which == 0
-  rows, columns, marker = (score.smooth(curve, 12) for curve in curves)
+    before += lengths[index]
+    segments[index] = start, start + lengths[index]
+    row, column = random.integers(3, size=2) if index else cell
+    within = slice(*(4 * segments[index] + _MARGIN))
+    amplitude = _AMPLITUDES[index] * random.uniform(0.85, 1.15)
+    steps[0][within, row] = amplitude
+    steps[1][within, column] = amplitude
+    steps[2][within] = index == 0
+  rows, columns, marker = (curves.smooth(curve, 12) for curve in steps)
   lag = int(random.choice(_LAGS))
   return Script(frames, segments, rows, columns, marker[:, 0], lag)
 
 
-def _unlike(random: np.random.Generator, count: int, width: int) -> np.ndarray:
-  """Returns (count, width): how a clip differs from its speaker."""
+def _variation(
+  random: np.random.Generator, count: int, width: int
+) -> np.ndarray:
+  """Returns random controls of a clip, (count, width), around 0."""
   constant = random.standard_normal(width)
-  moving = score.wander(random, count, width, 40)
-  return _CLIPS_DIFFER * (0.8 * constant + 0.6 * moving)
+  varying = curves.slow_noise(random, count, width, 40)
+  return _CLIP_STD * (0.8 * constant + 0.6 * varying)
 
 
-def sound(random, script: Script, speaker: voice.Voice, spoken) -> np.ndarray:
-  """Returns the waveform of a script, (640 T,) float32."""
+def waveform(
+  random: np.random.Generator,
+  script: Script,
+  speaker: voice.Voice,
+  speech: voice.Syllables,
+) -> np.ndarray:
+  """Returns the waveform of a script, (640 T,) float32 at 16 kHz."""
   count = len(script.marker)
-  controls = _unlike(random, count, len(voice.CONTROLS))
+  controls = _variation(random, count, len(voice.CONTROLS))
   controls += np.einsum('tk,kc->tc', script.columns, _COLUMNS)
-  louder = _LOUDER * script.marker
-  wave = voice.speak(random, speaker, spoken, controls, louder)
+  gain = _LOUDER * script.marker
+  wave = voice.speak(random, speaker, speech, controls, gain)
   start = 160 * _MARGIN - 512 * script.lag
   return wave[start:][: 640 * script.frames]
 
 
-def motion(random, script: Script, spoken) -> tuple[np.ndarray, np.ndarray]:
-  """Returns the controls of the face (T, 8) and the head's pose (T, 5)."""
+def motion(
+  random: np.random.Generator, script: Script, speech: voice.Syllables
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the controls of the face (T, 8) and the pose of the head (T, 5)."""
   count = len(script.marker)
-  controls = _unlike(random, count, len(face.CONTROLS))
+  controls = _variation(random, count, len(face.CONTROLS))
   controls[:, face.CONTROLS.index('mouth')] = 0
   controls += np.einsum('tk,kc->tc', script.rows, _ROWS)
   controls[:, face.CONTROLS.index('eye')] += _WIDE * script.marker
-  mouth = voice.openness(spoken) * random.uniform(0.8, 1.2)
+  mouth = voice.openness(speech) * random.uniform(0.8, 1.2)
   controls[:, face.CONTROLS.index('mouth')] += mouth * (1 + script.marker / 3)
   controls[:, face.CONTROLS.index('jaw')] += 0.4 * mouth
-  head = _HEAD * score.wander(random, count, 5, 80)
+  head = _HEAD * curves.slow_noise(random, count, 5, 80)
   eye = controls[:, face.CONTROLS.index('eye')]
   for blink in random.integers(0, 400, 2):  # about one in two seconds
     eye[blink : blink + 16] = -2.3
@@ -142,15 +171,15 @@ def motion(random, script: Script, spoken) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw(take: Take, folder: pathlib.Path) -> dict:
-  """Returns the truth of one clip; leaves clip and landmarks in the folder."""
-  random = score.generator(take.seed, _SPEAKER, take.speaker)
-  speaker = voice.cast(random, _SPEAKERS_DIFFER)
-  look = face.cast(random, _SPEAKERS_DIFFER)
-  random = score.generator(take.seed, _CLIP, take.speaker, take.number)
-  script = plot(random, take.cell)
-  spoken = voice.words(random, speaker, len(script.marker))
-  wave = sound(random, script, speaker, spoken)
-  points = face.pose(look, *motion(random, script, spoken), take.size)
+  """Writes a clip and its landmarks into a folder, and returns its truth."""
+  random = curves.generator(take.seed, _SPEAKER, take.speaker)
+  speaker = voice.random_voice(random, _SPEAKER_STD)
+  look = face.random_look(random, _SPEAKER_STD)
+  random = curves.generator(take.seed, _CLIP, take.speaker, take.number)
+  script = random_script(random, take.cell)
+  speech = voice.random_syllables(random, speaker, len(script.marker))
+  wave = waveform(random, script, speaker, speech)
+  points = face.pose(look, *motion(random, script, speech), take.size)
   painter = face.Painter(look, take.size)
   encode.write(folder / f'{take.name}.mp4', map(painter, points), wave)
   landmarks = points[:, : face.POINTS].astype(np.float32)

@@ -1,1 +1,1 @@
-"""Section 4.1: optimiser, steps, selection, checkpoints and the loop."""
+"""Training a network: optimiser, steps, loop, checkpoints (Section 4.1)."""

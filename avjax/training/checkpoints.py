@@ -1,16 +1,17 @@
-"""The checkpoints of a run, which survive kill -9, a full disk, flipped bits.
+"""The checkpoints of a run, safe against kill -9, a full disk, flipped bits.
 
   12/          the snapshot of step 12
-  quarantine/  damaged snapshots, for a person to look at
-  replaced/    the old snapshot of a step while its new one is being written
-  trash/       snapshots on their way out, so that none is ever half there
+  quarantine/  damaged snapshots, kept for inspection
+  replaced/    the old snapshot of a step while the new one is written
+  trash/       snapshots that are being removed
 
-What is restored was saved by a run of the same settings and data, and nothing
-begins again at zero without being told to.
+A state is restored only into a run with the settings and data that it was saved
+with. If all snapshots are damaged, training stops with an error; it never
+starts again at step 0 by itself.
 
-Orbax's CheckpointManager would do part of this. It is not used: a step that
-lost its marker file is no step to it, what it moves to its trash stays there,
-it opens no folder with one broken metrics file, and it ranks NaN as best.
+Orbax's CheckpointManager is not used. It ignores a step that has lost its
+marker file, never empties its trash folder, fails to open a folder with one
+broken metrics file, and ranks NaN as best.
 """
 
 import concurrent.futures
@@ -27,15 +28,16 @@ from absl import logging
 from avjax.errors import CheckpointError
 from avjax.training import snapshot
 
-KEPT = 2  # newest steps, each with the best one it knows of; ours
+KEPT = 2  # newest steps; the best step recorded in each is kept too; ours
 
 Restored = tuple[int, Any, dict[str, Any]]
+"""(step, state, progress) of a checkpoint."""
 
 
 class Checkpoints:
-  """The checkpoints of one run; one process at a time, see `workdir.lock`.
+  """The checkpoints of one run.
 
-  What was found damaged, and where it was moved, stands in `notes`.
+  Only one process may use them at a time; see `files.lock`.
   """
 
   def __init__(
@@ -44,14 +46,13 @@ class Checkpoints:
     """Opens a folder.
 
     Args:
-      folder: of this run's checkpoints alone; made if need be.
-      fingerprint: what a run must share with a checkpoint to restore it, by
-        name: hashes of the config, of the data.
+      folder: for the checkpoints of this run only; created if it is missing.
+      fingerprint: name -> hash, such as of the config and of the data. A
+        checkpoint is restored only if all its hashes are equal to these.
 
     Raises:
-      CheckpointError: the folder cannot be made or read.
+      CheckpointError: the folder cannot be created or read.
     """
-    self.notes: list[str] = []
     self._folder = pathlib.Path(folder).absolute()
     self._fingerprint = dict(fingerprint)
     self._worker = concurrent.futures.ThreadPoolExecutor(1, 'checkpoints')
@@ -71,7 +72,7 @@ class Checkpoints:
     self.close()
 
   def close(self) -> None:
-    """Waits for the last save and ends its thread."""
+    """Waits for the last save, and ends the writing thread."""
     self._worker.shutdown()
     self.wait()
 
@@ -80,29 +81,29 @@ class Checkpoints:
   ) -> None:
     """Saves a step in the background; the state may be donated at once.
 
-    Kept are the two newest steps and the best one that each of them knows of.
+    The two newest steps are kept, and the best step recorded in each of them.
 
     Args:
-      step: batches trained on so far; a step of this number is replaced.
-      state: pytree of arrays, each whole on this process.
-      progress: what else the loop must know to go on; JSON.
-      best: whether this is the best state of the run up to now.
+      step: batches trained on so far; an earlier save of this step is replaced.
+      state: pytree of arrays, fully addressable by this process.
+      progress: what else the loop needs to resume, as JSON.
+      best: whether this is the best state of the run so far.
 
     Raises:
-      CheckpointError: the save before this one could not be written.
+      CheckpointError: the previous save could not be written.
     """
     self.wait()
     host = jax.tree.map(np.array, jax.device_get(state))  # not views
-    about = {
+    meta = {
       'step': int(step),
       'best': int(step) if best else None,
       'fingerprint': self._fingerprint,
-      'progress': json.loads(json.dumps(progress)),  # as it is now
+      'progress': json.loads(json.dumps(progress)),  # a copy
     }
-    self._writing = self._worker.submit(self._write, host, about)
+    self._writing = self._worker.submit(self._write, host, meta)
 
   def wait(self) -> None:
-    """Returns when the last save is on disk.
+    """Waits until the last save is on disk.
 
     Raises:
       CheckpointError: it could not be written.
@@ -116,21 +117,22 @@ class Checkpoints:
     except Exception as error:
       raise CheckpointError(
         f'a checkpoint could not be written to {self._folder}:'
-        f' {snapshot.reason(error)}; mend that and run again to resume'
+        f' {snapshot.reason(error)}; fix that, then run it again to resume'
       ) from None
 
   def restore_latest(self, like: Any) -> Restored | None:
-    """Returns (step, state, progress) of the newest sound step, or None.
+    """Returns (step, state, progress) of the newest undamaged step, or None.
 
-    Damaged ones are moved to quarantine and noted. None: none was ever saved.
+    Damaged steps are moved to quarantine and logged. None means that nothing
+    was ever saved.
 
     Args:
-      like: pytree with the structure, shapes and dtypes of the state, which
-        comes back in it with NumPy arrays as leaves.
+      like: pytree with the structure, shapes and dtypes of the state. The
+        state is returned in this structure, with NumPy arrays as leaves.
 
     Raises:
-      CheckpointError: a step is of another run or model, or there were steps
-        and none is sound.
+      CheckpointError: a step is of another run or model, or all steps are
+        damaged.
     """
     self.wait()
     for step in reversed(self._steps()):
@@ -140,22 +142,23 @@ class Checkpoints:
         self._quarantine(damage)
     if (self._folder / 'quarantine').exists():
       raise CheckpointError(
-        f'no checkpoint in {self._folder} is sound; the damaged ones are in its'
-        ' folder quarantine; remove both to train from the start'
+        f'all checkpoints in {self._folder} are damaged and were moved to its'
+        f' folder quarantine; remove {self._folder} to train from the start'
       )
     return None
 
   def restore_best(self, like: Any) -> Restored:
     """Returns (step, state, progress) of the step last saved as best.
 
-    No other stands in for a damaged one: results would change without a word.
+    If this step is damaged, no other is returned instead: the results would
+    change without notice.
 
     Args:
       like: as for `restore_latest`.
 
     Raises:
-      CheckpointError: no step was saved as best, or it (or the newest, which
-        says which it is) is damaged or of another run or model.
+      CheckpointError: no step was saved as best; or the best step, or the
+        newest, which records the best, is damaged or of another run or model.
     """
     self.wait()
     steps = self._steps()
@@ -169,19 +172,19 @@ class Checkpoints:
         ' the same folder if the run had not ended, else in a new one'
       ) from None
     raise CheckpointError(
-      f'{self._folder} holds no checkpoint of a best epoch; train first'
+      f'{self._folder} has no checkpoint of a best epoch; train first'
     )
 
   def _path(self, step: int) -> pathlib.Path:
     return self._folder / str(step)
 
   def _steps(self) -> list[int]:
-    """Returns the steps on disk, sound or not, in ascending order."""
+    """Returns the steps on disk, damaged or not, in ascending order."""
     found = self._folder.glob('*')
     return sorted(int(path.name) for path in found if path.name.isdecimal())
 
   def _meta(self, step: int) -> snapshot.Meta:
-    """Returns the meta of a step of this run."""
+    """Returns the metadata of a step of this run."""
     meta = snapshot.read_meta(self._path(step))
     ours, theirs = self._fingerprint, meta['fingerprint']
     differ = [k for k in {**ours, **theirs} if ours.get(k) != theirs.get(k)]
@@ -199,16 +202,16 @@ class Checkpoints:
     state = snapshot.read_state(self._path(step), meta, like)
     return step, state, meta['progress']
 
-  def _write(self, state: Any, about: dict[str, Any]) -> None:
-    """Writes one step and drops those that are no longer needed."""
-    path = self._path(about['step'])
+  def _write(self, state: Any, meta: dict[str, Any]) -> None:
+    """Writes one step, and removes those that are no longer needed."""
+    path = self._path(meta['step'])
     before = self._steps()
-    if about['best'] is None and before:
-      about['best'] = self._meta(before[-1])['best']
+    if meta['best'] is None and before:
+      meta['best'] = self._meta(before[-1])['best']
     try:
       if path.exists():
         self._move(path, 'replaced')
-      snapshot.write(path, state, about)
+      snapshot.write(path, state, meta)
       steps = self._steps()
       best = {self._meta(step)['best'] for step in steps[-KEPT:]}
       for step in set(steps[:-KEPT]) - best:
@@ -217,18 +220,23 @@ class Checkpoints:
       self._tidy()
 
   def _tidy(self) -> None:
-    """Undoes half a replacement; removes trash and unfinished snapshots."""
+    """Undoes an unfinished replacement; removes trash, unfinished snapshots."""
     for path in (self._folder / 'replaced').glob('*'):
       if not (self._folder / path.name).exists():
         path.rename(self._folder / path.name)
     for path in self._folder.iterdir():
       unfinished = path.name.endswith(snapshot.UNFINISHED)
       if unfinished or path.name in ('replaced', 'trash'):
-        shutil.rmtree(path, ignore_errors=True)  # the next time will do
+        shutil.rmtree(path, ignore_errors=True)  # else at the next call
 
-  def _move(self, path: pathlib.Path, place: str) -> pathlib.Path:
-    """Moves a snapshot into a folder beside it, under a name not taken."""
-    target = self._folder / place / path.name
+  def _move(self, path: pathlib.Path, folder: str) -> pathlib.Path:
+    """Moves a snapshot into a folder, under an unused name; returns its path.
+
+    Args:
+      path: the snapshot.
+      folder: name of a folder beside it, created if it is missing.
+    """
+    target = self._folder / folder / path.name
     target.parent.mkdir(exist_ok=True)
     while target.exists():
       target = target.with_name(f'{target.name}-')
@@ -236,7 +244,7 @@ class Checkpoints:
     return target
 
   def _quarantine(self, damage: snapshot.DamagedError) -> str:
-    """Moves a damaged snapshot aside; returns, logs and keeps a line on it."""
+    """Moves a damaged snapshot to quarantine; logs and returns the reason."""
     note = str(damage)
     try:
       if damage.path.exists():
@@ -245,6 +253,5 @@ class Checkpoints:
       raise CheckpointError(
         f'{note} and cannot be moved: {snapshot.reason(error)}; remove it'
       ) from None
-    self.notes.append(note)
     logging.warning('%s', note)
     return note

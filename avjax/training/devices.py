@@ -1,4 +1,4 @@
-"""Where a state and its batches live: the local devices, by jit or pmap."""
+"""Placement of states and batches on the local devices, by jit or pmap."""
 
 import jax
 import numpy as np
@@ -8,11 +8,12 @@ from avjax.training import steps
 
 
 class Devices:
-  """All local devices, and how a step is spread over them.
+  """All local devices, and how a step is distributed over them.
 
   Args:
-    parallelism: 'jit' shards the batch and lets the compiler communicate;
-      'pmap' maps the step over the devices by hand. Both train alike.
+    parallelism: 'jit' shards the batch, and the compiler inserts the
+      communication; 'pmap' maps the step over the devices explicitly. Both
+      compute the same updates.
   """
 
   def __init__(self, parallelism: str):
@@ -20,8 +21,8 @@ class Devices:
     self._devices = tuple(jax.local_devices())
     mesh = jax.sharding.Mesh(np.array(self._devices), ('data',))
     spec = jax.sharding.PartitionSpec
-    self._split = jax.sharding.NamedSharding(mesh, spec('data'))
-    self._whole = jax.sharding.NamedSharding(mesh, spec())
+    self._sharded = jax.sharding.NamedSharding(mesh, spec('data'))
+    self._replicated = jax.sharding.NamedSharding(mesh, spec())
 
   def __len__(self) -> int:
     return len(self._devices)
@@ -30,16 +31,16 @@ class Devices:
     return f'{len(self)} x {self._devices[0].device_kind}'
 
   def rows(self, batch_size: int) -> int:
-    """Returns the rows of a batch: the next multiple of the devices."""
+    """Returns the batch size rounded up to a multiple of the device count."""
     return -(-batch_size // len(self)) * len(self)
 
-  def hold(self, placement: str, size: int) -> bool:
-    """Says whether a run's clips are put on the devices once and for all.
+  def keep_clips(self, placement: str, size: int) -> bool:
+    """Returns whether all clips of a run are kept on the devices.
 
     Args:
-      placement: 'device' and 'host' decide it. 'auto' does so on accelerators
-        where the clips fill at most half of a device's memory: on a CPU it
-        saves a tenth of an epoch, and compiles longer.
+      placement: 'device', 'host' or 'auto'. 'auto' keeps them on accelerators
+        if they fill at most half of a device's memory. On a CPU it does not:
+        that would save a tenth of an epoch but take longer to compile.
       size: of the clips, in bytes.
     """
     if placement != 'auto':
@@ -55,13 +56,14 @@ class Devices:
     """Whether the devices are a CPU."""
     return self._devices[0].platform == 'cpu'
 
-  def over_runs(
+  def run_shardings(
     self, runs: int
   ) -> tuple[jax.sharding.Sharding, jax.sharding.Sharding]:
-    """Returns how stacked runs are spread, and what lies whole beside them.
+    """Returns the shardings of stacked runs, and of what all runs share.
 
-    Over as many devices as divide their number; on a CPU over one, since its
-    cores are shared anyway.
+    The runs are sharded over the largest possible number of devices that
+    divides their number. On a CPU they use one device, since virtual devices
+    share its cores. What they share is replicated on the same devices.
     """
     count = next(n for n in range(len(self), 0, -1) if runs % n == 0)
     devices = self._devices[: 1 if self.is_cpu else count]
@@ -73,30 +75,30 @@ class Devices:
     )
 
   @property
-  def whole(self) -> jax.sharding.Sharding:
-    """How an array lies whole on every device."""
-    return self._whole
+  def replicated(self) -> jax.sharding.Sharding:
+    """The sharding of an array that is replicated on every device."""
+    return self._replicated
 
   @property
-  def split(self) -> jax.sharding.Sharding | None:
-    """How a batch is spread over the devices; None for a single one."""
-    return self._split if len(self) > 1 else None
+  def sharded(self) -> jax.sharding.Sharding | None:
+    """The sharding of a batch over the devices; None for a single device."""
+    return self._sharded if len(self) > 1 else None
 
   def put_state(self, state: steps.TrainState) -> steps.TrainState:
-    """Returns the state on every device, ready for `train_step`."""
+    """Returns a state on every device, in the form that `train_step` takes."""
     if self._pmap:
       state = jax.tree.map(lambda x: np.stack([x] * len(self)), state)
-      return jax.device_put(state, self._split, may_alias=False)
-    return self.one_state(state)
+      return jax.device_put(state, self._sharded, may_alias=False)
+    return self.replicate(state)
 
-  def one_state(self, state: steps.TrainState) -> steps.TrainState:
-    """Returns a state as `eval_step` takes it, whole on every device."""
-    return jax.device_put(state, self._whole, may_alias=False)
+  def replicate(self, state: steps.TrainState) -> steps.TrainState:
+    """Returns a state replicated on every device, as `eval_step` takes it."""
+    return jax.device_put(state, self._replicated, may_alias=False)
 
-  def first(self, state: steps.TrainState) -> steps.TrainState:
-    """Returns what `put_state` was given, from what came of it since."""
+  def unstack(self, state: steps.TrainState) -> steps.TrainState:
+    """Returns a state of `train_step` without the device axis of pmap."""
     if self._pmap:
-      return self.one_state(
+      return self.replicate(
         jax.tree.map(lambda x: x.addressable_shards[0].data[0], state)
       )
     return state
@@ -104,7 +106,12 @@ class Devices:
   def train_step(
     self, state: steps.TrainState, batch: Batch
   ) -> tuple[steps.TrainState, dict]:
-    """Returns what `steps.train_step` does, for a batch from the host."""
+    """Returns the new state and metrics; see `steps.step`.
+
+    Args:
+      state: from `put_state` or from the previous step.
+      batch: NumPy arrays.
+    """
     if self._pmap:
       batch = jax.tree.map(
         lambda x: x.reshape(len(self), -1, *x.shape[1:]), batch
@@ -113,8 +120,8 @@ class Devices:
       state, metrics = step(state, batch)
       losses = metrics.pop('losses').reshape(-1)
       return state, {k: v[0] for k, v in metrics.items()} | {'losses': losses}
-    return steps.train_step(state, jax.device_put(batch, self._split))
+    return steps.train_step(state, jax.device_put(batch, self._sharded))
 
   def eval_step(self, state: steps.TrainState, batch: Batch):
-    """Returns what `steps.eval_step` does, for a batch from the host."""
-    return steps.eval_step(state, jax.device_put(batch, self._split))
+    """Returns the prediction for a batch of NumPy arrays, without dropout."""
+    return steps.eval_step(state, jax.device_put(batch, self._sharded))

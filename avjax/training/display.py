@@ -1,4 +1,4 @@
-"""What a run shows while it works: a bar on a terminal, lines elsewhere."""
+"""Progress of a training: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 
@@ -13,11 +13,11 @@ from rich.progress import (
 
 
 class Display:
-  """A progress bar with loss, validation accuracy and clips a second.
+  """A progress bar with loss, validation accuracy and clips per second.
 
   Args:
-    epochs: at most this many.
-    title: printed before every line, '' for none.
+    epochs: the largest number of epochs.
+    title: printed before every line; '' for none.
   """
 
   def __init__(self, epochs: int, title: str = ''):
@@ -46,7 +46,14 @@ class Display:
       self._bar.stop()
 
   def step(self, epoch: int, done: int, steps: int, loss: float) -> None:
-    """Shows one step of an epoch."""
+    """Shows one step of an epoch.
+
+    Args:
+      epoch: number of the epoch, from 0.
+      done: steps of this epoch that are done.
+      steps: steps of this epoch.
+      loss: mean training loss of this epoch so far.
+    """
     if self._bar is not None:
       self._bar.update(
         self._task,

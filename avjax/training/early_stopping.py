@@ -1,13 +1,19 @@
-"""Early stopping and the choice of the epoch to keep (Section 4.1)."""
+"""The best epoch so far, for early stopping and evaluation (Section 4.1)."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class BestEpoch:
-  """The best validation result so far, and how long ago it was.
+  """The best validation result so far.
 
-  Higher accuracy is better; of equal accuracies, the lower loss.
+  The higher accuracy is better; with equal accuracies the lower loss.
+
+  Attributes:
+    accuracy: its validation accuracy, in [0, 1]; -1 before the first epoch.
+    loss: its validation loss.
+    epoch: its number, from 0; -1 before the first epoch.
+    waited: epochs since then without a better one.
   """
 
   accuracy: float = -1.0
@@ -18,7 +24,13 @@ class BestEpoch:
   def update(
     self, epoch: int, accuracy: float, loss: float
   ) -> tuple['BestEpoch', bool]:
-    """Returns the selection after an epoch, and whether that was the best."""
+    """Returns the best epoch including this one, and whether it is this one.
+
+    Args:
+      epoch: number of the epoch, from 0.
+      accuracy: validation accuracy after it, in [0, 1].
+      loss: validation loss after it.
+    """
     if (accuracy, -loss) > (self.accuracy, -self.loss):
       return BestEpoch(accuracy, loss, epoch), True
     return dataclasses.replace(self, waited=self.waited + 1), False

@@ -1,4 +1,4 @@
-"""Trains one network on one split of clips, from wherever it stopped."""
+"""The training loop of one network, which resumes where it stopped."""
 
 import dataclasses
 import pathlib
@@ -18,11 +18,11 @@ from avjax.training.signals import Stop, stop_signals
 
 
 class Trainer:
-  """One run of Section 4.1.
+  """The training of one network (Section 4.1).
 
   Args:
-    setup: how it is computed.
-    splits: 'training' and 'validation' at least.
+    setup: batches, devices and initial state.
+    splits: the clips; 'training' and 'validation' at least.
   """
 
   def __init__(self, setup: Setup, splits: Splits):
@@ -35,28 +35,29 @@ class Trainer:
     self._resident: Resident | None = None
     both = [*self._training, *self._validation]
     size = self._loader.size(both)
-    if self._devices.hold(self._config.data.placement, size):
+    if self._devices.keep_clips(self._config.data.placement, size):
       self._resident = Resident(
-        both, self._loader, self._devices.whole, self._devices.split
+        both, self._loader, self._devices.replicated, self._devices.sharded
       )
 
   def train(
     self, workdir: pathlib.Path, checkpoints: Checkpoints, title: str = ''
   ) -> Progress:
-    """Returns the progress of the finished run.
+    """Trains until the last epoch or early stopping; returns the progress.
 
-    Starts at the newest checkpoint if there is one; each epoch's end is
-    saved. After SIGTERM or SIGINT the steps under way are finished and saved.
+    Starts at the newest checkpoint if there is one. The state is saved after
+    every epoch. After SIGTERM or SIGINT the steps in progress are finished and
+    the state is saved.
 
     Args:
-      workdir: gets metrics.jsonl.
-      checkpoints: where the states are kept.
-      title: for the lines on the terminal.
+      workdir: the run folder, for metrics.jsonl.
+      checkpoints: of this run.
+      title: printed before every line; '' for none.
 
     Raises:
       TrainingError: a loss or gradient is not finite. Nothing is saved after
-        the last good epoch.
-      SystemExit: with 128 plus the signal's number.
+        the last complete epoch.
+      SystemExit: after a signal, with 128 plus its number.
     """
     state, progress = self._setup.initial, Progress()
     found = checkpoints.restore_latest(steps.as_saved(state))
@@ -77,14 +78,14 @@ class Trainer:
           )
           display.epoch(progress.history[-1])
           progress.write(workdir)
-        saved = steps.as_saved(self._devices.first(state))
+        saved = steps.as_saved(self._devices.unstack(state))
         checkpoints.save(
           int(saved['step']), saved, dataclasses.asdict(progress), best
         )
         if stop.number is not None:
           checkpoints.wait()
           print(
-            f'{workdir}: saved at step {int(saved["step"])}; run again to'
+            f'{workdir}: saved at step {int(saved["step"])}; run it again to'
             ' resume',
             file=sys.stderr,
           )
@@ -104,8 +105,12 @@ class Trainer:
     return state
 
   def _from_host(self, state, order, progress, display, stop: Stop):
-    """Returns `_epoch`, each batch put on the device for its step."""
-    pending = None  # the step that the device may still be busy with
+    """Returns the state as `_epoch`; every step copies its batch to the device.
+
+    The metrics of a step are read after the next step has been started, so that
+    the device need not wait for the host.
+    """
+    pending = None  # metrics of a step that may still be running
     for indices in order[progress.batch :]:
       if stop.number is not None:
         break
@@ -119,7 +124,7 @@ class Trainer:
     return state
 
   def _on_device(self, state, order, progress, display, stop: Stop):
-    """Returns `_epoch`, all clips being on the device."""
+    """Returns the state as `_epoch`; all clips are on the device."""
     assert self._resident is not None
     plan = self._resident.plan(self._training, order)
     while progress.batch < len(order) and stop.number is None:
@@ -132,8 +137,8 @@ class Trainer:
     return state
 
   def _count(self, order, metrics, progress: Progress, display: Display):
-    """Adds the next step of the epoch to the progress."""
-    progress.count(self._training, order[progress.batch], metrics)
+    """Adds the metrics of the next step of the epoch to the progress."""
+    progress.add_step(self._training, order[progress.batch], metrics)
     display.step(
       progress.epoch,
       progress.batch,
@@ -146,7 +151,7 @@ class Trainer:
     if self._resident is None:
       return evaluate(
         self._devices,
-        self._devices.first(state),
+        self._devices.unstack(state),
         self._validation,
         self._loader,
       ).scores()

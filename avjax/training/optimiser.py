@@ -8,11 +8,11 @@ from avjax.settings import TrainingConfig
 
 
 def optimiser(training: TrainingConfig) -> optax.GradientTransformation:
-  """Returns Adadelta on the gradient plus the decayed parameters.
+  """Returns Adadelta with the weight decay added to the gradient.
 
-  The decay comes first: "weight decay" meant an addition to the gradient when
-  the paper was written. Behind Adadelta it would add to the step with the
-  wrong sign, and the weights would grow.
+  This is the meaning of weight decay when the paper was written. Applied after
+  Adadelta, it would be added to the update with the wrong sign, and the weights
+  would grow.
   """
   return _adadelta(
     training.learning_rate,
@@ -22,13 +22,13 @@ def optimiser(training: TrainingConfig) -> optax.GradientTransformation:
   )
 
 
-# One object for equal numbers: compiled steps are found again by it.
+# Equal settings give the same object, so that compiled steps are reused.
 @functools.cache
 def _adadelta(rate, rho, epsilon, decay):
   rule = optax.chain(
     optax.add_decayed_weights(decay),
     optax.adadelta(rate, rho=rho, eps=epsilon),
   )
-  # On all parameters as one vector: one operation instead of sixty, and a
-  # step that compiles in two thirds of the time.
+  # All parameters as one vector: one operation instead of sixty, and a step
+  # compiles in two thirds of the time.
   return optax.flatten(rule)

@@ -1,4 +1,4 @@
-"""Predictions of a state for any clips, and their scores."""
+"""Predictions for any clips, and their scores."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from avjax.training.steps import TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-  """What a state says of some clips, in their order.
+  """The predictions of a model for some clips, in their order.
 
   Attributes:
     clips: the clips.
-    emotions: names of the classes.
+    emotions: names of the N classes.
     probabilities: (clips, N) float64; each row sums to one.
-    attention: each clip's (N, T) perception attention over its true frames, or
-      None for a network without.
-    alignment: each clip's (T, W) alignment weights, or None.
+    attention: each clip's (N, T) perception attention over its unpadded frames;
+      None for a model without attention.
+    alignment: each clip's (T, W) alignment weights; None for a model without.
   """
 
   clips: Sequence[Clip]
@@ -36,11 +36,15 @@ class Outcome:
 
   @property
   def predicted(self) -> np.ndarray:
-    """Index of the most probable emotion of every clip."""
+    """(clips,) index of the most probable emotion."""
     return self.probabilities.argmax(1)
 
   def scores(self) -> dict:
-    """Returns accuracy, loss and the rest over the clips with a label."""
+    """Returns the scores over the clips with a label, for results.json.
+
+    'loss' is the mean cross-entropy; for the others see
+    `classification.summary`. 'unlabelled' counts the clips without a label.
+    """
     known = [k for k, clip in enumerate(self.clips) if clip.label is not None]
     result: dict = {'n': 0, 'unlabelled': len(self.clips) - len(known)}
     if known:
@@ -56,7 +60,7 @@ class Outcome:
     return result
 
   def summary(self) -> dict:
-    """Returns what results.json says: the scores, and those of attention."""
+    """Returns `scores`, and those of attention and alignment where known."""
     return self.scores() | attention.summary(
       self.clips, self.predicted, self.attention, self.alignment
     )
@@ -65,7 +69,13 @@ class Outcome:
 def without_maps(
   clips: Sequence[Clip], emotions: tuple[str, ...], probabilities: np.ndarray
 ) -> Outcome:
-  """Returns the outcome of a model without attention and alignment."""
+  """Returns the outcome of a model without attention and alignment.
+
+  Args:
+    clips: the clips.
+    emotions: names of the N classes.
+    probabilities: (clips, N); each row sums to one.
+  """
   none: list[np.ndarray | None] = [None] * len(clips)
   return Outcome(clips, emotions, probabilities, none, none)
 
@@ -73,10 +83,15 @@ def without_maps(
 def from_logits(
   clips: Sequence[Clip], emotions: tuple[str, ...], logits: np.ndarray
 ) -> Outcome:
-  """Returns the outcome without maps, from each clip's (N,) logits.
+  """Returns the outcome without attention and alignment, from logits.
+
+  Args:
+    clips: the clips.
+    emotions: names of the N classes.
+    logits: (clips, N).
 
   Raises:
-    TrainingError: some are not finite; names every such clip.
+    TrainingError: a logit is not finite; the message names every such clip.
   """
   return without_maps(clips, emotions, _probabilities(clips, logits))
 
@@ -89,7 +104,7 @@ def _probabilities(clips: Sequence[Clip], logits: np.ndarray) -> np.ndarray:
     raise TrainingError(
       'the network gives no finite value for '
       + ', '.join(bad)
-      + '; look at these clips, or lower training.learning_rate'
+      + '; check these clips, or lower training.learning_rate'
     )
   return softmax(logits, axis=1)
 
@@ -97,17 +112,17 @@ def _probabilities(clips: Sequence[Clip], logits: np.ndarray) -> np.ndarray:
 def evaluate(
   devices: Devices, state: TrainState, clips: Sequence[Clip], loader: Loader
 ) -> Outcome:
-  """Returns the predictions for every clip, filler left out.
+  """Returns the predictions for every clip; padding rows are left out.
 
   Args:
-    devices: where to compute.
-    state: as `Devices.first` gives it.
+    devices: that the state is on.
+    state: as `Devices.replicate` or `Devices.unstack` returns it.
     clips: with the streams that the model reads.
-    loader: how to batch them.
+    loader: makes the batches.
 
   Raises:
-    TrainingError: a clip's logits are not finite; names every such clip of a
-      batch.
+    TrainingError: a logit is not finite; the message names every such clip of
+      the batch.
   """
   probabilities = np.zeros((len(clips), len(loader.emotions)))
   maps: list[np.ndarray | None] = [None] * len(clips)

@@ -1,4 +1,4 @@
-"""Where a run stands, beside its state."""
+"""The progress of a training, saved beside its state."""
 
 import dataclasses
 import json
@@ -19,15 +19,15 @@ METRICS = 'metrics.jsonl'
 
 @dataclasses.dataclass
 class Progress:
-  """Where a run stands, beside its state; kept in every checkpoint.
+  """The progress of a training, saved in every checkpoint.
 
   Attributes:
-    epoch: the epoch under way, from 0.
-    batch: batches of it that are done.
-    loss: sum over the clips of these batches.
-    correct: clips of these batches that were classified right.
-    seconds: of training, all epochs and restarts together.
-    epoch_seconds: of the epoch under way.
+    epoch: number of the current epoch, from 0.
+    batch: batches of the current epoch that are done.
+    loss: sum of the loss over the clips of these batches.
+    correct: clips of these batches that were classified correctly.
+    seconds: training time of all complete epochs, across restarts.
+    epoch_seconds: training time of the current epoch.
     selection: the best epoch so far.
     history: the lines of metrics.jsonl.
   """
@@ -43,40 +43,40 @@ class Progress:
 
   @classmethod
   def from_json(cls, values: Mapping[str, Any]) -> 'Progress':
-    """Returns the progress that `dataclasses.asdict` gave."""
+    """Returns the progress from the JSON of its `dataclasses.asdict`."""
     selection = BestEpoch(**values['selection'])
     return cls(**{**values, 'selection': selection})
 
   def write(self, folder: pathlib.Path) -> None:
-    """Writes metrics.jsonl, one line an epoch."""
+    """Writes metrics.jsonl, one line per epoch."""
     text = ''.join(json.dumps(line) + '\n' for line in self.history)
-    files.write(folder / METRICS, text)
+    files.write_text(folder / METRICS, text)
 
   def finished(self, config: Settings) -> bool:
-    """Says whether the last epoch is done, or nothing got better for long."""
+    """Returns whether the last epoch is done, or early stopping applies."""
     training = config.training
     return (
       self.epoch >= training.epochs
       or self.selection.waited >= training.patience
     )
 
-  def count(
+  def add_step(
     self,
     clips: Sequence[Clip],
     indices: np.ndarray,
     metrics: Mapping[str, Any],
     title: str = '',
   ) -> None:
-    """Adds one finished step.
+    """Adds the metrics of one step.
 
     Args:
-      clips: that are trained on.
-      indices: of those of the step.
-      metrics: what `steps.train_step` says of it.
-      title: of the run, for the error.
+      clips: all training clips.
+      indices: of the clips of this step.
+      metrics: of this step, from `steps.step`.
+      title: name of the run in the error message; '' for none.
 
     Raises:
-      TrainingError: its loss or gradient is not finite.
+      TrainingError: the loss or a gradient is not finite.
     """
     if not metrics['finite']:
       losses = np.asarray(metrics['losses'])[: len(indices)]
@@ -85,7 +85,7 @@ class Progress:
       raise TrainingError(
         f'{title and title + ": "}the loss or a gradient is not finite in epoch'
         f' {self.epoch + 1}, batch {self.batch + 1}, clips {", ".join(named)};'
-        ' nothing was updated; look at these clips, or lower'
+        ' nothing was updated; check these clips, or lower'
         ' training.learning_rate'
       )
     self.batch += 1
@@ -93,11 +93,11 @@ class Progress:
     self.correct += int(metrics['correct'])
 
   def close_epoch(self, clips: int, validation: Mapping[str, Any]) -> bool:
-    """Adds the epoch to the history; returns whether it was the best so far.
+    """Adds the epoch to the history; returns whether it is the best so far.
 
     Args:
-      clips: trained on in an epoch.
-      validation: the scores of the validation clips after it.
+      clips: number of training clips.
+      validation: scores of the validation clips after this epoch.
     """
     self.selection, best = self.selection.update(
       self.epoch, validation['accuracy'], validation['loss']

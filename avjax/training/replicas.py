@@ -1,8 +1,8 @@
-"""Many runs in one program: seeds and folds as an axis of the state.
+"""Several runs in one program: seeds and folds are an axis of the state.
 
-Every run has its own initial parameters, data order, dropout, early stopping
-and best epoch, and ends as it would alone. A run that has ended keeps its
-place, and takes no more steps.
+Every run has its own initial parameters, data order, dropout masks, early
+stopping and best epoch, as in a single run. A run that has ended keeps its
+index on this axis, and takes no more steps.
 """
 
 import dataclasses
@@ -33,10 +33,10 @@ class Replica:
   """One of the runs.
 
   Attributes:
-    title: to name it by.
-    config: its settings, as if it were alone.
-    splits: its clips.
-    folder: gets metrics.jsonl.
+    title: name of the run in messages.
+    config: its settings, as for a single run.
+    splits: its clips; 'training' and 'validation' at least.
+    folder: its run folder, for metrics.jsonl.
   """
 
   title: str
@@ -46,49 +46,56 @@ class Replica:
 
 
 class Replicas:
-  """Trains several runs that differ in seed or clips, not in shape.
+  """The training of several runs that differ in seeds or clips only.
 
   Args:
-    runs: with one network, one batch size and one number of epochs.
-    setup: for the clips of all; the runs are spread over as many of its
-      devices as divide their number.
+    runs: with the same network, batch size and largest number of epochs.
+    setup: for the clips of all runs; see `Devices.run_shardings` for the
+      devices that are used.
   """
 
   def __init__(self, runs: Sequence[Replica], setup: Setup):
     self._runs = runs
     self._loader = setup.loader
     self._together = not setup.devices.is_cpu
-    clips = {id(c): c for r in runs for part in r.splits.values() for c in part}
-    self._spread, whole = setup.devices.over_runs(len(runs))
+    clips = {
+      id(clip): clip
+      for run in runs
+      for split in run.splits.values()
+      for clip in split
+    }
+    self._sharded, replicated = setup.devices.run_shardings(len(runs))
     self._resident = resident.Resident(
-      list(clips.values()), self._loader, whole
+      list(clips.values()), self._loader, replicated
     )
     self._initial = [setup.initial_of(run.config) for run in runs]
 
   def train(
     self, workdir: pathlib.Path, checkpoints: Checkpoints
   ) -> list[tuple[dict[str, Any], Progress]]:
-    """Returns the best state, as it is saved, and the progress of every run.
+    """Trains all runs; returns each run's best state and progress.
 
-    All runs are saved together at each epoch's end, and after SIGTERM or
-    SIGINT once the steps under way are finished.
+    A state has the form of `steps.as_saved`. All runs are saved together after
+    every epoch. After SIGTERM or SIGINT the steps in progress are finished and
+    the runs are saved.
 
     Args:
       workdir: named in messages.
-      checkpoints: where the states of all are kept.
+      checkpoints: of all runs together.
 
     Raises:
-      TrainingError: a loss or gradient of one is not finite; names it.
-      SystemExit: with 128 plus the signal's number.
+      TrainingError: a loss or gradient is not finite; the message names the
+        run.
+      SystemExit: after a signal, with 128 plus its number.
     """
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *self._initial)
     saved = {'now': steps.as_saved(stacked), 'best': steps.as_saved(stacked)}
     progress = [Progress() for _ in self._runs]
     done, count = 0, 0
     if (found := checkpoints.restore_latest(saved)) is not None:
-      count, saved, story = found
-      done = story['done']
-      progress = [Progress.from_json(one) for one in story['runs']]
+      count, saved, content = found
+      done = content['done']
+      progress = [Progress.from_json(one) for one in content['runs']]
       print(
         f'{workdir}: resumed at epoch {self._epoch(progress)}', file=sys.stderr
       )
@@ -114,7 +121,7 @@ class Replicas:
         )
         if stop.number is not None:
           checkpoints.wait()
-          print(f'{workdir}: saved; run again to resume', file=sys.stderr)
+          print(f'{workdir}: saved; run it again to resume', file=sys.stderr)
           raise SystemExit(128 + stop.number)
     checkpoints.wait()
     host = jax.device_get(best)
@@ -124,7 +131,7 @@ class Replicas:
     ]
 
   def _put(self, tree):
-    return jax.device_put(tree, self._spread, may_alias=False)
+    return jax.device_put(tree, self._sharded, may_alias=False)
 
   def _unfinished(self, progress: Sequence[Progress]) -> list[bool]:
     return [
@@ -139,27 +146,31 @@ class Replicas:
     for run, one in zip(self._runs, progress, strict=True):
       one.write(run.folder)
 
-  def _plans(self, orders, part: str) -> resident.Plan:
-    """Returns the runs' plans stacked, the shorter ones filled up."""
+  def _plans(self, orders, split: str) -> resident.Plan:
+    """Returns the stacked plans of all runs, padded to the longest."""
     plans = [
-      self._resident.plan(run.splits[part], order)
+      self._resident.plan(run.splits[split], order)
       for run, order in zip(self._runs, orders, strict=True)
     ]
     longest = max(len(order) for order in orders)
 
-    def filled(array, value):
-      more = [(0, longest - len(array))] + [(0, 0)] * (array.ndim - 1)
-      return np.pad(array, more, constant_values=value)
+    def padded(array, value):
+      widths = [(0, longest - len(array))] + [(0, 0)] * (array.ndim - 1)
+      return np.pad(array, widths, constant_values=value)
 
     return resident.Plan(
-      np.stack([filled(plan.indices, batching.UNKNOWN) for plan in plans]),
-      np.stack([filled(plan.bucket, 0) for plan in plans]),
+      np.stack([padded(plan.indices, batching.UNKNOWN) for plan in plans]),
+      np.stack([padded(plan.bucket, 0) for plan in plans]),
     )
 
   def _train_epoch(
     self, states, progress, done: int, display: Display, stop: Stop
   ):
-    """Returns the states, and how many steps of the epoch are done."""
+    """Trains to the end of the epoch, or until a signal.
+
+    Returns:
+      the states, and how many steps of the epoch are done.
+    """
     orders = [
       self._loader.order(run.splits['training'], run.config.seed, one.epoch)
       if unfinished
@@ -176,7 +187,7 @@ class Replicas:
       last = min(done + resident.STEPS, total)
       states, metrics = resident.train_replicas(
         states,
-        self._resident.store,
+        self._resident.packed,
         plans,
         done,
         np.minimum(lengths, last),
@@ -188,7 +199,9 @@ class Replicas:
       for k, (run, one) in enumerate(zip(self._runs, progress, strict=True)):
         for step in range(done, min(last, lengths[k])):
           values = {name: array[k, step] for name, array in metrics.items()}
-          one.count(run.splits['training'], orders[k][step], values, run.title)
+          one.add_step(
+            run.splits['training'], orders[k][step], values, run.title
+          )
         one.epoch_seconds += seconds if lengths[k] else 0
       done = last
       running = [one for one, n in zip(progress, lengths, strict=True) if n]
@@ -198,7 +211,7 @@ class Replicas:
     return states, int(done)
 
   def _close_epoch(self, states, progress, display: Display) -> np.ndarray:
-    """Validates; returns for which runs this was the best epoch so far."""
+    """Validates; returns for which runs this is the best epoch so far."""
     orders = [
       batching.evaluation_order(
         self._loader.buckets.of(run.splits['validation']),
@@ -209,7 +222,7 @@ class Replicas:
     logits = np.asarray(
       resident.predict_replicas(
         states,
-        self._resident.store,
+        self._resident.packed,
         self._plans(orders, 'validation'),
         buckets=self._loader.buckets,
         together=self._together,
@@ -232,7 +245,7 @@ class Replicas:
 
 @jax.jit
 def _where(choose, yes, no):
-  """Returns `yes` for the runs that are chosen, `no` for the others."""
+  """Returns `yes` where `choose` is true and `no` elsewhere, run by run."""
 
   def select(a, b):
     return jnp.where(choose.reshape(-1, *[1] * (a.ndim - 1)), a, b)
@@ -241,10 +254,10 @@ def _where(choose, yes, no):
 
 
 def _mean(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-  """Returns the lines of several runs as one to show."""
+  """Returns the mean of several runs' lines of metrics.jsonl, to display."""
   names = 'training_loss', 'validation_accuracy'
   return {
     'epoch': lines[0]['epoch'],
-    # Each run's seconds are its share of the time of all.
+    # A step's time is divided equally among the runs that still train.
     'clips_per_second': float(np.mean([x['clips_per_second'] for x in lines])),
   } | {name: float(np.mean([x[name] for x in lines])) for name in names}

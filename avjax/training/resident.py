@@ -1,4 +1,4 @@
-"""Clips that are put on the device once, and batches gathered there."""
+"""Clips that stay on the device, and batches that are gathered there."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,18 @@ from avjax.shapes import Array, Float, Int
 from avjax.training import steps
 
 STEPS = 64
-"""Steps in one call: a signal waits no longer than for these."""
+"""Steps per call; a signal is noticed after at most this many."""
 
 
 @struct.dataclass
-class Store:
-  """Clips end to end, without padding between them.
+class PackedClips:
+  """Clips concatenated over time, without padding between them.
 
   Attributes:
-    streams: stream -> (frames of all clips, D), and as many frames behind the
-      last clip as the longest batch has.
-    start: (clips, 2) first audio and first video frame of each clip.
-    length: (clips, 2) audio and video frames of each clip.
+    streams: stream -> (frames of all clips, D), followed by zero frames: as
+      many as the longest padded length.
+    start: (clips, 2) first audio frame and first video frame of each clip.
+    length: (clips, 2) audio frames and video frames of each clip.
     label: (clips,) index of the emotion, or UNKNOWN.
   """
 
@@ -36,8 +36,12 @@ class Store:
   label: Int[Array, ' clips']
 
 
-def pack(clips: Sequence[Clip], loader: Loader) -> Store:
-  """Returns the clips as a store of NumPy arrays.
+def pack(clips: Sequence[Clip], loader: Loader) -> PackedClips:
+  """Returns the clips concatenated, as NumPy arrays.
+
+  Args:
+    clips: with the streams of the loader.
+    loader: names the streams, the emotions and the padded lengths.
 
   Raises:
     DataError: a label is not among the loader's emotions.
@@ -52,41 +56,42 @@ def pack(clips: Sequence[Clip], loader: Loader) -> Store:
     streams[name] = np.concatenate(
       [*(clip.streams[name] for clip in clips), tail], dtype=np.float32
     )
-  return Store(streams, start, length, batching.labels(clips, loader.emotions))
+  label = batching.labels(clips, loader.emotions)
+  return PackedClips(streams, start, length, label)
 
 
 def gather(
-  store: Store, indices: Int[Array, ' B'], lengths: tuple[int, int]
+  packed: PackedClips, indices: Int[Array, ' B'], lengths: tuple[int, int]
 ) -> Batch:
-  """Returns what `batching.collate` does, from clips on the device.
+  """Returns the batch that `batching.collate` makes, from clips on the device.
 
   Args:
-    store: the clips.
-    indices: of the batch's clips; UNKNOWN makes a row of filler.
-    lengths: audio and video frames to pad to, no less than any clip has.
+    packed: the clips.
+    indices: of the clips of the batch; UNKNOWN makes a padding row.
+    lengths: audio and video frames to pad to, at least those of every clip.
   """
   real = indices >= 0
   clip = jnp.maximum(indices, 0)
-  start = store.start[clip]
-  length = jnp.where(real[:, None], store.length[clip], 0)
+  start = packed.start[clip]
+  length = jnp.where(real[:, None], packed.length[clip], 0)
 
   def stream(name):
-    clock = int(name != AUDIO)
+    modality = int(name != AUDIO)  # column of `start` and of `length`
     frames = jax.vmap(
       lambda first: jax.lax.dynamic_slice_in_dim(
-        store.streams[name], first, lengths[clock]
+        packed.streams[name], first, lengths[modality]
       )
-    )(start[:, clock])
-    within = jnp.arange(lengths[clock])[None] < length[:, clock, None]
+    )(start[:, modality])
+    within = jnp.arange(lengths[modality])[None] < length[:, modality, None]
     return jnp.where(within[..., None], frames, 0)
 
-  visual = {name: stream(name) for name in store.streams if name != AUDIO}
+  visual = {name: stream(name) for name in packed.streams if name != AUDIO}
   return Batch(
-    audio=stream(AUDIO) if AUDIO in store.streams else None,
+    audio=stream(AUDIO) if AUDIO in packed.streams else None,
     visual=visual,
     audio_length=length[:, 0],
     visual_length=length[:, 1],
-    label=jnp.where(real, store.label[clip], batching.UNKNOWN),
+    label=jnp.where(real, packed.label[clip], batching.UNKNOWN),
     zero_padded=True,
   )
 
@@ -96,8 +101,8 @@ class Plan:
   """The batches of an epoch.
 
   Attributes:
-    indices: of each step's clips within the store; UNKNOWN is filler.
-    bucket: number of each step's padded length.
+    indices: of the clips of every step; UNKNOWN for a padding row.
+    bucket: index of every step's padded length in `Buckets.lengths`.
   """
 
   indices: Int[Array, '*runs S B']
@@ -105,70 +110,81 @@ class Plan:
 
 
 class Resident:
-  """Clips on the devices, and what is computed with them there.
+  """Clips that stay on the devices, and steps that use them there.
 
   Args:
-    clips: all that will be asked for.
-    loader: how to batch them.
-    whole: where they are put.
-    split: how a batch is spread over several devices.
+    clips: all clips that plans may contain.
+    loader: batch size, padded lengths, streams and emotions.
+    replicated: sharding of the clips.
+    sharded: sharding of a batch; None for a single device.
+
+  Attributes:
+    packed: the clips on the devices.
   """
 
   def __init__(
     self,
     clips: Sequence[Clip],
     loader: Loader,
-    whole: jax.sharding.Sharding,
-    split: jax.sharding.Sharding | None = None,
+    replicated: jax.sharding.Sharding,
+    sharded: jax.sharding.Sharding | None = None,
   ):
     self._loader = loader
-    self._split = split
-    self._place = {id(clip): k for k, clip in enumerate(clips)}
-    self._clips = clips  # so that no other gets one of these ids
-    self.store = jax.device_put(pack(clips, loader), whole)
+    self._sharded = sharded
+    self._index = {id(clip): k for k, clip in enumerate(clips)}
+    self._clips = clips  # keeps them alive, so that their ids stay unique
+    self.packed = jax.device_put(pack(clips, loader), replicated)
 
   def plan(
     self, clips: Sequence[Clip], order: Sequence[Int[np.ndarray, ' _']]
   ) -> Plan:
-    """Returns the plan of batches that are given as numbers of `clips`."""
-    place = np.array([self._place[id(clip)] for clip in clips], np.int32)
+    """Returns the plan of an epoch.
+
+    Args:
+      clips: of a split.
+      order: the batches, as indices of `clips`.
+    """
+    index = np.array([self._index[id(clip)] for clip in clips], np.int32)
     bucket_of = self._loader.buckets.of(clips)
     indices = np.full(
       (len(order), self._loader.rows), batching.UNKNOWN, np.int32
     )
     for row, batch in zip(indices, order, strict=True):
-      row[: len(batch)] = place[batch]
+      row[: len(batch)] = index[batch]
     bucket = [bucket_of[batch].max() for batch in order]
     return Plan(indices, np.array(bucket, np.int32))
 
   def train(
     self, state: steps.TrainState, plan: Plan, first: int, last: int
   ) -> tuple[steps.TrainState, dict[str, np.ndarray]]:
-    """Returns what `train_steps` does, its metrics on the host."""
+    """Returns the state after some steps, and their metrics on the host.
+
+    For the arguments see `train_steps`.
+    """
     state, metrics = train_steps(
       state,
-      self.store,
+      self.packed,
       plan,
       first,
       last,
       buckets=self._loader.buckets,
-      sharding=self._split,
+      sharding=self._sharded,
     )
     return state, jax.device_get(metrics)
 
   def logits(
     self, state: steps.TrainState, clips: Sequence[Clip]
   ) -> Float[np.ndarray, 'clips N']:
-    """Returns the logits of every clip."""
+    """Returns the logits of every clip, without dropout."""
     order = batching.evaluation_order(
       self._loader.buckets.of(clips), self._loader.batch_size
     )
     rows = predict(
       state,
-      self.store,
+      self.packed,
       self.plan(clips, order),
       buckets=self._loader.buckets,
-      sharding=self._split,
+      sharding=self._sharded,
     )
     return in_order(np.asarray(rows), order)
 
@@ -176,21 +192,26 @@ class Resident:
 def in_order(
   rows: Float[np.ndarray, 'S B N'], order: Sequence[Int[np.ndarray, ' _']]
 ) -> Float[np.ndarray, 'clips N']:
-  """Returns the rows of batches in the order of their clips."""
+  """Returns the rows of all batches in the order of the clips.
+
+  Args:
+    rows: one per clip and padding row, in S batches of B rows.
+    order: indices of the clips of every batch.
+  """
   taken = [row[: len(batch)] for row, batch in zip(rows, order, strict=True)]
   return np.concatenate(taken)[np.argsort(np.concatenate(order))]
 
 
-def _branches(compute, store, buckets, sharding):
+def _branches(compute, packed, buckets, sharding):
   """Returns a function of (state, indices) for every padded length."""
 
-  def at(lengths, state, indices):
-    batch = gather(store, indices, lengths)
+  def padded_to(lengths, state, indices):
+    batch = gather(packed, indices, lengths)
     if sharding is not None:
       batch = jax.lax.with_sharding_constraint(batch, sharding)
     return compute(state, batch)
 
-  return [functools.partial(at, lengths) for lengths in buckets.lengths]
+  return [functools.partial(padded_to, pair) for pair in buckets.lengths]
 
 
 @functools.partial(
@@ -198,7 +219,7 @@ def _branches(compute, store, buckets, sharding):
 )
 def train_steps(
   state: steps.TrainState,
-  store: Store,
+  packed: PackedClips,
   plan: Plan,
   first: Int[Array, ''] | int,
   last: Int[Array, ''] | int,
@@ -208,52 +229,55 @@ def train_steps(
 ) -> tuple[steps.TrainState, dict[str, Array]]:
   """Returns the state after the steps [first, last) of an epoch.
 
-  One program for any number of steps; the state is donated.
+  It is compiled once for any number of steps. The state is donated.
 
   Args:
-    state: before them.
-    store: of the training clips.
+    state: before these steps.
+    packed: the clips.
     plan: of the epoch.
-    first: step to begin with.
-    last: step to end before.
-    buckets: the padded lengths that the plan counts.
-    sharding: of a batch over several devices.
+    first: the first step, from 0.
+    last: one past the last step.
+    buckets: the padded lengths.
+    sharding: of a batch; None for a single device.
 
   Returns:
-    The state, and what `steps.train_step` says of every step, stacked; zero
-    for the others.
+    The state, and the metrics of `steps.step`, stacked over the steps of the
+    epoch; zero for the steps outside [first, last).
   """
-  branches = _branches(steps.step, store, buckets, sharding)
+  branches = _branches(steps.step, packed, buckets, sharding)
 
   def body(k, carry):
-    state, seen = carry
+    state, stacked = carry
     state, metrics = jax.lax.switch(
       plan.bucket[k], branches, state, plan.indices[k]
     )
-    return state, jax.tree.map(lambda s, m: s.at[k].set(m), seen, metrics)
+    return state, jax.tree.map(lambda s, m: s.at[k].set(m), stacked, metrics)
 
   shapes = jax.eval_shape(lambda: branches[0](state, plan.indices[0])[1])
-  seen = jax.tree.map(
+  stacked = jax.tree.map(
     lambda s: jnp.zeros((len(plan.bucket), *s.shape), s.dtype), shapes
   )
-  return jax.lax.fori_loop(first, last, body, (state, seen))
+  return jax.lax.fori_loop(first, last, body, (state, stacked))
 
 
 @functools.partial(jax.jit, static_argnames=('buckets', 'sharding'))
 def predict(
   state: steps.TrainState,
-  store: Store,
+  packed: PackedClips,
   plan: Plan,
   *,
   buckets: batching.Buckets,
   sharding: jax.sharding.Sharding | None = None,
 ) -> Float[Array, 'S B N']:
-  """Returns the logits of every batch of a plan, without dropout."""
+  """Returns the logits of every batch of a plan, without dropout.
+
+  For the arguments see `train_steps`.
+  """
 
   def logits(state, batch):
     return state.apply_fn({'params': state.params}, batch).logits
 
-  branches = _branches(logits, store, buckets, sharding)
+  branches = _branches(logits, packed, buckets, sharding)
   return jax.lax.map(
     lambda step: jax.lax.switch(step[0], branches, state, step[1]),
     (plan.bucket, plan.indices),
@@ -265,7 +289,7 @@ def predict(
 )
 def train_replicas(
   states: steps.TrainState,
-  store: Store,
+  packed: PackedClips,
   plans: Plan,
   first: Int[Array, ''] | int,
   last: Int[Array, ' R'],
@@ -273,22 +297,23 @@ def train_replicas(
   buckets: batching.Buckets,
   together: bool,
 ) -> tuple[steps.TrainState, dict[str, Array]]:
-  """Returns what `train_steps` does for each of several runs.
+  """Returns the states and metrics of `train_steps` for several runs.
 
   Args:
-    states: stacked.
-    store: of all training clips.
-    plans: stacked; a step of filler alone changes nothing.
-    first: step to begin with.
-    last: step of each run to end before.
-    buckets: the padded lengths that the plans count.
-    together: every step of all runs at once, by vmap, each at the longest
-      padding that one of them needs; otherwise one run after another, which
-      is faster on a CPU: XLA multiplies stacked matrices slowly there.
+    states: of the runs, stacked.
+    packed: the clips of all runs.
+    plans: of the runs, stacked; a step of padding rows only changes nothing.
+    first: the first step, from 0.
+    last: one past the last step of each run.
+    buckets: the padded lengths.
+    together: whether a step computes all runs at once, by vmap, padded to the
+      longest length that one of them needs. Otherwise one run is trained after
+      another, which is faster on a CPU, where XLA's batched matrix products are
+      slow.
   """
 
   def train(state, plan, last):
-    return train_steps(state, store, plan, first, last, buckets=buckets)
+    return train_steps(state, packed, plan, first, last, buckets=buckets)
 
   if together:
     bucket, end = plans.bucket.max(0), last.max()
@@ -304,16 +329,19 @@ def train_replicas(
 @functools.partial(jax.jit, static_argnames=('buckets', 'together'))
 def predict_replicas(
   states: steps.TrainState,
-  store: Store,
+  packed: PackedClips,
   plans: Plan,
   *,
   buckets: batching.Buckets,
   together: bool,
 ) -> Float[Array, 'R S B N']:
-  """Returns what `predict` does for each of several runs, all stacked."""
+  """Returns the logits of `predict` for several runs.
+
+  For the arguments see `train_replicas`.
+  """
 
   def run(state, plan):
-    return predict(state, store, plan, buckets=buckets)
+    return predict(state, packed, plan, buckets=buckets)
 
   if together:
     bucket = plans.bucket.max(0)

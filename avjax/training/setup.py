@@ -1,4 +1,4 @@
-"""How a network is computed: its batches, its devices, its first state."""
+"""The setup of a network on this machine: batches, devices, initial state."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -17,21 +17,21 @@ from avjax.training.outcome import Outcome, evaluate
 
 
 class Setup:
-  """What the settings and the clips of a network amount to on this machine.
+  """Batches, devices and initial state for the settings and clips of a run.
 
   Args:
-    config: its settings.
+    config: the settings.
     emotions: names of the classes.
-    splits: its clips; one set of padded lengths serves all of them.
+    splits: the clips; the padded lengths are chosen for all of them.
 
   Attributes:
     config: the settings.
-    devices: where to compute.
-    loader: how to batch clips.
+    devices: the local devices.
+    loader: makes the batches.
   """
 
   def __init__(self, config: Settings, emotions: Sequence[str], splits: Splits):
-    clips = [clip for part in splits.values() for clip in part]
+    clips = [clip for split in splits.values() for clip in split]
     self.config = config
     self.devices = Devices(config.training.parallelism)
     self.loader = Loader(
@@ -49,27 +49,27 @@ class Setup:
     return self.initial_of(self.config)
 
   def initial_of(self, config: Settings) -> steps.TrainState:
-    """Returns the state before the first step of a run with another seed."""
+    """Returns the state before the first step, for another seed's settings."""
     example = self.loader.batch([self._example], np.array([0]))
     return steps.create_state(config, example, self.loader.emotions)
 
   def state(self, saved: Mapping[str, Any]) -> steps.TrainState:
-    """Returns a state on the devices, from what `steps.as_saved` gave."""
-    # On several devices the first step has taken the memory of `initial`.
+    """Returns a state on the devices, from the arrays of `steps.as_saved`."""
+    # On several devices the first step has donated the memory of `initial`.
     seed = np.asarray(self.config.seed, np.int32)
-    return self.devices.one_state(self.initial.replace(seed=seed, **saved))
+    return self.devices.replicate(self.initial.replace(seed=seed, **saved))
 
   def evaluate(
     self, saved: Mapping[str, Any], clips: Sequence[Clip]
   ) -> Outcome:
-    """Returns the predictions of a saved state.
+    """Returns the predictions of a saved state for clips.
 
     Raises:
-      TrainingError: a clip's logits are not finite.
+      TrainingError: a logit is not finite; the message names the clips.
     """
     return evaluate(self.devices, self.state(saved), clips, self.loader)
 
 
 def parameter_count(saved: Mapping[str, Any]) -> int:
-  """Returns how many numbers the network of a saved state learns."""
+  """Returns the number of trainable parameters in a saved state."""
   return sum(leaf.size for leaf in jax.tree.leaves(saved['params']))

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as something to look at between two steps."""
+"""SIGTERM and SIGINT, noted for the training loop to check after each step."""
 
 import contextlib
 import signal
@@ -7,14 +7,21 @@ from collections.abc import Iterator
 
 
 class Stop:
-  """The signal that asks the process to end, if one has come."""
+  """The signal that was received, if any.
+
+  Attributes:
+    number: of the signal; None until one is received.
+  """
 
   number: int | None = None
 
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Stop]:
-  """Gives a `Stop` that SIGTERM and SIGINT set, instead of ending at once."""
+  """Yields a `Stop` that SIGTERM and SIGINT set, instead of ending at once.
+
+  The earlier handlers are restored at the end.
+  """
   stop = Stop()
   if threading.current_thread() is not threading.main_thread():
     yield stop  # only the main thread may handle signals

@@ -1,12 +1,12 @@
-"""One training state on disk: what is read is bit for bit what was written.
+"""One training state on disk, verified bit for bit when it is read.
 
   state/     the arrays in Orbax's format, for any program that uses Orbax
-  meta.json  what else there is to know, with digests of everything
+  meta.json  step, progress, versions, and digests of all files and arrays
 
-Orbax takes what it reads on trust: a flipped bit or another dtype comes back
-without a word. And where it does fail, tensorstore goes on in threads whose
-event loop is gone, and fills the terminal. So every file is checked before
-Orbax sees it, and every array after.
+Orbax does not verify what it reads: a flipped bit or another dtype causes no
+error. Where it does fail, threads of tensorstore continue with a closed event
+loop, and print many tracebacks. So every file is checked before Orbax reads it,
+and every array after.
 """
 
 import contextlib
@@ -30,43 +30,44 @@ from absl import logging
 import avjax
 from avjax.errors import CheckpointError
 
-SCHEMA = 1  # of meta; another number is refused
+SCHEMA = 1  # version of meta.json; others are refused
 UNFINISHED = '.unfinished'
 
 Meta = dict[str, Any]
 
 
 class DamagedError(Exception):
-  """The snapshot at `path` is not what was written."""
+  """The snapshot at `path` is not bit for bit what was written."""
 
   def __init__(self, path: pathlib.Path, how: str):
     super().__init__(f'checkpoint {path} is damaged ({how})')
     self.path = path
 
 
-def write(path: pathlib.Path, state: Any, about: Mapping[str, Any]) -> None:
-  """Writes a snapshot where none is; it appears there when it is whole.
+def write(path: pathlib.Path, state: Any, fields: Mapping[str, Any]) -> None:
+  """Writes a snapshot under a temporary name, then renames it.
 
   Args:
-    path: its folder; until then one beside it that ends in UNFINISHED.
+    path: folder of the snapshot; it must not exist. The temporary name ends in
+      UNFINISHED.
     state: pytree of NumPy arrays.
-    about: what `read_meta` is to give back, beside what is added here; JSON.
+    fields: further fields for `read_meta` to return, as JSON.
 
   Raises:
-    OSError, ValueError: as the system and Orbax have it, see `reason`.
+    OSError, ValueError: from the system or from Orbax; see `reason`.
   """
-  # A name of its own: threads of a failed write may go on writing there.
+  # A new name each time: threads of a failed write may still write to theirs.
   new = path.with_name(f'{path.name}.{time.time_ns()}{UNFINISHED}')
   new.mkdir()
   needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) + 2**20
-  if shutil.disk_usage(new).free < needed:  # Orbax would say so at length
+  if shutil.disk_usage(new).free < needed:  # Orbax's own error is pages long
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
   with _orbax() as orbax:
     orbax.save(new / 'state', args=ocp.args.PyTreeSave(state))
   meta = {
-    **about,
+    **fields,
     'schema': SCHEMA,
-    'leaves': _forms(state),
+    'leaves': _types(state),
     'digest': _digest(state),
     'files': _files(new),
     'versions': {
@@ -74,7 +75,7 @@ def write(path: pathlib.Path, state: Any, about: Mapping[str, Any]) -> None:
       for module in (avjax, jax, flax, optax, ocp)
     },
   }
-  meta = json.loads(json.dumps(meta))  # as it will be read
+  meta = json.loads(json.dumps(meta))  # as `read_meta` gets it
   with open(new / 'meta.json', 'w') as file:
     json.dump({'sha256': _seal(meta), **meta}, file, indent=1)
     file.flush()
@@ -83,7 +84,7 @@ def write(path: pathlib.Path, state: Any, about: Mapping[str, Any]) -> None:
 
 
 def read_meta(path: pathlib.Path) -> Meta:
-  """Returns what was said about a snapshot when it was written.
+  """Returns the metadata of a snapshot.
 
   Raises:
     DamagedError: it cannot be read, or is not what was written.
@@ -92,36 +93,37 @@ def read_meta(path: pathlib.Path) -> Meta:
   try:
     meta = json.loads((path / 'meta.json').read_bytes())
     sound = meta.pop('sha256') == _seal(meta)
-  except Exception as error:  # of any kind: it depends on the bytes
+  except Exception as error:  # of any type, depending on the bytes
     raise DamagedError(path, f'meta.json: {reason(error)}') from None
   if not sound:
     raise DamagedError(path, 'meta.json is not what was written')
   if meta['schema'] != SCHEMA:
     raise CheckpointError(
-      f'{path} has form {meta["schema"]}, where this version of avjax reads'
-      f' {SCHEMA}; use the one that wrote it, {meta["versions"]["avjax"]}'
+      f'{path} has schema {meta["schema"]}; this version of avjax reads schema'
+      f' {SCHEMA}; use the version that wrote it,'
+      f' {meta["versions"]["avjax"]}'
     )
   return meta
 
 
 def read_state(path: pathlib.Path, meta: Meta, like: Any) -> Any:
-  """Returns the state of a snapshot in the structure of `like`, in NumPy.
+  """Returns the state of a snapshot as NumPy arrays in the tree of `like`.
 
   Args:
-    path: its folder.
-    meta: its own, from `read_meta`.
+    path: folder of the snapshot.
+    meta: metadata of the snapshot, from `read_meta`.
     like: pytree with the structure, shapes and dtypes of the state.
 
   Raises:
     DamagedError: the arrays are not those that were written.
-    CheckpointError: they are, but do not fit `like`.
+    CheckpointError: structure, shapes or dtypes differ from those of `like`.
   """
-  here, there = _forms(like), meta['leaves']
-  for name in {**here, **there}:
-    if here.get(name) != there.get(name):
+  wanted, found = _types(like), meta['leaves']
+  for name in {**wanted, **found}:
+    if wanted.get(name) != found.get(name):
       raise CheckpointError(
-        f'{path} holds {there.get(name, "nothing")} at {name}, where this'
-        f' model has {here.get(name, "nothing")}; use the version of avjax'
+        f'{path} holds {found.get(name, "nothing")} at {name}, where this'
+        f' model has {wanted.get(name, "nothing")}; use the version of avjax'
         f' that wrote it, {meta["versions"]["avjax"]}, or another folder'
       )
   as_numpy = ocp.RestoreArgs(restore_type=np.ndarray)
@@ -138,7 +140,7 @@ def read_state(path: pathlib.Path, meta: Meta, like: Any) -> Any:
     sound = _digest(state) == meta['digest']
   except DamagedError:
     raise
-  except Exception as error:  # of any kind: it depends on the bytes
+  except Exception as error:  # of any type, depending on the bytes
     raise DamagedError(path, reason(error)) from None
   if not sound:
     raise DamagedError(path, 'its arrays are not those that were written')
@@ -146,7 +148,7 @@ def read_state(path: pathlib.Path, meta: Meta, like: Any) -> Any:
 
 
 def reason(error: Exception) -> str:
-  """Returns an error of Orbax or the system, of any length, within a line."""
+  """Returns the message of an error as one line of moderate length."""
   text = ' '.join(str(error).split()) or type(error).__name__
   for known in ('No space left on device', 'File too large'):
     if known in text:
@@ -156,10 +158,10 @@ def reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _orbax() -> Iterator[ocp.Checkpointer]:
-  """Gives Orbax for this process alone, without its log lines.
+  """Yields a checkpointer for this process only, without its log lines.
 
-  By itself it waits for all processes of `jax.distributed` to do the same,
-  and logs the errors that it raises with their tracebacks.
+  By default Orbax waits for all processes of `jax.distributed`, and logs the
+  tracebacks of the errors that it raises.
   """
   alone = ocp.options.MultiprocessingOptions(
     primary_host=jax.process_index(), active_processes={jax.process_index()}
@@ -179,7 +181,7 @@ def _not_from_orbax(record: Any) -> bool:
 
 
 def _files(folder: pathlib.Path) -> dict[str, str]:
-  """Returns the SHA-256 of every file of the state, by its name in it."""
+  """Returns path below `folder` -> SHA-256, for every file of the state."""
   return {
     str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
     for path in sorted((folder / 'state').rglob('*'))
@@ -188,7 +190,7 @@ def _files(folder: pathlib.Path) -> dict[str, str]:
 
 
 def _leaves(tree: Any) -> dict[str, Any]:
-  """Returns the leaves by their place in the tree, 'params/head/kernel'."""
+  """Returns path in the tree -> leaf; a path is 'params/head/kernel'."""
   flat, _ = jax.tree_util.tree_flatten_with_path(tree)
   return {
     jax.tree_util.keystr(path, simple=True, separator='/'): leaf
@@ -196,8 +198,8 @@ def _leaves(tree: Any) -> dict[str, Any]:
   }
 
 
-def _forms(tree: Any) -> dict[str, str]:
-  """Returns dtype and shape of every leaf: 'float32[3, 4]'."""
+def _types(tree: Any) -> dict[str, str]:
+  """Returns path in the tree -> dtype and shape, 'float32[3, 4]'."""
   return {
     name: f'{np.dtype(leaf.dtype).name}{list(leaf.shape)}'
     for name, leaf in _leaves(tree).items()
@@ -205,13 +207,13 @@ def _forms(tree: Any) -> dict[str, str]:
 
 
 def _digest(tree: Any) -> str:
-  """Returns the SHA-256 of the leaves' places, dtypes, shapes and bytes."""
-  digest = hashlib.sha256(json.dumps(_forms(tree)).encode())
+  """Returns the SHA-256 of the leaves' paths, dtypes, shapes and bytes."""
+  digest = hashlib.sha256(json.dumps(_types(tree)).encode())
   for leaf in _leaves(tree).values():
     digest.update(leaf.tobytes())
   return digest.hexdigest()
 
 
 def _seal(meta: Meta) -> str:
-  """Returns the SHA-256 of meta, the same before and after a file."""
+  """Returns the SHA-256 of the metadata, independent of the order of keys."""
   return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""One step of training and of evaluation, for one device or many."""
+"""One training step and one evaluation step, on one device or several."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -18,14 +18,14 @@ from avjax.training.optimiser import optimiser
 
 
 class TrainState(struct.PyTreeNode):
-  """All that a step needs, and changes.
+  """The state of a training.
 
   Attributes:
-    step: steps taken.
-    params: of the network.
-    opt_state: of the optimiser.
-    seed: of dropout, with `step`.
-    apply_fn: the network's `apply`.
+    step: number of steps taken.
+    params: parameters of the network.
+    opt_state: state of the optimiser.
+    seed: of the dropout masks, together with `step`.
+    apply_fn: `apply` of the network.
     tx: the optimiser.
   """
 
@@ -39,9 +39,9 @@ class TrainState(struct.PyTreeNode):
 
 @functools.cache
 def _network(model: settings.ModelConfig, emotions: tuple[str, ...]):
-  """Returns one module and its `init` a setting: equal runs share programs."""
+  """Returns one module and its `init` per setting: equal runs share programs."""
   module = build(model, emotions)
-  # Run once: what counts is the time to compile, half of it without this.
+  # This runs once, so compile time matters; without optimisation it is half.
   init = jax.jit(
     module.init, compiler_options={'xla_backend_optimization_level': 0}
   )
@@ -60,7 +60,7 @@ def create_state(
   """
   config = settings.whole(config)
   module, init = _network(config.model, tuple(emotions))
-  # Parameters depend on the widths alone: one clip is enough to make them.
+  # The parameters' shapes depend on the widths only, so one clip is enough.
   example = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
   key = jax.random.fold_in(jax.random.key(config.seed), 0)
   variables = init(key, example)
@@ -78,20 +78,22 @@ def create_state(
 def step(
   state: TrainState, batch: Batch, axis_name: str | None = None
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-  """Returns the state after one step, and what was seen on the way.
+  """Returns the state after one training step, and its metrics.
 
-  Cross-entropy, averaged over the batch's real clips on all devices. Where
-  the loss or a gradient is not finite, the state is returned unchanged.
+  The loss is the cross-entropy, averaged over the clips of all devices without
+  padding rows. If the loss or a gradient is not finite, the state is returned
+  unchanged.
 
   Args:
     state: the same on every device.
-    batch: this device's clips.
-    axis_name: of the mapped axis under pmap. Under jit, which sees the whole
-      batch, None.
+    batch: the clips of this device.
+    axis_name: of the device axis under pmap; None under jit, where `batch` is
+      the whole batch.
 
   Returns:
-    The new state, and over all devices 'loss' (mean), 'correct' and 'count'
-    (clips), 'finite'; of this device's clips 'losses' (B,), 0 for filler.
+    The new state, and the metrics. Over all devices: 'loss' (mean), 'correct'
+    and 'count' (numbers of clips), 'finite' (bool). Of this device: 'losses'
+    (B,), 0 for padding rows.
   """
 
   def total(x):
@@ -142,7 +144,7 @@ def step(
 
 
 def as_saved(state: TrainState) -> dict[str, Any]:
-  """Returns the part of a state that changes; the config gives the rest."""
+  """Returns the arrays of a state to save; the config determines the rest."""
   return {
     'step': state.step,
     'params': state.params,
@@ -151,14 +153,16 @@ def as_saved(state: TrainState) -> dict[str, Any]:
 
 
 train_step = jax.jit(step, donate_argnums=0)
-"""`train_step(state, batch) -> (state, metrics)`: see `step`. Shards with its
-arguments: a batch spread over devices and a replicated state train in data
-parallel. The state is donated."""
+"""`train_step(state, batch) -> (state, metrics)`, see `step`.
+
+With a sharded batch and a replicated state it trains data-parallel. The state
+is donated.
+"""
 
 
 @functools.cache
 def pmapped_train_step(devices: tuple[jax.Device, ...]):
-  """Returns `step` under pmap: every argument has a leading device axis."""
+  """Returns `step` under pmap; all arguments have a leading device axis."""
   return jax.pmap(
     functools.partial(step, axis_name='data'),
     axis_name='data',

@@ -1,4 +1,4 @@
-"""The peers compute what we compute."""
+"""Agreement of the peers with our implementation."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ CONFIG = Settings(model=example.SMALL)
 
 @pytest.fixture(scope='module')
 def network():
-  """A ragged batch, parameters, and what ours makes of them in float64."""
+  """Returns a ragged batch, parameters, and our results in float64."""
   batch = jax.tree.map(lambda x: x[np.array([0, 1, 3])], example.example())
   ours = build(example.SMALL, EMOTIONS)
   params = example.random_parameters(ours, batch)
@@ -69,7 +69,7 @@ def test_flax_parameters(network):
 
 @pytest.mark.parametrize('packed', [False, True])
 def test_torch(network, packed):
-  """Agreement: PyTorch's, dense and packed, to 1e-5 and 1e-4; inference too."""
+  """Agreement: PyTorch, padded and packed, to 1e-5 and 1e-4; also inference."""
   pytest.importorskip('torch')
   from avjax.benchmarks import torch_calls
 
@@ -81,12 +81,12 @@ def test_torch(network, packed):
 
 
 def test_torch_steps(network):
-  """Agreement: three steps without dropout lead to the same parameters."""
+  """Agreement: three steps without dropout give the same parameters."""
   pytest.importorskip('torch')
   from avjax.benchmarks import torch_calls, torch_peers
 
   batch, params, _ = network
-  # A decay and an epsilon that show.
+  # Large enough to have a visible effect.
   training = TrainingConfig(weight_decay=0.1, epsilon=1e-3)
   model = dataclasses.replace(example.SMALL, dropout=0.0)
   config = dataclasses.replace(CONFIG, model=model, training=training)
@@ -107,7 +107,7 @@ def test_torch_steps(network):
 @pytest.mark.parametrize('gradients', [False, True])
 @pytest.mark.parametrize('ragged, packed', [(0, 0), (1, 0), (1, 1)])
 def test_torch_layer(ragged, packed, gradients):
-  """Agreement: one layer of PyTorch, dense and packed, full and ragged."""
+  """Agreement: one layer of PyTorch, padded and packed, full and ragged."""
   pytest.importorskip('torch')
   from avjax.benchmarks import torch_calls
 
@@ -129,7 +129,7 @@ def test_torch_layer(ragged, packed, gradients):
 
 
 def test_cudnn_parameters():
-  """Agreement: JAX reads our parameters out of cuDNN's order as they were."""
+  """Agreement: JAX unpacks our parameters from cuDNN's layout unchanged."""
   inputs_, *params = inputs.layer(Shape(3, 8, 4))
   flat = jnp.concatenate([x.reshape(-1) for x in cudnn_peer.weights(*params)])
   assert flat.size == rnn.get_num_params_in_lstm(8, 4, 1, False)
@@ -144,7 +144,7 @@ def test_cudnn_parameters():
 
 
 def test_disagreement():
-  """Law: what differs, or is not a number, is an error that says where."""
+  """Law: a wrong value or NaN is an error that names the array."""
   wanted = np.ones(3), {'w': np.ones((2, 2))}
   errors = agreement.check('same', wanted, wanted, 'float32')
   assert (errors.value, errors.gradient) == (0, 0)

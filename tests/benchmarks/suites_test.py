@@ -1,4 +1,4 @@
-"""The suites: what is in them, and what becomes of what fails or is late."""
+"""The suites: their entries, failures and the time budget."""
 
 import jax
 import numpy as np
@@ -15,18 +15,18 @@ QUICK = Effort(rounds=3, calls=1, turn=0.0)
 
 
 def test_suites():
-  """Law: every entry is a case that exists, and none is there twice."""
+  """Law: every entry has an existing case, and none occurs twice."""
   for entries in suites.SUITES.values():
     assert len(set(entries)) == len(entries)
     assert {entry.case for entry in entries} <= cases.CASES.keys()
   cases.check_here([entry.shape for entry in suites.SUITES['cpu']], ['flax'])
   shapes = [entry.shape for entry in suites.SUITES['gpu']]
-  with pytest.raises(AvjaxError, match='tf32 needs a GPU, and this is cpu'):
+  with pytest.raises(AvjaxError, match='tf32 needs a GPU, and the backend'):
     cases.check_here(shapes, [])
 
 
 def case(shape, peers):
-  """Ours and three others: as good, wrong, and broken."""
+  """Returns a case of ours and three peers: correct, wrong, and failing."""
 
   def make(value):
     return Implementation(lambda: value, lambda: (np.float32(value), {}))
@@ -46,7 +46,7 @@ def case(shape, peers):
 
 
 def test_failures(monkeypatch):
-  """Law: what is wrong or breaks is told, and is not timed; the rest is."""
+  """Law: wrong or failing implementations are reported, others are timed."""
   monkeypatch.setitem(cases.CASES, 'lstm', case)
   entry = BenchmarkEntry('lstm', Shape(2, 4, 3))
   lines = list(
@@ -72,7 +72,7 @@ def test_failures(monkeypatch):
 
 
 def test_whole_case_fails(monkeypatch):
-  """Law: a case that cannot even begin is one line, and the next one runs."""
+  """Law: a case that fails at the start gives one line; the next one runs."""
 
   def none(shape, peers):
     raise RuntimeError('no reference')
@@ -93,9 +93,9 @@ def test_whole_case_fails(monkeypatch):
   'budget, run', [(0.0, 0), (9.0, 1), (20.0, 1), (21.0, 2)]
 )
 def test_budget(monkeypatch, budget, run):
-  """Law: an entry begins only if one as long as the longest would still fit.
+  """Law: an entry starts only if one as long as the longest would fit.
 
-  Each of the case takes 10 seconds.
+  Each entry takes 10 seconds.
   """
   now = [0.0]
 
@@ -123,7 +123,7 @@ def test_budget(monkeypatch, budget, run):
   ],
 )
 def test_cases(name, shape):
-  """Agreement: ours and Flax's give what the equations do in float64."""
+  """Agreement: ours and Flax's agree with the equations in float64."""
   with jax.numpy_rank_promotion('allow'):
     lines = list(
       suites.time_suite(

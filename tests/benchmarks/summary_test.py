@@ -1,4 +1,4 @@
-"""BENCHMARKS.md of lines that were made up."""
+"""BENCHMARKS.md from invented lines."""
 
 import json
 
@@ -44,7 +44,7 @@ def line(name, median, started=NEW, ratio=1.0, **changes):
 
 @pytest.fixture
 def written(tmp_path):
-  """Writes the table of some lines; returns its text."""
+  """Returns a function that writes the tables and returns their text."""
 
   def write(*files):
     paths = [tmp_path / f'{k}.jsonl' for k in range(len(files))]
@@ -57,7 +57,7 @@ def written(tmp_path):
 
 
 def test_ratios(written, tmp_path):
-  """Golden: a row a shape, a column an implementation, its ratio in it."""
+  """Golden: a row per shape, a column per implementation, with ratios."""
   pytest.importorskip('matplotlib')
   text = written(
     [line('avjax', 20.0, peak_bytes=3e6), line('torch', 45.67, ratio=2.284)],
@@ -72,20 +72,20 @@ def test_ratios(written, tmp_path):
     '| 32 x 60, ragged | 20 ±4 % | 45.7 ±4 % (**2.28**) |',
     '| 32 x 60, ragged | 10 ±5 % | 22.8 ±5 % (**1.14**) |',
     '| 32 x 60, ragged | 1.2; 3.0 | 1.2; - |',
-    '| 32 x 60, 64 cells, ragged, bfloat16 | 1 ±4 % | - |',
-    '| 32 x 110, 64 cells, ragged, TF32 | 10 ±4 % | 3 ±4 % (**3.00**) |',
+    '| 32 x 60, hidden size 64, ragged, bfloat16 | 1 ±4 % | - |',
+    '| 32 x 110, hidden size 64, ragged, TF32 | 10 ±4 % | 3 ±4 % (**3.00**) |',
     'Revision abc; jax 1.2, torch 3.4.',
     '- `cudnn`: `jax.experimental.rnn.lstm`',
   ):
     assert row in text.splitlines()
-  picture = (tmp_path / 'BENCHMARKS.png').read_bytes()
-  assert picture.startswith(b'\x89PNG')
-  width = int.from_bytes(picture[16:20], 'big')
+  image = (tmp_path / 'BENCHMARKS.png').read_bytes()
+  assert image.startswith(b'\x89PNG')
+  width = int.from_bytes(image[16:20], 'big')
   assert width == 1200
 
 
 def test_newest_run(written):
-  """Law: of the same device, case and shape the newest run counts, whole."""
+  """Law: for a device, case and shape only the newest run is shown."""
   pytest.importorskip('matplotlib')
   new = [line('avjax', 20.0), line('flax', 33.0, ratio=1.65)]
   old = [line('avjax', 11.0, OLD), line('torch', 44.0, OLD, 4.0)]
@@ -98,7 +98,7 @@ def test_newest_run(written):
 
 
 def test_slopes(written):
-  """Equation: the time of one step is that between two lengths."""
+  """Equation: the time per step is the difference between two lengths."""
   pytest.importorskip('matplotlib')
   text = written(
     [line('avjax', 20.0), line('flax', 30.0)],
@@ -108,7 +108,7 @@ def test_slopes(written):
 
 
 def test_what_is_missing(written):
-  """Law: what failed or was too late is told, if it never ran."""
+  """Law: failed and left out timings are listed, unless there is a timing."""
   pytest.importorskip('matplotlib')
   head = {'case': 'train_step', **SHAPE, 'started': OLD, **ABOUT}
   text = written(
@@ -126,15 +126,15 @@ def test_what_is_missing(written):
 
 @pytest.mark.parametrize('content', ['{"case": 1}', '[]', 'no JSON', 'null'])
 def test_foreign_line(tmp_path, content):
-  """Law: a line that is not ours is an error with its place."""
+  """Law: the error for a foreign line gives the file and the line."""
   path = tmp_path / 'a.jsonl'
   path.write_text(json.dumps(line('avjax', 1.0)) + '\n' + content)
   with pytest.raises(DataError, match=r'a\.jsonl, line 2'):
     summary.write([path], tmp_path)
 
 
-def test_nothing_to_tell(tmp_path):
-  """Law: without a timing, or without a peer, there is nothing to write."""
+def test_no_timing_and_no_peer(tmp_path):
+  """Law: without a timing, or without a peer, nothing is written."""
   path = tmp_path / 'a.jsonl'
   path.write_text('')
   for paths in [], [path]:

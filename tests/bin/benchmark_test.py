@@ -90,7 +90,7 @@ runpy.run_path(sys.argv[0], run_name='__main__')
   done = start('--table', 'b/a.jsonl')
   assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
   text = (tmp_path / 'BENCHMARKS.md').read_text()
-  assert '| 2 x 4, 2 cells, ragged |' in text
+  assert '| 2 x 4, hidden size 2, ragged |' in text
   assert (tmp_path / 'BENCHMARKS.png').exists()
 
 
@@ -107,9 +107,9 @@ def test_no_time(compiled, tmp_path):  # noqa: F811
 @pytest.mark.parametrize(
   'flags, message',
   [
-    (['--case=layer'], 'there is train_step, inference, epoch, seeds, lstm'),
-    (['--peers=keras'], "no peer 'keras'; there is flax, torch, cudnn"),
-    (['--peers=cudnn'], 'cudnn needs a GPU, and this is cpu; leave it out'),
+    (['--case=layer'], 'from train_step, inference, epoch, seeds, lstm'),
+    (['--peers=keras'], "no peer 'keras'; choose from flax, torch, cudnn"),
+    (['--peers=cudnn'], 'cudnn needs a GPU, and the backend is cpu; leave it'),
     (['--precision=half'], 'must be one of float32, tf32, bfloat16'),
     (['--table', 'none.jsonl'], 'none.jsonl: No such file'),
   ],

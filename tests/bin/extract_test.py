@@ -244,7 +244,7 @@ def test_a_public_corpus(corpus, compiled, tmp_path):  # noqa: F811
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
-    (('nowhere', 'new', '--corpus=savee'), 'not downloaded: ask for it at'),
+    (('nowhere', 'new', '--corpus=savee'), 'request it from http'),
     (('c', 'new', '--corpus=voices'), 'one of afew, ravdess'),
     (('c',), 'wanted: CORPUS OUT'),
     (('nowhere', 'new'), 'nowhere'),

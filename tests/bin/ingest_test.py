@@ -140,7 +140,7 @@ def test_check(tmp_path):
   done = ingest('savee', tmp_path / 'nowhere', '--check')
   assert (done.returncode, done.stdout) == (2, '')
   assert done.stderr.count('\n') == 1
-  assert 'not downloaded: ask for it at' in done.stderr
+  assert 'cannot be downloaded here: request it from' in done.stderr
 
 
 def test_help():

@@ -64,7 +64,7 @@ def test_figures(trained, compiled):  # noqa: F811
     for suffix, head in (('.png', b'\x89PNG'), ('.pdf', b'%PDF')):
       path = trained / 'figures' / f'{name}{suffix}'
       assert path.read_bytes().startswith(head)
-  assert 'Alignment weights. All 7 test clips' in out
+  assert 'All 7 test clips: entropy' in out
 
 
 def test_report(trained, compiled):  # noqa: F811

@@ -84,7 +84,7 @@ def test_everything_is_there(holder):
     assert (out / f'figures/{name}.png').read_bytes().startswith(b'\x89PNG')
   told = (out / 'README.md').read_text()
   page = (out / 'report.html').read_text()
-  for text in ('random weights', 'not from SFEW', '(paper 711)', 'A trial'):
+  for text in ('random weights', 'not on SFEW', '(paper 711)', 'A trial'):
     assert text in told and text in page
   assert 'No label of' not in told  # all test clips have one here
   stages = json.loads((out / 'seconds.json').read_text())
@@ -131,7 +131,7 @@ def test_killed_in_training(holder, compiled):  # noqa: F811
 
 
 BAD = [
-  (['x', 'out'], 'ask for it at the organisers'),
+  (['x', 'out'], 'request it from the organisers'),
   (['{}/afew', 'out', '--alexnet=none.npz'], 'none.npz'),
   (['{}/afew', 'out', '--sfew=none'], 'none'),
   (['{}/afew'], 'wanted: AFEW OUT'),

@@ -1,4 +1,4 @@
-"""What a split gives away: five planted leaks, and clean splits."""
+"""The audit of splits: five planted leaks, and clean splits."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ SPLITS = ('train', 'val', 'test')
 
 
 def clip(name, split='', speaker='', label: str | None = 'sad', **facts):
-  """Returns a clip with a content of its own."""
+  """Returns a clip whose content depends on its name."""
   random = np.random.default_rng([ord(letter) for letter in name])
   streams = {'shape': random.standard_normal((3, 2)).astype(np.float32)}
   return Clip(name, streams, label, speaker, split, **facts)
@@ -31,9 +31,9 @@ def clean() -> list[Clip]:
 
 
 def audited(clips, protocol='store', allowed=(), fold=0):
-  """Returns what a run would say of its split."""
-  parts = protocols.split(clips, protocol, fold)
-  findings = audit.examine(parts, audit.contents(clips))
+  """Returns the findings that a run would record."""
+  splits = protocols.split(clips, protocol, fold)
+  findings = audit.examine(splits, audit.contents(clips))
   return audit.settle(findings, protocol, allowed)
 
 
@@ -45,12 +45,12 @@ def refused(clips, protocol='store', allowed=()) -> str:
   return message
 
 
-def kinds(said):
-  return [(one['kind'], tuple(one['splits']), one['status']) for one in said]
+def kinds(findings):
+  return [(f['kind'], tuple(f['splits']), f['status']) for f in findings]
 
 
 def test_clean_splits():
-  """Law: nothing is found where nothing is shared."""
+  """Law: splits that share nothing give no findings."""
   assert audited(clean()) == []
   everybody = [dataclasses.replace(c, split='') for c in clean()]
   for fold in range(3):
@@ -59,21 +59,21 @@ def test_clean_splits():
   assert audited(twice) == []  # both in training
 
 
-def test_a_speaker_on_two_sides():
+def test_a_speaker_in_two_splits():
   """Law: a planted speaker is named with the number of clips."""
   clips = [*clean(), clip('x', 'test', 'ann'), clip('y', 'test', 'ann')]
   message = refused(clips)
   assert '1 speaker in training and test (ann), with 2 clips of test' in message
   assert 'data.allow_leaks=speaker trains' in message
-  said = audited(clips, allowed=('speaker',))
-  assert kinds(said) == [('speaker', ('training', 'test'), 'allowed')]
-  assert (said[0]['names'], said[0]['clips']) == (['ann'], 2)
+  findings = audited(clips, allowed=('speaker',))
+  assert kinds(findings) == [('speaker', ('training', 'test'), 'allowed')]
+  assert (findings[0]['names'], findings[0]['clips']) == (['ann'], 2)
   other = dataclasses.replace(clips[-1], corpus='other')
   assert audited([*clean(), other]) == []  # another corpus's ann
 
 
-def test_a_take_on_two_sides():
-  """Law: two files of one take are named by the take."""
+def test_a_take_in_two_splits():
+  """Law: the finding for two files of one take names the take."""
   clips = [*clean(), clip('x', 'test', 'dan', take='ann sad')]
   message = refused(clips)
   assert '1 take in training and test (ann sad), with 1 clip of test' in message
@@ -87,7 +87,7 @@ def test_a_take_on_two_sides():
 
 @pytest.mark.parametrize('same', ['streams', 'file'])
 def test_a_file_under_another_name(same):
-  """Law: the same streams, or the same file, are found whatever the name."""
+  """Law: equal streams, or an equal file, are found under any name."""
   clips = clean()
   first, copy = clips[0], clip('copy', 'test', 'cy')
   if same == 'streams':
@@ -104,24 +104,24 @@ def test_a_file_under_another_name(same):
 
 
 def test_standardising_hides_no_copy():
-  """Law: a copy under another speaker's name is found by its raw streams."""
+  """Law: a copy under another speaker's name is found by its stored streams."""
   clips = clean()
   copy = dataclasses.replace(
     clips[0], name='copy', speaker='cy', split='test', take=''
   )
   raw = [*clips, copy]
-  parts = protocols.split(raw, 'store')
-  held = audit.contents(raw)
-  for part in parts.values():
-    for k, each in enumerate(part):
+  splits = protocols.split(raw, 'store')
+  content_keys = audit.contents(raw)
+  for members in splits.values():
+    for k, each in enumerate(members):
       streams = {name: x - len(each.name) for name, x in each.streams.items()}
-      part[k] = dataclasses.replace(each, streams=streams)
-  found = audit.examine(parts, held)
-  assert [finding.kind for finding in found] == ['content']
+      members[k] = dataclasses.replace(each, streams=streams)
+  findings = audit.examine(splits, content_keys)
+  assert [finding.kind for finding in findings] == ['content']
 
 
-def test_selection_on_what_is_reported():
-  """Law: test clips that chose the epoch, or no test clips, are refused."""
+def test_selection_on_reported_clips():
+  """Law: selecting the epoch on test clips, or reporting validation, fails."""
   clips = clean()
   chosen = [
     dataclasses.replace(c, name=f'{c.name} again', split='test', speaker='dan')
@@ -136,12 +136,12 @@ def test_selection_on_what_is_reported():
   for hidden in ([], [clip('x', 'test', 'cy', None)]):
     message = refused([*two, *hidden])
     assert 'no clip of a test split has a label' in message
-    said = audited([*two, *hidden], 'afew/official')
-    assert kinds(said) == [('selection', ('validation',), 'documented')]
+    findings = audited([*two, *hidden], 'afew/official')
+    assert kinds(findings) == [('selection', ('validation',), 'documented')]
 
 
 def test_the_published_lists_of_cremad():
-  """Law: lists with all 91 actors on both sides are refused, by name."""
+  """Law: lists with all 91 actors in both splits are refused."""
   clips = [
     clip(f'{actor}_{split}_{label}', split, str(actor), label, corpus='cremad')
     for actor in range(1001, 1092)
@@ -157,8 +157,8 @@ def test_the_published_lists_of_cremad():
     assert audited(rest, 'cremad/5fold-actors', fold=fold) == []
 
 
-def test_a_label_that_nobody_is_trained_on():
-  """Law: a label of test clips that no training clip has is named."""
+def test_a_label_without_training_clips():
+  """Law: a label of test clips that no training clip has is reported."""
   clips = [*clean(), clip('x', 'test', 'cy', 'fear')]
   message = refused(clips)
   assert "no training clip has the label 'fear' of 1 clips (x)" in message
@@ -168,8 +168,8 @@ def test_a_label_that_nobody_is_trained_on():
 
 
 @pytest.mark.parametrize('protocol', ['meld/official', 'random'])
-def test_what_is_in_the_nature_of_a_protocol(protocol):
-  """Law: it is written down, and only that: a copy is refused all the same."""
+def test_documented_leaks(protocol):
+  """Law: inherent leaks are only recorded; a copy is an error even so."""
   friends = [
     dataclasses.replace(
       c, speaker=f'friend {k % 2}', name=f'{c.name} {n}', take='',
@@ -178,8 +178,8 @@ def test_what_is_in_the_nature_of_a_protocol(protocol):
     for n in range(10)
     for k, c in enumerate(clean())
   ]  # fmt: skip
-  said = audited(friends, protocol)
-  assert {(kind, status) for kind, _, status in kinds(said)} == {
+  findings = audited(friends, protocol)
+  assert {(kind, status) for kind, _, status in kinds(findings)} == {
     ('speaker', 'documented')
   }
   copies = [
@@ -193,27 +193,28 @@ def test_what_is_in_the_nature_of_a_protocol(protocol):
 
 
 def test_unknown_speakers():
-  """Law: that speakers were not compared is written down."""
-  said = audited([dataclasses.replace(c, speaker='') for c in clean()])
-  assert kinds(said)[0][0::2] == ('speaker', 'unchecked')
+  """Law: it is recorded that speakers were not compared."""
+  findings = audited([dataclasses.replace(c, speaker='') for c in clean()])
+  assert kinds(findings)[0][0::2] == ('speaker', 'unchecked')
 
 
-def test_every_fold_is_told():
-  """Law: a leak of several folds is told with the folds."""
+def test_folds_are_named():
+  """Law: the error for a leak in several folds names the folds."""
   clips = [dataclasses.replace(c, split='') for c in clean()]
   clips.append(
     dataclasses.replace(clips[0], name='copy', speaker='cy', take='')
   )
-  held = audit.contents(clips)
-  found = []
+  content_keys = audit.contents(clips)
+  findings = []
   for fold in range(3):
-    found += audit.examine(protocols.split(clips, 'loso', fold), held, fold)
+    splits = protocols.split(clips, 'loso', fold)
+    findings += audit.examine(splits, content_keys, fold)
   with pytest.raises(DataError, match=r'fold 0: 1 clip .*; fold 1: 1 clip '):
-    audit.settle(found, 'loso', ())
+    audit.settle(findings, 'loso', ())
 
 
 def test_kinds_are_those_of_the_settings():
-  """Law: every kind that is documented can be asked for."""
-  for several in audit.DOCUMENTED.values():
-    assert set(several) <= set(settings.LEAKS)
+  """Law: the kinds and protocols of DOCUMENTED are those of the settings."""
+  for documented in audit.DOCUMENTED.values():
+    assert set(documented) <= set(settings.LEAKS)
   assert set(audit.DOCUMENTED) <= set(settings.PROTOCOLS)

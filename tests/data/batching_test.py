@@ -1,3 +1,5 @@
+"""Buckets, the order of an epoch, and padded batches."""
+
 import hypothesis
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ lengths = st.lists(
 @hypothesis.settings(max_examples=200, deadline=None, derandomize=True)
 @hypothesis.given(lengths, st.integers(1, 6))
 def test_every_clip_fits(pairs, count):
-  """Law: buckets rise in both lengths, and every clip fits in its own."""
+  """Law: buckets ascend in both lengths, and every clip fits in its bucket."""
   clips = [clip(i, *pair) for i, pair in enumerate(pairs)]
   made = batching.buckets(clips, count)
   assert 1 <= len(made.lengths) <= count
@@ -38,19 +40,19 @@ def test_every_clip_fits(pairs, count):
 
 
 def test_buckets_share_the_clips():
-  """Law: where lengths differ the buckets hold equally many clips."""
+  """Law: if lengths differ, the buckets have equally many clips."""
   clips = [clip(i, 5 * i + 5, 4 * i + 4) for i in range(30)]
   made = batching.buckets(clips[::-1], 3)
   assert made.lengths == ((50, 40), (100, 80), (150, 120))
   assert np.bincount(made.of(clips)).tolist() == [10, 10, 10]
-  one = clip('odd', 150, 4)
-  assert batching.buckets([*clips, one], 3).lengths[0][0] <= 60
+  odd = clip('odd', 150, 4)
+  assert batching.buckets([*clips, odd], 3).lengths[0][0] <= 60
   silent = [clip(i, 0, 4) for i in range(3)]
   assert batching.buckets(silent, 3).lengths == ((0, 4),)
 
 
 def test_a_longer_clip_is_refused():
-  """Law: a clip that no bucket holds is named."""
+  """Law: the error names a clip that is longer than all buckets."""
   made = batching.buckets([clip(0, 5, 4)], 1)
   with pytest.raises(DataError, match='clip 1 has 5 audio and 9 video'):
     made.of([clip(0, 5, 4), clip(1, 5, 9)])
@@ -64,7 +66,7 @@ def test_a_longer_clip_is_refused():
   st.integers(0, 99),
 )
 def test_every_clip_once(bucket_of, batch_size, seed, epoch):
-  """Law: every clip comes exactly once an epoch, over all steps."""
+  """Law: every clip is in exactly one step of an epoch."""
   bucket_of = np.array(bucket_of)
   count = len(bucket_of)
   for steps in (
@@ -76,8 +78,8 @@ def test_every_clip_once(bucket_of, batch_size, seed, epoch):
     assert sorted(i for step in steps for i in step) == list(range(count))
 
 
-def test_the_order_is_a_function():
-  """Law: the order goes by seed and epoch alone, and differs between them."""
+def test_the_order_depends_on_seed_and_epoch():
+  """Law: the order depends only on seed and epoch, and differs between them."""
   bucket_of = np.arange(40) // 20
   orders = {
     (seed, epoch): tuple(
@@ -95,14 +97,16 @@ def test_the_order_is_a_function():
 
 
 def test_the_order_never_changes():
-  """Golden: the order of seed 3, epoch 2, made with NumPy 2.4.6; a resumed run
-  on another NumPy goes on in the same order."""
+  """Golden: the order of seed 3, epoch 2, made with NumPy 2.4.6.
+
+  A run resumed with another NumPy must continue in the same order.
+  """
   steps = batching.epoch_order(np.array([0, 1] * 4), 3, 2, 3)
   assert [step.tolist() for step in steps] == [[2, 4, 6], [5, 7], [0, 1, 3]]
 
 
 def test_evaluation_is_sorted():
-  """Law: evaluation goes through the buckets in turn, unmixed."""
+  """Law: evaluation takes the clips by bucket, not shuffled."""
   steps = batching.evaluation_order(np.array([1, 0, 1, 0, 0]), 2)
   assert [step.tolist() for step in steps] == [[1, 3], [4, 0], [2]]
 
@@ -121,8 +125,8 @@ def collate(indices, streams=('audio', 'shape'), rows=3, **kwargs):
   )
 
 
-def test_rows_are_the_clips():
-  """Law: a row is its clip, then zeros; what is no clip has the length 0."""
+def test_rows_are_padded_clips():
+  """Law: a row is a clip, then zeros; a padding row has length 0."""
   batch = collate([1, 0])
   assert batch.audio.shape == (3, 6, 3)
   assert batch.visual['shape'].shape == (3, 5, 2)
@@ -147,21 +151,21 @@ def test_the_longest_clip_decides():
   assert batch.visual['shape'].shape[1] == 8
 
 
-def test_only_the_streams_asked_for():
-  """Law: a batch has the streams that were asked for and no others."""
+def test_only_requested_streams():
+  """Law: a batch has only the requested streams."""
   batch = collate([0, 2], ('shape',))
   assert batch.audio is None
   assert set(batch.visual) == {'shape'}
 
 
-def test_a_foreign_label_is_refused():
-  """Law: a label that the run does not know is named."""
+def test_an_unknown_label_is_refused():
+  """Law: the error names a label that the run does not have."""
   with pytest.raises(DataError, match="clip 0 has the label 'sad'"):
     batching.collate(CLIPS, np.array([0]), BUCKETS, ('angry',), ('shape',), 1)
 
 
 def test_streams_are_checked():
-  """Law: a missing stream, or one of two widths, is named before training."""
+  """Law: the error names a missing stream, or a stream of two widths."""
   batching.check_streams(CLIPS, ('shape', 'audio'))
   with pytest.raises(DataError, match=r'1 of 4 .* to some of: shape, audio'):
     batching.check_streams([*CLIPS, clip(3, 0, 4)], ('audio',))

@@ -1,4 +1,4 @@
-"""Readers of the public corpora, on folders that are made in their layouts."""
+"""Readers of the public corpora, on folders generated in their layouts."""
 
 import os
 import pathlib
@@ -20,12 +20,12 @@ CLIPS = {
   'enterface': 1287,
   'meld': 13704,
 }
-"""Clips that can be used, of a whole corpus."""
+"""Usable clips of a complete corpus."""
 
 
 @pytest.fixture(scope='module')
 def trees(tmp_path_factory):
-  """A folder with every corpus, by its name."""
+  """Returns a folder with every corpus, by its name."""
   root = tmp_path_factory.mktemp('corpora')
   for name, make in TREES.items():
     (root / name).mkdir()
@@ -35,7 +35,7 @@ def trees(tmp_path_factory):
 
 @pytest.mark.parametrize('name', TREES)
 def test_every_clip_once(trees, name):
-  """Law: a whole corpus is as expected; every take of it is there once."""
+  """Law: a complete corpus is as expected; every take is listed once."""
   text, good = catalogue.check(name, trees / name)
   assert good, text
   assert text.endswith('\nas expected\n')
@@ -44,19 +44,19 @@ def test_every_clip_once(trees, name):
   for key in ('name', 'path', 'take'):
     assert len({getattr(e, key) for e in listing.entries}) == CLIPS[name]
   assert not listing.broken
-  told = {path for path, _ in listing.ignored}
-  told |= {e.path for e in listing.nominal}
+  listed = {path for path, _ in listing.ignored}
+  listed |= {e.path for e in listing.nominal}
   media = {'.mp4', '.wav', '.flv', '.avi'}
   for path in (trees / name).rglob('*'):
-    if path.suffix in media:  # every file is a clip, or told about
-      assert path.relative_to(trees / name).as_posix() in told
+    if path.suffix in media:  # every file is a clip or ignored
+      assert path.relative_to(trees / name).as_posix() in listed
 
 
 def facts(name, path, trees):
-  """Returns split, speaker and targets of the clip of a path."""
+  """Returns name, split, speaker and targets of the clip at a path."""
   entries = catalogue.read(name, trees / name).entries
-  (one,) = (entry for entry in entries if entry.path == path)
-  return one.name, one.split, one.speaker, dict(one.targets)
+  (clip,) = (entry for entry in entries if entry.path == path)
+  return clip.name, clip.split, clip.speaker, dict(clip.targets)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def facts(name, path, trees):
     ),
   ],
 )  # fmt: skip
-def test_what_is_known_of_a_clip(trees, name, path, known):
+def test_facts_of_a_clip(trees, name, path, known):
   """Golden: name, split, speaker and labels of one clip."""
   assert facts(name, path, trees) == known
 
@@ -126,7 +126,7 @@ def test_what_is_known_of_a_clip(trees, name, path, known):
       [
         r'2 files, the same take as \(Actor_01/0[23].*, Actor_01/0[23]',
         r'1 files, a song \(Actor_01/01-02-01',
-        r'1 files, a file of the system \(Actor_01/._01',
+        r'1 files, a system file \(Actor_01/._01',
         r'  Actor_24 +60\n',
         r'neutral +96 +96\n',
       ],
@@ -144,7 +144,7 @@ def test_what_is_known_of_a_clip(trees, name, path, known):
     (
       'enterface',
       [
-        'known to be bad, not used: s6_di subject 6 is not cut',
+        'known to be bad, not used: s6_di is not cut',
         'note: subject 11/anger/sentence 1/s12_an_1.avi is s11_an_1 by',
         'note: subject 3/happiness/sentence 5/s_3_ha_5.avi is s3_ha_5 by',
         'note: subject 16/surprise/sentence 3/s16_su_3avi.avi is s16_su_3 by',
@@ -156,16 +156,16 @@ def test_what_is_known_of_a_clip(trees, name, path, known):
       [
         *(f'known to be bad, not used: {clip} ' for clip in meld.FAULTS),
         r'1 files, a first cut \(.*/dia93_utt9.mp4',
-        r'1 files, a file of the system',
-        r'1 files, no row of the table is about it \(.*dia900_utt0',
+        r'1 files, a system file',
+        r'1 files, not in the table \(.*dia900_utt0',
         r'validation +1109 +1109\n',
       ],
     ),
     ('afew', [r'training fear +81 +81\n', r'validation +383 +383\n']),
   ],
 )
-def test_known_faults_are_told(trees, name, lines):
-  """Golden: every quirk of a corpus stands in the report, with its reason."""
+def test_known_faults_are_reported(trees, name, lines):
+  """Golden: the report lists every known fault of a corpus with its reason."""
   text, _ = catalogue.check(name, trees / name)
   for line in lines:
     assert re.search(line, text), f'{line} in\n{text}'
@@ -173,17 +173,18 @@ def test_known_faults_are_told(trees, name, lines):
 
 @pytest.mark.parametrize('name', ['ravdess', 'afew', 'savee', 'enterface'])
 def test_unzipped_twice(trees, name, tmp_path):
-  """Law: folders of one name in each other change nothing."""
+  """Law: an additional outer folder changes nothing."""
   outer = tmp_path / 'corpus'
   outer.mkdir()
   (outer / name).symlink_to(trees / name)
-  one, other = (catalogue.read(name, place) for place in (trees / name, outer))
-  assert [e.name for e in one.entries] == [e.name for e in other.entries]
-  assert [e.targets for e in one.entries] == [e.targets for e in other.entries]
+  plain = catalogue.read(name, trees / name).entries
+  nested = catalogue.read(name, outer).entries
+  assert [e.name for e in plain] == [e.name for e in nested]
+  assert [e.targets for e in plain] == [e.targets for e in nested]
 
 
 def small(tmp_path, *paths):
-  """Returns a folder with two good takes of RAVDESS, and others."""
+  """Returns a folder with two intact takes of RAVDESS and further files."""
   write(tmp_path, ['Actor_01/01-01-01-01-01-01-01.mp4'])
   write(tmp_path, ['Actor_02/01-01-03-01-01-01-02.mp4', *paths])
   return tmp_path
@@ -198,20 +199,20 @@ def small(tmp_path, *paths):
       'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n',
       "run 'git lfs pull'",
     ),
-    ('Actor_03/holiday.mp4', 'x', 'is not named as'),
-    ('Actor_03/01-01-03-01-01-01-04.mp4', 'x', 'lies in Actor_03'),
+    ('Actor_03/holiday.mp4', 'x', 'is not named like'),
+    ('Actor_03/01-01-03-01-01-01-04.mp4', 'x', 'is in Actor_03'),
     ('Actor_25/01-01-03-01-01-01-25.mp4', 'x', 'no actor 25'),
     ('Actor_03/01-01-01-02-01-01-03.mp4', 'x', 'no neutral take of high'),
-    ('Actor_03/03-01-03-01-01-01-03.wav', 'x', 'is all there is of its take'),
+    ('Actor_03/03-01-03-01-01-01-03.wav', 'x', 'is the only file of its take'),
     (
       'more/Actor_02/01-01-03-01-01-01-02.mp4',
       'x',
-      'is the clip that Actor_02/01-01-03-01-01-01-02.mp4 is, with another',
+      'is the same clip as Actor_02/01-01-03-01-01-01-02.mp4, with another',
     ),
   ],
 )
-def test_what_is_not_expected(tmp_path, path, text, reason):
-  """Law: a damaged or strange file is told and not used."""
+def test_unexpected_files(tmp_path, path, text, reason):
+  """Law: a damaged or unexpected file is reported and not used."""
   root = small(tmp_path, path)
   (root / path).write_text(text)
   listing = catalogue.read('ravdess', root)
@@ -219,14 +220,14 @@ def test_what_is_not_expected(tmp_path, path, text, reason):
   ((where, why),) = listing.broken
   assert where == path
   assert reason in why
-  said, good = catalogue.check('ravdess', root)
+  report, good = catalogue.check('ravdess', root)
   assert not good
-  assert f'broken: {path} {why}' in said
-  assert said.endswith('\nNOT as expected\n')
+  assert f'broken: {path} {why}' in report
+  assert report.endswith('\nNOT as expected\n')
 
 
 def test_a_copy(tmp_path):
-  """Law: a copy of a clip is no clip; one under another name is told."""
+  """Law: a copy is ignored; a copy under another name is reported."""
   root = small(tmp_path)
   first = root / 'Actor_01/01-01-01-01-01-01-01.mp4'
   (root / 'again').mkdir()
@@ -235,13 +236,13 @@ def test_a_copy(tmp_path):
   listing = catalogue.read('ravdess', root)
   assert len(listing.entries) == 3
   assert not listing.broken
-  said, _ = catalogue.check('ravdess', root)
-  assert 'a copy of (again/01-01-01-01-01-01-01.mp4)' in said
-  assert 'has the same bytes as Actor_01/01-01-01-01-01-01-01.mp4' in said
+  report, _ = catalogue.check('ravdess', root)
+  assert 'a copy of (again/01-01-01-01-01-01-01.mp4)' in report
+  assert 'has the same bytes as Actor_01/01-01-01-01-01-01-01.mp4' in report
 
 
-def test_sound_alone(tmp_path):
-  """Law: where no take has a picture, those of sound are the clips."""
+def test_audio_only(tmp_path):
+  """Law: if no take has a video, the audio files are the clips."""
   write(tmp_path, [f'AudioWAV/100{k}_DFA_ANG_XX.wav' for k in (1, 2)])
   write(tmp_path, ['AudioMP3/1001_DFA_ANG_XX.mp3'])
   listing = catalogue.read('cremad', tmp_path)
@@ -253,26 +254,26 @@ def test_sound_alone(tmp_path):
 
 
 def test_savee_without_folders(tmp_path):
-  """Law: flat copies are read by their names, of both kinds."""
+  """Law: flat copies are read by their names, in both styles."""
   write(tmp_path, ['x/DC_sa01.avi', 'x/KLn30.avi', 'x/a02.avi'])
   listing = catalogue.read('savee', tmp_path)
   assert [(e.name, e.label) for e in listing.entries] == [
     ('DC_sa01', 'sad'),
     ('KL_n30', 'neutral'),
   ]
-  assert 'names no speaker' in listing.broken[0][1]
+  assert 'has no speaker' in listing.broken[0][1]
 
 
 def test_enterface_without_folders(tmp_path):
-  """Law: names are not believed where the folders do not speak."""
+  """Law: file names without the folders are not used."""
   write(tmp_path, ['s12_an_1.avi', 'subject 2/anger/sentence 1/s2_an_1.avi'])
   listing = catalogue.read('enterface', tmp_path)
   assert [e.name for e in listing.entries] == ['s2_an_1']
-  assert 'those of subject 11 are called s12' in listing.broken[0][1]
+  assert 'files of subject 11 are called s12' in listing.broken[0][1]
 
 
 def test_meld_second_cuts(tmp_path):
-  """Law: a second cut is the clip, and mends a bad first one."""
+  """Law: a second cut is used instead of the first, also of a bad first."""
   folder = 'output_repeated_splits_test'
   names = ('dia38_utt4', 'final_videos_testdia38_utt4', 'dia1_utt0')
   write(tmp_path, [f'{folder}/{name}.mp4' for name in names])
@@ -293,7 +294,7 @@ def test_meld_second_cuts(tmp_path):
 @pytest.mark.parametrize(
   ('text', 'reason'),
   [
-    (None, 'no train_sent_emo.csv; take it from'),
+    (None, 'no train_sent_emo.csv; copy it from'),
     ('Speaker\nRoss\n', 'is not the table of MELD'),
     (
       'Speaker,Emotion,Dialogue_ID,Utterance_ID\nRoss,bored,0,0\n',
@@ -302,7 +303,7 @@ def test_meld_second_cuts(tmp_path):
   ],
 )
 def test_meld_without_its_tables(tmp_path, text, reason):
-  """Law: MELD without a table, or with another one, is refused."""
+  """Law: MELD without a table, or with another table, is refused."""
   write(tmp_path, ['train_splits/dia0_utt0.mp4'])
   if text is not None:
     (tmp_path / 'train_sent_emo.csv').write_text(text)
@@ -311,7 +312,7 @@ def test_meld_without_its_tables(tmp_path, text, reason):
 
 
 def test_test_clips_of_afew(tmp_path):
-  """Law: what lies flat in a folder of the test has no label."""
+  """Law: files directly in a test folder are clips without a label."""
   write(
     tmp_path,
     [
@@ -327,14 +328,14 @@ def test_test_clips_of_afew(tmp_path):
     ('training/sad/000000001', 'training', 'sad'),
   ]
   assert [why.split(',')[0] for _, why in listing.broken] == [
-    'lies in no folder Train...',
-    'lies in Bored',
+    'is not in a folder Train...',
+    'is in Bored',
   ]
   assert clip_table.clip(rows('afew', listing.entries)[0], {}).label is None
 
 
 def test_faces_of_sfew(tmp_path):
-  """Law: of SFEW the training faces are found, wherever they were unzipped."""
+  """Law: the training faces of SFEW are found at any depth."""
   write(
     tmp_path,
     [
@@ -351,13 +352,13 @@ def test_faces_of_sfew(tmp_path):
 
 
 @pytest.mark.parametrize('name', catalogue.CORPORA)
-def test_a_corpus_that_is_not_there(tmp_path, name):
-  """Law: one line says where a corpus is to be asked for, and its licence."""
+def test_a_missing_corpus(tmp_path, name):
+  """Law: one line tells where to request a corpus, and its licence."""
   corpus = catalogue.CORPORA[name]
   (tmp_path / 'other.mp4').write_text('x')
-  for place in (tmp_path, tmp_path / 'nowhere'):
+  for folder in (tmp_path, tmp_path / 'nowhere'):
     with pytest.raises(DataError) as caught:
-      catalogue.read(name, place)
+      catalogue.read(name, folder)
     message = str(caught.value)
     assert '\n' not in message
     assert corpus.source in message and corpus.licence in message
@@ -366,7 +367,7 @@ def test_a_corpus_that_is_not_there(tmp_path, name):
 
 
 def test_rows_become_clips(trees):
-  """Law: what a reader knows of a clip is what a store is told."""
+  """Law: all facts of an entry are in the clip."""
   listing = catalogue.read('cremad', trees / 'cremad')
   first = next(
     row
@@ -385,8 +386,8 @@ def test_rows_become_clips(trees):
   }
 
 
-def test_files_of_features(tmp_path):
-  """Law: a clip of features is called as its files are, and once."""
+def test_feature_files(tmp_path):
+  """Law: a clip with feature files is named after them, and listed once."""
   write(
     tmp_path,
     [
@@ -407,7 +408,7 @@ def test_files_of_features(tmp_path):
 
 
 def test_real_takes():
-  """Golden: 284 takes of five actors, where they are (AVJAX_RAVDESS)."""
+  """Golden: 284 takes of five actors, if AVJAX_RAVDESS names their folder."""
   folder = os.environ.get('AVJAX_RAVDESS', '')
   if not folder:
     pytest.skip('AVJAX_RAVDESS names no folder of real takes')
@@ -418,7 +419,7 @@ def test_real_takes():
   assert len(got) == len(listed) == 284
   other = {'fearful': 'fear', 'surprised': 'surprise'}
   for row in listed:
-    mine = got[row['clip']]
-    assert mine['speaker'] == row['speaker']
-    assert mine['label'] == other.get(row['label'], row['label'])
-    assert mine['take'] == row['clip']
+    read = got[row['clip']]
+    assert read['speaker'] == row['speaker']
+    assert read['label'] == other.get(row['label'], row['label'])
+    assert read['take'] == row['clip']

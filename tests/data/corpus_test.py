@@ -1,4 +1,4 @@
-"""The clips that a config asks for."""
+"""Reading the clips of a config."""
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ def config(folder, **data) -> Settings:
 
 @pytest.fixture
 def folder(tmp_path):
-  """A store whose voice is not decided for b, and whose c has no label."""
-  asked = {
+  """Returns a store: b has no target 'voice', c has no label."""
+  targets_of = {
     'a': {'acted': 'happy', 'voice': 'sad'},
     'b': {'acted': 'sad'},
     'c': {},
@@ -28,14 +28,14 @@ def folder(tmp_path):
       targets.get('acted'),
       targets=targets,
     )
-    for name, targets in asked.items()
+    for name, targets in targets_of.items()
   ]
   store.write(tmp_path / 'store', clips)
   return tmp_path / 'store'
 
 
 def test_a_target(folder):
-  """Law: the label is that of the target; without one a clip is left out."""
+  """Law: the label is that of the target; clips without it are left out."""
 
   def labels(**data):
     return {c.name: c.label for c in corpus.read(config(folder, **data))}
@@ -43,5 +43,5 @@ def test_a_target(folder):
   assert labels() == {'a': 'happy', 'b': 'sad', 'c': None}
   assert labels(target='acted') == labels()
   assert labels(target='voice') == {'a': 'sad', 'c': None}
-  with pytest.raises(DataError, match='clips are acted, voice'):
+  with pytest.raises(DataError, match='targets in the store: acted, voice'):
     labels(target='face')

@@ -1,6 +1,6 @@
-"""Folders in the layouts of the corpora, whole and with their known faults.
+"""Folders in the layouts of the corpora, complete and with their known faults.
 
-The files hold nothing but their names: a reader looks at no more.
+The files contain only their names, since readers use only names and folders.
 """
 
 import itertools
@@ -10,15 +10,15 @@ from avjax.clips import EMOTIONS
 
 
 def write(root: pathlib.Path, paths) -> None:
-  """Leaves a file a path, each with a content of its own."""
+  """Writes a file per path, which contains its path."""
   for path in paths:
-    place = root / path
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(str(path))
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(str(path))
 
 
 def ravdess(root: pathlib.Path) -> None:
-  """All 1440 takes, some in three forms, a song and a file of the system."""
+  """Writes all 1440 takes, one in three formats, a song and a system file."""
   takes = []
   for actor in range(1, 25):
     for emotion, intensity in itertools.product(range(1, 9), (1, 2)):
@@ -41,7 +41,7 @@ SENTENCES = (
 
 
 def cremad_names() -> list[str]:
-  """Returns the names of 7442 clips: 1271 of an emotion, 1087 of neutral."""
+  """Returns the names of 7442 clips: 1271 per emotion, 1087 of neutral."""
   names = []
   for actor, sentence in itertools.product(range(1001, 1092), SENTENCES):
     for emotion in ('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD'):
@@ -57,7 +57,7 @@ def cremad_names() -> list[str]:
 
 
 def cremad(root: pathlib.Path) -> None:
-  """All clips as videos, two as sound too, one of which is called otherwise."""
+  """Writes all clips as videos, two also as audio, one of them misnamed."""
   names = cremad_names()
   write(root, [f'VideoFlash/{name}.flv' for name in names])
   write(root, ['AudioWAV/1001_DFA_ANG_XX.wav', 'AudioWAV/1040_ITH_SAD_X.wav'])
@@ -72,7 +72,7 @@ def cremad(root: pathlib.Path) -> None:
 
 
 def savee(root: pathlib.Path) -> None:
-  """All 480 clips and the sound of one."""
+  """Writes all 480 clips, and the audio of one."""
   counts = {'a': 15, 'd': 15, 'f': 15, 'h': 15, 'n': 30, 'sa': 15, 'su': 15}
   write(
     root,
@@ -87,7 +87,7 @@ def savee(root: pathlib.Path) -> None:
 
 
 def enterface(root: pathlib.Path) -> None:
-  """44 subjects: 6 is uncut, 11 is called 12, 23 lacks three clips."""
+  """Writes 44 subjects: 6 is uncut, 11 is called 12, 23 lacks three clips."""
   codes = {
     'anger': 'an', 'disgust': 'di', 'fear': 'fe', 'happiness': 'ha',
     'sadness': 'sa', 'surprise': 'su',
@@ -119,9 +119,9 @@ MELD = {
 
 
 def meld(root: pathlib.Path) -> None:
-  """Three splits whose tables have ten lines a dialogue; the known bad ones.
+  """Writes three splits, with ten lines per dialogue, and the known faults.
 
-  One test clip has a second cut, one file is in no table.
+  One test clip has a second cut, one file is not in the table.
   """
   emotions = ('neutral', 'joy', 'surprise', 'anger', 'sadness', 'disgust')
   for split, (folder, count) in MELD.items():
@@ -155,7 +155,7 @@ VALIDATION = (64, 40, 46, 63, 63, 61, 46)
 
 
 def afew(root: pathlib.Path) -> None:
-  """Training and validation as of 2017; both have a clip 000000001."""
+  """Writes training and validation of 2017; both have a clip 000000001."""
   for folder, counts in (('Train_AFEW', TRAINING), ('Val_AFEW', VALIDATION)):
     for emotion, count in zip(EMOTIONS, counts, strict=True):
       write(

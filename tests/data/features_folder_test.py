@@ -1,3 +1,5 @@
+"""Reading a folder of feature arrays and its table."""
+
 import os
 import pickle
 import tracemalloc
@@ -20,7 +22,7 @@ def table(folder, text='clip,label\na,sad\nb,happy\nc,\n'):
 
 @pytest.fixture
 def folder(tmp_path):
-  """Clips a, b and c with 6, 7 and 8 audio and 4, 5 and 6 video frames."""
+  """Returns clips a, b, c with 6, 7, 8 audio and 4, 5, 6 video frames."""
   for i, name in enumerate('abc'):
     for stream, array in (
       ('audio', np.full((6 + i, 3), i, np.float64)),
@@ -50,7 +52,7 @@ WHOLE = {
 
 @pytest.mark.parametrize('streams', [None, STREAMS])
 def test_a_folder_of_npy(folder, streams):
-  """Law: streams are found in sub-folders, or where the patterns say."""
+  """Law: streams are read from sub-folders, or from the given patterns."""
   clips, report = read(folder, streams=streams)
   assert shapes(clips) == WHOLE
   assert [clip.label for clip in clips] == ['sad', 'happy', None]
@@ -65,20 +67,20 @@ def test_a_folder_of_npy(folder, streams):
 @pytest.mark.parametrize('named', [False, True])
 @pytest.mark.parametrize('save', [np.savez, np.savez_compressed])
 def test_a_folder_of_npz(folder, tmp_path, named, save):
-  """Law: the keys of FOLDER/<clip>.npz are streams; compressed is fine."""
+  """Law: arrays of FOLDER/<clip>.npz are streams, also if compressed."""
   other = tmp_path / 'packed'
   other.mkdir()
   for name in 'abc':
-    parts = {k: np.load(folder / k / f'{name}.npy') for k in WHOLE['a']}
-    # Only a pattern can leave out what is no stream.
-    save(other / f'{name}.npz', **parts, **({'fps': 25} if named else {}))
+    arrays = {k: np.load(folder / k / f'{name}.npy') for k in WHOLE['a']}
+    # Only patterns can leave out an array that is not a stream.
+    save(other / f'{name}.npz', **arrays, **({'fps': 25} if named else {}))
   streams = {k: f'{{clip}}.npz:{k}' for k in WHOLE['a']} if named else None
   clips, _ = read(other, streams=streams)
   assert shapes(clips) == WHOLE
 
 
-def test_a_stray_array_is_no_stream(folder):
-  """Law: what few clips have is not taken for a stream, and is reported."""
+def test_a_stray_array_is_not_a_stream(folder):
+  """Law: an array that few clips have is not a stream, and is reported."""
   (folder / 'old').mkdir()
   np.save(folder / 'old' / 'a', np.ones((4, 1)))
   clips, report = read(folder)
@@ -87,7 +89,7 @@ def test_a_stray_array_is_no_stream(folder):
 
 
 def test_columns_have_other_names(folder):
-  """Law: columns can be called otherwise; speaker and split are optional."""
+  """Law: columns may have other names; speaker and split are optional."""
   text = '\ufefftake,emotion,who,set\na, sad ,s1,train\nb,happy,s2,val\n'
   columns = {
     'clip': 'take',
@@ -112,13 +114,13 @@ def test_columns_have_other_names(folder):
     (np.array([[0, 0]] * 4 + [[0, np.nan]]), 'frame 4'),
     (np.full((5, 2), 1e300), 'infinite'),
     (np.zeros((5, 3)), '3 wide; most are 2'),
-    (np.zeros((8, 2)), 'differ in their frames: shape 8, face 5'),
-    (np.array([['a', 'b']] * 5), 'where numbers are wanted'),
+    (np.zeros((8, 2)), 'differ in length: shape 8, face 5'),
+    (np.array([['a', 'b']] * 5), 'wanted numbers'),
     (None, 'No such file'),
   ],
 )
 def test_bad_clips_are_left_out(folder, array, reason):
-  """Law: a clip that cannot be used is left out, with the reason."""
+  """Law: a faulty clip is left out; the report gives the reason."""
   (folder / 'face').mkdir()
   for i, name in enumerate('abc'):
     np.save(folder / 'face' / name, np.zeros((4 + i, 1)))
@@ -134,7 +136,7 @@ def test_bad_clips_are_left_out(folder, array, reason):
 
 
 def test_a_few_frames_are_cut(folder):
-  """Law: visual streams that differ by up to 2 frames lose the last ones."""
+  """Law: visual streams that differ by up to 2 frames are shortened."""
   (folder / 'face').mkdir()
   for name, frames in (('a', 4), ('b', 6), ('c', 4)):
     face = np.arange(frames, dtype=np.float32)[:, None]
@@ -148,7 +150,7 @@ def test_a_few_frames_are_cut(folder):
 
 
 def test_pickles_do_not_run(folder):
-  """Law: a pickle in place of an array is left out and not run."""
+  """Law: a pickle instead of an array is left out and not run."""
 
   class Malice:
     def __reduce__(self):
@@ -164,7 +166,7 @@ def test_pickles_do_not_run(folder):
 
 
 def test_bombs_stay_small(folder):
-  """Law: whatever a file claims, little memory is taken for it."""
+  """Law: little memory is used, whatever size a file declares."""
   zeros = bytes(100_000_000)
   claims = b'\x93NUMPY\x02\x00\xff\xff\xff\x05'
   shape = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10**12, 9)}"
@@ -180,12 +182,12 @@ def test_bombs_stay_small(folder):
   tracemalloc.stop()
   reasons = dict(report.skipped)
   assert 'version (2, 0)' in reasons['a']
-  assert 'claims 72000000000000 bytes' in reasons['b']
+  assert 'declares 72000000000000 bytes' in reasons['b']
   assert peak < 20e6
 
 
 def test_damaged_files_are_left_out(folder):
-  """Law: whatever the bytes, a clip is read or left out."""
+  """Law: with any bytes, a clip is either read or left out."""
   rng = np.random.default_rng(0)
   (folder / 'packed').mkdir()
   for name in 'abc':
@@ -217,14 +219,14 @@ def test_damaged_files_are_left_out(folder):
     ('clip,mood\na,sad\n', '--label_column'),
     ('clip,label\na,sad\nb,sad\na,sad\n', "line 4 names 'a', as line 2"),
     ('clip,label\na,sad\n,sad\n', 'line 3 names no clip'),
-    ('clip,label\na,sad,1\n', 'line 2 has not the 2 fields'),
-    ('clip,label\na\n', 'line 2 has not the 2 fields'),
-    ('clip,label\n"a,sad\n', 'no CSV table'),
+    ('clip,label\na,sad,1\n', 'line 2 does not have the 2 fields'),
+    ('clip,label\na\n', 'line 2 does not have the 2 fields'),
+    ('clip,label\n"a,sad\n', 'not a CSV table'),
     ('', "no column 'clip' among []"),
   ],
 )
 def test_a_bad_table(folder, text, reason):
-  """Law: a table that cannot be used is refused with the line or column."""
+  """Law: the error for a faulty table names the line or column."""
   with pytest.raises(DataError) as caught:
     read(folder, text)
   assert reason in str(caught.value)
@@ -245,13 +247,13 @@ def test_a_table_in_another_encoding(folder):
   'pattern', ['shape/a.npy', '{clip}.npz', '{clip}.npy:x', '{clip}.mat', '']
 )
 def test_a_bad_pattern(folder, pattern):
-  """Law: a pattern that cannot mean an array a clip is refused."""
+  """Law: a pattern that does not give one array per clip is refused."""
   with pytest.raises(DataError, match="stream 'shape' is given as"):
     read(folder, streams={'shape': pattern})
 
 
-def test_nothing_there(folder, tmp_path):
-  """Law: no folder, or none of the forms in it, is refused."""
+def test_no_arrays(folder, tmp_path):
+  """Law: a missing folder, or a folder without arrays, is refused."""
   with pytest.raises(DataError, match='is not a folder'):
     features_folder.read_folder(tmp_path / 'no', table(folder))
   with pytest.raises(DataError, match='wanted FOLDER/<clip>'):

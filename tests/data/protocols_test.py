@@ -1,4 +1,4 @@
-"""Protocols: who is trained on, who chooses the epoch, who is tested."""
+"""Protocols: the division into training, validation and test."""
 
 import dataclasses
 
@@ -24,12 +24,16 @@ def corpus(speakers=4):
   ]
 
 
-def names(parts):
-  return {name: [clip.name for clip in part] for name, part in parts.items()}
+def names(splits):
+  return {name: [clip.name for clip in clips] for name, clips in splits.items()}
+
+
+def speakers(splits):
+  return {name: {clip.speaker for clip in c} for name, c in splits.items()}
 
 
 def test_names_of_splits():
-  """Law: every usual name of a split is taken, in any case."""
+  """Law: every usual name of a split is accepted, in any case."""
   given = [
     ('train', 'training'),
     ('Training', 'training'),
@@ -44,10 +48,10 @@ def test_names_of_splits():
     for split, _ in given
     for label in ('happy', 'sad')
   ]
-  parts = protocols.split(clips, 'store')
+  splits = protocols.split(clips, 'store')
   for split, wanted in given:
-    assert {f'{split}-happy', f'{split}-sad'} <= set(names(parts)[wanted])
-  assert sum(map(len, parts.values())) == len(clips)
+    assert {f'{split}-happy', f'{split}-sad'} <= set(names(splits)[wanted])
+  assert sum(map(len, splits.values())) == len(clips)
 
 
 STORE = [
@@ -67,8 +71,8 @@ def test_no_test_split():
 
 def test_unlabelled_test_clips_stay():
   """Law: test clips without a label are kept, for prediction."""
-  parts = protocols.split([*STORE, clip('d', None, split='test')], 'store')
-  assert names(parts)['test'] == ['d']
+  splits = protocols.split([*STORE, clip('d', None, split='test')], 'store')
+  assert names(splits)['test'] == ['d']
 
 
 @pytest.mark.parametrize(
@@ -84,29 +88,29 @@ def test_unlabelled_test_clips_stay():
   ],
 )
 def test_what_a_store_lacks_is_named(clips, reason):
-  """Law: what stands in the way of the protocol is named."""
+  """Law: the error names what the store lacks for the protocol."""
   with pytest.raises(DataError) as caught:
     protocols.split(clips, 'store')
   assert reason in str(caught.value)
 
 
 def test_one_speaker_is_left_out():
-  """Law: every speaker is tested once, and is in no other split then."""
+  """Law: every speaker is tested once, and is in no other split of the fold."""
   clips = corpus()
   assert protocols.folds(clips, 'loso') == 4
   order = [9, 10, 11, 12]  # not 10, 11, 12, 9
   for fold in range(4):
-    parts = protocols.split(clips, 'loso', fold)
-    who = {key: {c.speaker for c in part} for key, part in parts.items()}
+    splits = protocols.split(clips, 'loso', fold)
+    who = speakers(splits)
     assert who['test'] == {f'Actor_{order[fold]}'}
     assert who['validation'] == {f'Actor_{order[(fold + 1) % 4]}'}
     assert not who['training'] & (who['test'] | who['validation'])
-    assert sum(map(len, parts.values())) == len(clips)
+    assert sum(map(len, splits.values())) == len(clips)
 
 
 @pytest.mark.parametrize('fold', [-1, 4])
 def test_folds_have_a_range(fold):
-  """Law: a fold that is not there is refused with the number of folds."""
+  """Law: the error for a missing fold gives the number of folds."""
   with pytest.raises(DataError, match='has 4 folds here'):
     protocols.split(corpus(), 'loso', fold)
 
@@ -120,7 +124,7 @@ def test_loso_needs_speakers():
 
 
 def actors(corpus, numbers, name='{}'):
-  """Returns two clips of every actor."""
+  """Returns two clips per actor."""
   return [
     dataclasses.replace(
       clip(f'{number}-{label}', label, name.format(number)), corpus=corpus
@@ -131,7 +135,7 @@ def actors(corpus, numbers, name='{}'):
 
 
 def test_every_protocol_is_there():
-  """Law: the settings take the names that are defined, and no other."""
+  """Law: the settings accept exactly the protocols that are defined."""
   assert {*protocols._DIVIDE, *settings.DIVIDED} == set(settings.PROTOCOLS)
   assert len(set(settings.PROTOCOLS)) == len(settings.PROTOCOLS)
 
@@ -172,24 +176,24 @@ def test_every_protocol_is_there():
   ],
 )
 def test_groups_of_actors(protocol, numbers, name, tested):
-  """Golden: the published groups; the next one validates, no actor is twice."""
+  """Golden: the published groups; the next validates, no actor is in two."""
   clips = actors(protocol.split('/')[0], numbers, name)
   assert protocols.folds(clips, protocol) == len(tested)
   for fold, group in enumerate(tested):
-    parts = protocols.split(clips, protocol, fold)
-    who = {key: {c.speaker for c in part} for key, part in parts.items()}
+    splits = protocols.split(clips, protocol, fold)
+    who = speakers(splits)
     assert who['test'] == {name.format(actor) for actor in group}
     following = tested[(fold + 1) % len(tested)]
     assert who['validation'] == {name.format(actor) for actor in following}
     assert not who['training'] & (who['test'] | who['validation'])
-    assert sum(map(len, parts.values())) == len(clips)
-    order = [c.name for c in clips if c in parts['training']]
-    assert [c.name for c in parts['training']] == order
+    assert sum(map(len, splits.values())) == len(clips)
+    order = [c.name for c in clips if c in splits['training']]
+    assert [c.name for c in splits['training']] == order
 
 
 @pytest.mark.parametrize('protocol', ['savee/loso', 'enterface/loso'])
 def test_speakers_of_a_corpus(protocol):
-  """Law: a corpus's own leave-one-speaker-out is that of its speakers."""
+  """Law: a corpus's leave-one-speaker-out protocol equals 'loso'."""
   clips = actors(protocol.split('/')[0], ('DC', 'JE', 'JK', 'KL'))
   assert protocols.folds(clips, protocol) == 4
   for fold in range(4):
@@ -200,14 +204,14 @@ def test_speakers_of_a_corpus(protocol):
 
 @pytest.mark.parametrize('protocol', settings.DIVIDED)
 def test_own_division(protocol):
-  """Law: an official protocol is the store's own division."""
+  """Law: an official protocol uses the store's own splits."""
   assert names(protocols.split(STORE, protocol)) == names(
     protocols.split(STORE, 'store')
   )
 
 
 def test_at_random():
-  """Law: every take is tested once, whole, wherever its clips stand."""
+  """Law: every take is tested in one fold, in any order of the clips."""
   clips = [
     dataclasses.replace(
       clip(f'{take}-{file}', ('happy', 'sad')[take % 2]), take=str(take)
@@ -215,16 +219,16 @@ def test_at_random():
     for take in range(60)
     for file in ('sound', 'picture')
   ]
-  where: dict[str, set[int]] = {}
+  folds_of: dict[str, set[int]] = {}
   for fold in range(protocols.RANDOM_FOLDS):
-    parts = protocols.split(clips, 'random', fold)
-    again = protocols.split(clips[::-1], 'random', fold)
-    for key, part in parts.items():
-      assert sorted(c.name for c in part) == sorted(c.name for c in again[key])
-    for each in parts['test']:
-      where.setdefault(each.take, set()).add(fold)
-  assert len(where) == 60
-  assert all(len(folds) == 1 for folds in where.values())
+    splits = protocols.split(clips, 'random', fold)
+    again = names(protocols.split(clips[::-1], 'random', fold))
+    for key, members in names(splits).items():
+      assert sorted(members) == sorted(again[key])
+    for each in splits['test']:
+      folds_of.setdefault(each.take, set()).add(fold)
+  assert len(folds_of) == 60
+  assert all(len(folds) == 1 for folds in folds_of.values())
 
 
 @pytest.mark.parametrize(
@@ -237,7 +241,7 @@ def test_at_random():
   ],
 )
 def test_another_corpus(clips, protocol, reason):
-  """Law: what a protocol does not know, or lacks, is refused by name."""
+  """Law: the error names unknown speakers, missing actors or another corpus."""
   with pytest.raises(DataError) as caught:
     protocols.split(clips, protocol)
   assert reason in str(caught.value)

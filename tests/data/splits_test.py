@@ -1,3 +1,5 @@
+"""The order of the labels, and standardisation by speaker."""
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ def clip(name, label: str | None = 'sad', speaker='s1', split='', value=1.0):
 
 
 def test_emotions_in_order():
-  """Law: the paper's emotions come first and in its order, then the others."""
+  """Law: the paper's emotions are first and in its order, then the others."""
   labels = ['surprise', 'calm', 'angry', None, 'amused', 'fear', 'fear']
   clips = [clip(str(i), label) for i, label in enumerate(labels)]
   wanted = ('angry', 'fear', 'surprise', 'amused', 'calm')
@@ -20,7 +22,7 @@ def test_emotions_in_order():
 
 
 def test_standardise():
-  """Equation: (x - mean) / deviation of the speaker's frames, by column."""
+  """Equation: (x - mean) / std of the speaker's frames, by column."""
   rng = np.random.default_rng(0)
   clips = [
     Clip(
@@ -46,14 +48,14 @@ def test_standardise():
         square = sum((value - mean) ** 2 for value in values) / len(values)
         raw = clips[i].streams[stream][:, column].astype(np.float64)
         wanted = (raw - mean) / square**0.5
-        # Rounded to float32 once, at the end: half a step of 1.2e-7.
+        # Rounded to float32 once: half of the relative step of 1.2e-7.
         np.testing.assert_allclose(x[:, column], wanted, rtol=1e-7)
       assert x.dtype == np.float32
   assert splits.standardise(clips, 'none') == clips
 
 
 def test_constant_columns():
-  """Law: what only rounds is not blown up; what is small but varies counts."""
+  """Law: rounding errors are not scaled up; small varying values are."""
   x = np.zeros((4, 3), np.float32)
   x[:, 0] = 1000
   x[0, 0] = np.nextafter(np.float32(1000), np.float32(2000))

@@ -1,3 +1,5 @@
+"""Damaged and malicious stores are refused."""
+
 import hashlib
 import io
 import json
@@ -23,7 +25,7 @@ def folder(tmp_path) -> pathlib.Path:
 
 
 def plant(folder, data: bytes, number: int = 0):
-  """Puts other bytes in place of a clip's file, with a fitting manifest."""
+  """Replaces the bytes of a clip's file, and updates the manifest."""
   file = sorted((folder / 'clips').iterdir())[number]
   file.write_bytes(data)
 
@@ -55,11 +57,11 @@ def members(folder, number: int = 0) -> dict[str, bytes]:
 
 
 def test_swapped_files_are_found(folder):
-  """Law: two clips of one form cannot take each other's place."""
-  one, other = sorted((folder / 'clips').iterdir())[:2]
-  first, second = one.read_bytes(), other.read_bytes()
-  one.write_bytes(second)
-  other.write_bytes(first)
+  """Law: swapped files of two clips of equal shape are refused."""
+  paths = sorted((folder / 'clips').iterdir())[:2]
+  first, second = (path.read_bytes() for path in paths)
+  paths[0].write_bytes(second)
+  paths[1].write_bytes(first)
   assert 'has 2 bad clips' in error(folder)
 
 
@@ -85,10 +87,10 @@ def damage(data: bytes, rng: random.Random) -> bytes:
 
 @pytest.mark.parametrize('signed', [False, True])
 def test_damage_is_found(folder, signed):
-  """Law: of 1,000 damages each is refused in one line, or changes nothing.
+  """Law: each of 1,000 damages is refused in one line or changes nothing.
 
-  Signed: the manifest is made to fit the damaged file, so that the hash does
-  not help and the zip and npy parsers see the bytes.
+  If signed, the manifest has the hash of the damaged file, so that the zip and
+  npy parsers read it.
   """
   rng = random.Random(1)
   files = sorted(path for path in folder.rglob('*') if path.is_file())
@@ -119,7 +121,7 @@ def test_damage_is_found(folder, signed):
 
 
 def test_mutated_lines(folder):
-  """Law: a signed manifest with any field of any kind is read or refused."""
+  """Law: a signed manifest with any value in any field is read or refused."""
   whole = (folder / manifest.NAME).read_bytes()
   values = [None, True, -1, 0, 10**30, 1.5, '', '\n', '\ud800', 'x' * 300, '..']
   values += [[], {}, [1], {'shape': -1}, {'shape': 'a'}, {'audio': [1]}]
@@ -141,60 +143,60 @@ def error_or_clips(folder):
     store.read(folder)
   except DataError as fault:
     assert '\n' not in str(fault)
-    str(fault).encode()  # it can be printed
+    str(fault).encode()  # the message can be printed
 
 
 @pytest.mark.parametrize(
   'file', ['../secret.npz', '/etc/passwd', 'clips/../../a.npz', 'clips/a']
 )
 def test_no_path_leads_out(folder, file):
-  """Law: a signed manifest cannot name a file outside of its folder."""
+  """Law: a signed manifest cannot name a file outside its folder."""
   redo(folder, lambda record: record.update(file=file))
   assert 'not clips/<name>.npz' in error(folder)
 
 
 class Malice:
-  def __init__(self, place):
-    self.place = place
+  def __init__(self, path):
+    self.path = path
 
   def __reduce__(self):
-    return os.mkdir, (str(self.place),)
+    return os.mkdir, (str(self.path),)
 
 
 def test_pickles_do_not_run(folder, tmp_path):
-  """Law: a pickle in any place of a store is refused and not run."""
-  place = tmp_path / 'ran'
-  plain = pickle.dumps(Malice(place))
-  objects = array(np.array([[Malice(place)]], object), allow_pickle=True)
-  parts = members(folder)
+  """Law: a pickle anywhere in a store is refused and not run."""
+  path = tmp_path / 'ran'
+  plain = pickle.dumps(Malice(path))
+  objects = array(np.array([[Malice(path)]], object), allow_pickle=True)
+  arrays = members(folder)
   for data in (
     plain,
     objects,
-    archive({**parts, 'audio.npy': plain}),
-    archive({**parts, 'audio.npy': objects}),
+    archive({**arrays, 'audio.npy': plain}),
+    archive({**arrays, 'audio.npy': objects}),
   ):
     plant(folder, data)
     assert repr(clips()[0].name) in error(folder)
   (folder / manifest.NAME).write_bytes(plain)
   error(folder)
-  assert not place.exists()
+  assert not path.exists()
   pickle.loads(plain)
-  assert place.exists()  # the malice would have worked
+  assert path.exists()  # the pickle is effective when loaded
 
 
 def test_bombs_stay_small(folder):
-  """Law: whatever a file claims, little memory is taken for it."""
-  parts = members(folder)
+  """Law: little memory is used, whatever size a file declares."""
+  arrays = members(folder)
   huge = array(np.zeros((5, 3), np.float32)).replace(
     b'(5, 3), }' + b' ' * 20, b'(1000000, 1000000), }' + b' ' * 8
   )
   zeros = array(np.zeros((50_000_000, 1), np.float32))
   header = b'\x93NUMPY\x02\x00\xff\xff\xff\x05' + bytes(100_000_000)
   bombs = [
-    archive({**parts, 'audio.npy': huge}),
-    archive({**parts, 'audio.npy': zeros}, zipfile.ZIP_DEFLATED),
-    archive({**parts, 'audio.npy': header}, zipfile.ZIP_DEFLATED),
-    archive({**parts, 'audio.npy': header[:99]}),
+    archive({**arrays, 'audio.npy': huge}),
+    archive({**arrays, 'audio.npy': zeros}, zipfile.ZIP_DEFLATED),
+    archive({**arrays, 'audio.npy': header}, zipfile.ZIP_DEFLATED),
+    archive({**arrays, 'audio.npy': header[:99]}),
   ]
   del zeros, header
   tracemalloc.start()
@@ -217,7 +219,7 @@ def test_bombs_stay_small(folder):
   ],
 )
 def test_other_content(folder, change, reason):
-  """Law: a signed file that is not what the manifest says is refused."""
+  """Law: a signed file that disagrees with the manifest is refused."""
   plant(folder, archive({**members(folder), **change}))
   assert reason in error(folder)
 
@@ -229,8 +231,8 @@ def test_compressed_files(folder):
 
 
 def test_limits_are_checked_before_reading(monkeypatch, folder):
-  """Law: a file above the limit is refused by its size alone."""
+  """Law: a file above the limit is refused without reading it."""
   monkeypatch.setattr(npy, 'MAX_BYTES', 100)
   monkeypatch.setattr(pathlib.Path, 'read_bytes', lambda path: b'{}')
-  with pytest.raises(DataError, match='over 100 bytes'):
+  with pytest.raises(DataError, match='more than 100 bytes'):
     manifest.file_bytes(min((folder / 'clips').iterdir()), npy.MAX_BYTES)

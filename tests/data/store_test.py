@@ -1,3 +1,5 @@
+"""Writing and reading feature stores."""
+
 import dataclasses
 import json
 import os
@@ -55,7 +57,7 @@ def error(folder) -> str:
 
 
 def redo(folder, change=lambda record: None, header=lambda header: None):
-  """Changes the manifest and signs it again, as an attacker would."""
+  """Changes the manifest and updates its hash, as an attacker would."""
   lines = (folder / manifest.NAME).read_text().splitlines()
   head, *records = map(json.loads, lines)
   for record in records:
@@ -67,7 +69,7 @@ def redo(folder, change=lambda record: None, header=lambda header: None):
 
 
 def test_what_is_written_is_read(folder):
-  """Law: a store gives back its clips, truth and order included."""
+  """Law: a store returns the written clips, with their truth and order."""
   assert same(store.read(folder), clips())
   assert all(
     array.dtype == np.float32 and array.flags.writeable
@@ -84,19 +86,19 @@ FACTS = {
 }
 
 
-def test_what_is_known_is_kept(tmp_path, folder):
-  """Law: corpus, take, source, targets are kept and seen; '' is not told."""
-  told = [dataclasses.replace(clips()[0], **FACTS), *clips()[1:]]
-  store.write(tmp_path / 'told', told)
-  first, *others = store.read(tmp_path / 'told')
+def test_facts_are_kept(tmp_path, folder):
+  """Law: corpus, take, source, targets are kept if not empty, and hashed."""
+  with_facts = [dataclasses.replace(clips()[0], **FACTS), *clips()[1:]]
+  store.write(tmp_path / 'facts', with_facts)
+  first, *others = store.read(tmp_path / 'facts')
   assert {key: getattr(first, key) for key in FACTS} == FACTS
   assert list(first.targets) == ['acted', 'voice']
   assert [(clip.take, clip.targets) for clip in others] == [('', {})] * 3
   plain = (folder / manifest.NAME).read_text()
   assert not any(f'"{key}": ' in plain.partition('\n')[2] for key in FACTS)
   for key, value in FACTS.items():
-    one = [dataclasses.replace(clips()[0], **{key: value}), *clips()[1:]]
-    assert store.fingerprint(one) != store.fingerprint(clips())
+    other = [dataclasses.replace(clips()[0], **{key: value}), *clips()[1:]]
+    assert store.fingerprint(other) != store.fingerprint(clips())
 
 
 @pytest.mark.parametrize(
@@ -109,14 +111,14 @@ def test_what_is_known_is_kept(tmp_path, folder):
     ({'tkae': 'x'}, "['tkae'] are missing or unknown"),
   ],
 )
-def test_facts_are_judged(folder, facts, reason):
-  """Law: what a manifest says of a clip is text, under a name that is known."""
+def test_facts_are_checked(folder, facts, reason):
+  """Law: the facts of a clip have known names, and are text."""
   redo(folder, lambda record: record.update(facts))
   assert reason in error(folder)
 
 
 def test_same_clips_same_bytes(folder, tmp_path):
-  """Law: identical clips give an identical store, whatever the clock says."""
+  """Law: identical clips give a bit-identical store at any time."""
   store.write(tmp_path / 'again', clips(), 'a test')
   files = [path for path in sorted(folder.rglob('*')) if path.is_file()]
   assert len(files) == 5
@@ -135,7 +137,7 @@ def test_numpy_reads_it(folder):
 
 
 def test_every_bad_clip_is_named(folder):
-  """Law: one message names all bad clips, up to the limit."""
+  """Law: one message names all bad clips, up to LISTED."""
   for path in (folder / 'clips').iterdir():
     path.write_bytes(path.read_bytes()[:-1])
   message = error(folder)
@@ -144,7 +146,7 @@ def test_every_bad_clip_is_named(folder):
 
 
 def test_long_lists_are_cut(tmp_path):
-  """Law: no more than LISTED clips are named, the others counted."""
+  """Law: at most LISTED clips are named, the others are counted."""
   store.write(tmp_path / 'store', clips(store.manifest.LISTED + 3))
   shutil.rmtree(tmp_path / 'store' / 'clips')
   message = error(tmp_path / 'store')
@@ -153,7 +155,7 @@ def test_long_lists_are_cut(tmp_path):
 
 
 def test_not_a_store(tmp_path, folder):
-  """Law: what is no store is named, and what to do is said."""
+  """Law: the error for a folder that is not a store tells what to do."""
   assert 'bin/ingest' in error(tmp_path / 'nothing')
   assert 'bin/ingest' in error(tmp_path)
   lines = (folder / manifest.NAME).read_text().splitlines()
@@ -163,17 +165,17 @@ def test_not_a_store(tmp_path, folder):
 
 
 def test_another_schema(folder):
-  """Law: a store of another schema is refused with both numbers."""
+  """Law: the error for another schema gives both numbers."""
   redo(folder, header=lambda header: header.update(schema=2))
   message = error(folder)
   assert 'schema 2' in message and 'reads 1' in message
 
 
-def test_a_label_cannot_be_edited(folder):
-  """Law: a manifest that was changed by hand is refused."""
+def test_an_edited_label_is_refused(folder):
+  """Law: a manifest that was edited is refused."""
   text = (folder / manifest.NAME).read_text()
   (folder / manifest.NAME).write_text(text.replace('happy', 'angry'))
-  assert 'not as it was written' in error(folder)
+  assert 'was changed (its sha256 differs)' in error(folder)
 
 
 def changed(streams=None, **facts) -> list[Clip]:
@@ -182,7 +184,7 @@ def changed(streams=None, **facts) -> list[Clip]:
   return [Clip(**{'name': 'new', 'streams': streams, **facts}), *others]
 
 
-def test_nothing_bad_is_written(tmp_path):
+def test_invalid_clips_are_not_written(tmp_path):
   """Law: a clip that could not be read back is not written."""
   for bad, reason in (
     (changed(name='film/1 é'), 'two clips'),
@@ -202,8 +204,8 @@ def test_nothing_bad_is_written(tmp_path):
     assert not (tmp_path / 'store').exists()
 
 
-def test_a_half_written_store_is_none(tmp_path, monkeypatch):
-  """Law: what breaks off leaves no store, and no partial file by its name."""
+def test_an_interrupted_write_leaves_no_store(tmp_path, monkeypatch):
+  """Law: an interrupted write leaves neither a store nor a partial file."""
   real, calls = os.replace, []
 
   def replace(*args):
@@ -221,7 +223,7 @@ def test_a_half_written_store_is_none(tmp_path, monkeypatch):
     store.write(tmp_path / 'store', clips())
 
 
-def test_the_fingerprint_sees_everything():
+def test_the_fingerprint_depends_on_everything():
   """Law: name, label, speaker, split, values and order change it."""
   first = clips()[0]
   audio = first.streams['audio'].copy()

@@ -1,3 +1,5 @@
+"""The synthetic corpus: repeatability, ground truth and difficulty."""
+
 import collections
 import dataclasses
 
@@ -10,7 +12,7 @@ from avjax.data import synthetic
 from avjax.errors import ConfigError
 from avjax.settings import SyntheticConfig
 
-# 490 test clips: a share of 3/7 has a standard error of 0.022.
+# 490 test clips: an accuracy of 3/7 has a standard error of 0.022.
 SETTINGS = SyntheticConfig(training=490, validation=10, test=490)
 CEILING = 3 / 7 + 3 * 0.022
 
@@ -35,29 +37,29 @@ def assert_same(one: Clip, other: Clip):
         np.testing.assert_array_equal(a[key], b[key])
 
 
-def test_a_seed_is_a_corpus():
-  """Law: the same settings give the same clips; another seed, other ones."""
+def test_a_corpus_depends_on_the_seed():
+  """Law: equal settings give equal clips; another seed gives other clips."""
   settings = SyntheticConfig(training=8, validation=7, test=7)
-  one, same = synthetic.make(settings), synthetic.make(settings)
+  first, same = synthetic.make(settings), synthetic.make(settings)
   other = synthetic.make(dataclasses.replace(settings, seed=1))
-  assert len(one) == len(same) == len(other) == 22
-  for a, b in zip(one, same, strict=True):
+  assert len(first) == len(same) == len(other) == 22
+  for a, b in zip(first, same, strict=True):
     assert_same(a, b)
-  for a, b in zip(one, other, strict=True):
+  for a, b in zip(first, other, strict=True):
     frames = min(a.visual_length, b.visual_length)
-    apart = a.streams['shape'][:frames] - b.streams['shape'][:frames]
-    assert np.abs(apart).mean() > 0.5
+    change = a.streams['shape'][:frames] - b.streams['shape'][:frames]
+    assert np.abs(change).mean() > 0.5
 
 
 def test_a_clip_does_not_depend_on_the_others(corpus):
-  """Law: more or fewer clips leave every clip as it was."""
+  """Law: a clip is the same in a corpus of fewer clips."""
   few = synthetic.make(SyntheticConfig(training=9, validation=7, test=8))
   known = {clip.name: clip for clip in corpus}
   for clip in few:
     assert_same(clip, known[clip.name])
 
 
-def test_a_clip_stays_what_it_was():
+def test_a_clip_stays_the_same():
   """Golden: the first clip of seed 0, as NumPy made it on 2026-11-22."""
   clip = synthetic.make(SyntheticConfig(training=7, validation=7, test=7))[0]
   assert (clip.name, clip.label) == ('training-00000', 'angry')
@@ -66,14 +68,14 @@ def test_a_clip_stays_what_it_was():
   np.testing.assert_array_equal(
     clip.truth['events'], [[6, 6], [13, 15], [27, 33], [34, 41]]
   )
-  # The first frame is noise and offset alone: no linear algebra, no rounding.
+  # The first frame has only noise and offset: no linear algebra, no rounding.
   np.testing.assert_allclose(
     clip.streams['shape'][0, :3], [0.93640, -1.37344, 0.27987], atol=1e-5
   )
 
 
 def test_streams_are_the_papers(corpus):
-  """Law: widths, rates, types and lengths are those of Section 3."""
+  """Law: widths, rates, dtypes and lengths agree with Section 3."""
   lengths = [clip.visual_length for clip in corpus]
   assert min(lengths) == SETTINGS.shortest
   assert max(lengths) == SETTINGS.longest
@@ -89,11 +91,11 @@ def test_streams_are_the_papers(corpus):
   for name in corpus[0].streams:
     values = np.concatenate([clip.streams[name] for clip in corpus[:50]])
     assert np.isfinite(values).all()
-    assert 0.5 < values.std() < 2  # no stream drowns another
+    assert 0.5 < values.std() < 2  # streams have similar magnitudes
 
 
 def test_splits_are_balanced_and_share_no_speaker(corpus):
-  """Law: emotions differ by one clip at most, in order of the splits."""
+  """Law: counts of emotions differ by at most one; splits are in order."""
   speakers = collections.defaultdict(set)
   for clip in corpus:
     speakers[clip.split].add(clip.speaker)
@@ -113,38 +115,38 @@ def test_splits_are_balanced_and_share_no_speaker(corpus):
 
 
 def test_truth_is_inside_the_clip_and_the_window(corpus):
-  """Equation: j = p_t + lag with one lag of the window a clip (Section 2.1)."""
+  """Equation: j = p_t + lag, one lag per clip, in the window of Section 2.1."""
   lags = collections.Counter()
   for clip in corpus:
     start, stop = clip.truth['salient']
     assert 0 <= start < stop <= clip.visual_length
-    frame, place = clip.truth['events'].T
+    frame, audio_frame = clip.truth['events'].T
     assert ((frame >= start) & (frame < stop)).any()
     assert np.unique(frame).size == frame.size
-    assert ((place >= 0) & (place < clip.audio_length)).all()
+    assert ((audio_frame >= 0) & (audio_frame < clip.audio_length)).all()
     p = [
       int(np.floor((2 * t + 1) * clip.audio_length / (2 * clip.visual_length)))
       for t in frame
     ]
-    (lag,) = set((place - p).tolist())
+    (lag,) = set((audio_frame - p).tolist())
     lags[lag] += 1
   assert lags.keys() == {-2, -1, 0, 1}
   assert min(lags.values()) > len(corpus) / 8
 
 
-def test_truth_tells_what_was_planted(corpus):
-  """Law: matched filters find every code at its strength, where truth says."""
+def test_truth_agrees_with_the_codes(corpus):
+  """Law: matched filters find every code, with its amplitude, at the truth."""
   code = synthetic.codes(SETTINGS.seed)
   wide = code.appearance.T / (code.appearance**2).sum(1)  # its pseudo-inverse
   found = collections.defaultdict(list)
   for clip in of(corpus, 'test'):
     row, column = synthetic.GRID[clip.label]
-    frame, place = clip.truth['events'].T
+    frame, audio_frame = clip.truth['events'].T
     salient = np.zeros(clip.visual_length, bool)
     salient[slice(*clip.truth['salient'])] = True
-    voice, own = clip.streams['audio'], place[salient[frame]]
-    found['onset'].append((voice[place] @ code.onset).mean())
-    found['column'].append((voice[own] @ code.column[column]).mean())
+    voice, inside = clip.streams['audio'], audio_frame[salient[frame]]
+    found['onset'].append((voice[audio_frame] @ code.onset).mean())
+    found['column'].append((voice[inside] @ code.column[column]).mean())
     for stream, face in (
       ('shape', clip.streams['shape']),
       ('appearance', clip.streams['appearance'] @ wide),
@@ -158,7 +160,7 @@ def test_truth_tells_what_was_planted(corpus):
       found['beat'].append(beat[frame].mean())
       found['no beat'].append(np.delete(beat, frame).mean())
   mean = {name: np.mean(values) for name, values in found.items()}
-  # Ten speakers' offsets of deviation 0.3 leave 0.1; noise leaves 0.02.
+  # The mean of ten speakers' offsets has std 0.1, that of the noise 0.02.
   for name in ('onset', 'column', 'beat'):
     assert mean[name] == pytest.approx(SETTINGS.event, abs=0.3), name
   assert mean['row'] == pytest.approx(SETTINGS.expression, abs=0.3)
@@ -168,33 +170,33 @@ def test_truth_tells_what_was_planted(corpus):
 
 
 def test_decoys_lie_outside_every_window(corpus):
-  """Law: the only onset within the window of an event is its own."""
+  """Law: the window of an event has no other onset."""
   code = synthetic.codes(SETTINGS.seed)
   wrong = total = decoys = 0
   for clip in corpus[:100]:
     onset = clip.streams['audio'] @ code.onset
     loud = set(np.flatnonzero(onset > SETTINGS.event / 2).tolist())
-    places = clip.truth['events'][:, 1].tolist()
-    decoys += len(loud - set(places))
-    for frame, place in clip.truth['events']:
+    events = clip.truth['events'][:, 1].tolist()
+    decoys += len(loud - set(events))
+    for frame, event in clip.truth['events']:
       middle = synthetic.centre(frame, clip.visual_length, clip.audio_length)
       window = range(middle - 2, middle + 2)
-      assert place in window
-      wrong += len((loud - {place}) & set(window))
+      assert event in window
+      wrong += len((loud - {event}) & set(window))
       total += 1
-  assert wrong < 0.01 * total  # noise alone passes half the strength rarely
+  assert wrong < 0.01 * total  # noise rarely exceeds half the amplitude
   assert decoys > 0.8 * total
 
 
 def features(clips: list[Clip], name: str) -> np.ndarray:
-  """Returns one stream's evidence for one who knows the segment and events."""
+  """Returns a stream's mean over the salient frames, which the truth gives."""
   rows = []
   for clip in clips:
     start, stop = clip.truth['salient']
-    frame, place = clip.truth['events'].T
+    frame, audio_frame = clip.truth['events'].T
     inside = (frame >= start) & (frame < stop)
-    where = place[inside] if name == 'audio' else np.arange(start, stop)
-    rows.append(clip.streams[name][where].mean(0))
+    used = audio_frame[inside] if name == 'audio' else np.arange(start, stop)
+    rows.append(clip.streams[name][used].mean(0))
   return np.stack(rows)
 
 
@@ -205,7 +207,7 @@ def score(train: np.ndarray, test: np.ndarray, corpus) -> float:
 
 
 def test_the_label_needs_both_streams(corpus):
-  """Law: either stream alone reaches 3/7, even with the segment known."""
+  """Law: one modality is at most 3/7 correct, even if the segment is known."""
   train, test = of(corpus, 'training'), of(corpus, 'test')
   found = {
     name: (features(train, name), features(test, name))
@@ -217,8 +219,8 @@ def test_the_label_needs_both_streams(corpus):
   assert score(*both, corpus) > 0.85
 
 
-def test_means_of_a_clip_say_little(corpus):
-  """Law: without the segment the label is hidden among the other emotions."""
+def test_means_over_time_are_not_enough(corpus):
+  """Law: a classifier of the means over a clip stays below the ceiling."""
   means = [
     np.stack(
       [
@@ -242,6 +244,6 @@ def test_means_of_a_clip_say_little(corpus):
   ],
 )
 def test_settings_without_room_are_refused(change):
-  """Law: what cannot be made is said before anything is made."""
+  """Law: impossible settings are refused; the error names the setting."""
   with pytest.raises(ConfigError, match=next(iter(change))):
     SyntheticConfig(**change)

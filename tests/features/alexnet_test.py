@@ -1,4 +1,4 @@
-"""AlexNet up to pool5, and the files of its weights."""
+"""AlexNet up to pool5, and files of weights."""
 
 import itertools
 import pathlib
@@ -43,12 +43,12 @@ def torchvision_arrays():
   ],
 )
 def test_pool5_of_imported_weights(arrangement, arrays, ending, tmp_path):
-  """Golden: pool5 is that of PyTorch's layers, by either kind of file.
+  """Golden: pool5 equals PyTorch's, for every arrangement and file format.
 
   python tests/golden/alexnet_torch.py    # NumPy and torch 2.13.0 (CPU)
   """
   path = tmp_path / f'weights.{ending}'
-  # What lies beside the convolutions does not matter.
+  # Other arrays than those of the convolutions are ignored.
   arrays = {**arrays, 'fc8_w': np.zeros((3, 4096), np.float32)}
   if ending == 'npz':
     np.savez(path, **arrays)
@@ -60,7 +60,7 @@ def test_pool5_of_imported_weights(arrangement, arrays, ending, tmp_path):
   theirs = np.load(GOLDEN)[arrangement]
   ours = network.pool5(alexnet_torch.crops())[:, ::71]
   assert (theirs > 0).mean() > 0.5
-  # Sums of 3,456 products in float32, in another order, five layers deep.
+  # Five layers of sums of up to 3,456 float32 products, in another order.
   atol = 1e-5 * theirs.max()
   np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=atol)
 
@@ -76,8 +76,8 @@ def test_normalisation_is_caffes():
   np.testing.assert_allclose(ours, b, rtol=1e-5)
 
 
-def test_a_group_sees_only_its_own_channels():
-  """Equation: output o of group g sums over the inputs of group g alone."""
+def test_grouped_convolution():
+  """Equation: output o of group g sums over the inputs of group g only."""
   rng = np.random.default_rng(0)
   x = rng.normal(size=(1, 5, 5, 6))
   kernel, bias = rng.normal(size=(3, 3, 3, 4)), rng.normal(size=4)
@@ -96,7 +96,7 @@ def test_a_group_sees_only_its_own_channels():
 
 
 def test_a_crop_does_not_depend_on_its_neighbours():
-  """Law: pool5 of a crop is the same, bit for bit, in any company."""
+  """Law: pool5 of a crop is bit-identical in any batch."""
   network = alexnet.seeded(0)
   crops = np.tile(alexnet_torch.crops(), (9, 1, 1, 1))
   together = network.pool5(crops)
@@ -106,15 +106,15 @@ def test_a_crop_does_not_depend_on_its_neighbours():
   assert network.pool5(crops[:0]).shape == (0, alexnet.POOL5)
 
 
-def test_random_weights_say_so():
-  """Law: a seed gives the same weights, and the description tells of them."""
-  one, same, other = (alexnet.seeded(seed) for seed in (1, 1, 2))
-  assert one.description == 'alexnet: untrained, random weights of seed 1'
-  assert one.fingerprint == same.fingerprint != other.fingerprint
+def test_random_weights():
+  """Law: a seed gives the same weights; the description says 'untrained'."""
+  first, same, other = (alexnet.seeded(seed) for seed in (1, 1, 2))
+  assert first.description == 'alexnet: untrained, random weights of seed 1'
+  assert first.fingerprint == same.fingerprint != other.fingerprint
 
 
-def test_weights_come_back(tmp_path):
-  """Law: read after write is the same network, and the same file again."""
+def test_write_and_read(tmp_path):
+  """Law: a written network reads back equal; writing it again, too."""
   network = alexnet.seeded(3)
   alexnet_weights.write(tmp_path / 'a.npz', network)
   back = alexnet_weights.read(tmp_path / 'a.npz')
@@ -132,7 +132,7 @@ def damaged(change):
 
 
 @pytest.mark.parametrize(
-  'arrays, said',
+  'arrays, message',
   [
     (damaged(lambda a: a.pop('conv4_b')), 'no conv4.bias or conv4_b'),
     (
@@ -155,15 +155,15 @@ def damaged(change):
     ({'about': np.zeros(9, np.uint8)}, 'damaged'),
   ],
 )
-def test_wrong_weights_are_named(arrays, said, tmp_path):
-  """Law: what is wrong in a file of weights is named with the file."""
+def test_wrong_weights_are_named(arrays, message, tmp_path):
+  """Law: the error for a wrong array names the file, the array and why."""
   np.savez(tmp_path / 'w.npz', **arrays)
-  with pytest.raises(DataError, match=rf'w\.npz: .*{said}.*; give an \.npz'):
+  with pytest.raises(DataError, match=rf'w\.npz: .*{message}.*; give an \.npz'):
     alexnet_weights.read(tmp_path / 'w.npz')
 
 
 @pytest.mark.parametrize(
-  'name, content, said',
+  'name, content, message',
   [
     ('none.npz', None, 'No such file'),
     ('none.safetensors', None, 'No such file'),
@@ -172,25 +172,25 @@ def test_wrong_weights_are_named(arrays, said, tmp_path):
     ('net.pth', b'\x80\x02', r'ends in \.pth; .* safetensors.torch.save_file'),
   ],
 )
-def test_other_files_are_refused(name, content, said, tmp_path):
-  """Law: a file that holds no weights is refused with the reason."""
+def test_other_files_are_refused(name, content, message, tmp_path):
+  """Law: a file without weights is refused; the error gives the reason."""
   if content is not None:
     (tmp_path / name).write_bytes(content)
-  with pytest.raises(DataError, match=said):
+  with pytest.raises(DataError, match=message):
     alexnet_weights.read(tmp_path / name)
 
 
-def test_cut_short_anywhere(tmp_path):
-  """Law: a file that ends too soon is refused, wherever it ends."""
+def test_truncated_files(tmp_path):
+  """Law: a truncated file is refused, wherever it ends."""
   whole = tmp_path / 'whole.npz'
   np.savez_compressed(whole, **caffe_arrays())
   content = whole.read_bytes()
-  path = tmp_path / 'part.npz'
-  for part in (0.01, 0.5, 0.999):
-    path.write_bytes(content[: int(part * len(content))])
-    with pytest.raises(DataError, match=r'part\.npz: '):
+  path = tmp_path / 'cut.npz'
+  for fraction in (0.01, 0.5, 0.999):
+    path.write_bytes(content[: int(fraction * len(content))])
+    with pytest.raises(DataError, match=r'cut\.npz: '):
       alexnet_weights.read(path)
-  # A byte of the data that is not as it was: the archive's sums find it.
+  # A flipped bit in the data is found by the checksums of the archive.
   path.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
-  with pytest.raises(DataError, match=r'part\.npz: '):
+  with pytest.raises(DataError, match=r'cut\.npz: '):
     alexnet_weights.read(path)

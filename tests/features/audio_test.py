@@ -1,4 +1,4 @@
-"""The audio features: against the engine, against loops, at the edges."""
+"""The audio features against Yaafe's engine, against loops, on edge cases."""
 
 import pathlib
 
@@ -14,10 +14,10 @@ GOLDEN = pathlib.Path(__file__).parents[1] / 'golden' / 'yaafe_speech.npz'
 
 
 def assert_close(found, wanted, name, rounding=1e-9):
-  """Every frame within 1e-5 of itself or `rounding` of the feature's largest.
+  """Asserts equality up to 1e-5, or `rounding` times the largest value.
 
-  Both programs round a float64 sum their own way: the largest value sets what
-  is lost in it. NaN must stand in the same places.
+  The two programs add float64 numbers in different orders; the error of a sum
+  is relative to the largest value. NaN must be at the same positions.
   """
   assert found.dtype == np.float64, name
   assert found.shape == wanted.shape, name
@@ -29,14 +29,14 @@ def assert_close(found, wanted, name, rounding=1e-9):
 
 @pytest.fixture(scope='module')
 def speech():
-  """Returns the waveform and the engine's arrays; see yaafe_speech.md."""
+  """Returns the waveform and Yaafe's arrays; see yaafe_speech.md."""
   with np.load(GOLDEN) as arrays:
     found = dict(arrays)
   return found.pop('waveform') / 32768, found
 
 
 def test_tables(speech):
-  """Golden: the engine's filters and bands at 16 kHz follow from formulas."""
+  """Golden: filters and bands from formulas equal Yaafe's at 16 kHz."""
   _, wanted = speech
   edges = filters.mel_edges()
   np.testing.assert_allclose(edges, wanted['mel_edges'], rtol=1e-13)
@@ -48,14 +48,14 @@ def test_tables(speech):
 
 @pytest.mark.parametrize('name', [n for n in audio.FEATURES if n != 'Frames'])
 def test_speech(speech, name):
-  """Golden: every frame of every feature is the engine's."""
+  """Golden: every frame of every feature equals Yaafe's."""
   waveform, wanted = speech
   found = audio.extract(waveform, [name])[name]
   assert_close(found, wanted[name], name)
 
 
 def chirp():
-  """A rising tone with digital silence in it, longer than a long frame."""
+  """Returns a chirp with digital silence in it, longer than a long frame."""
   t = np.arange(36500) / 16000
   x = 0.7 * np.sin(2 * np.pi * (60 * t + 1500 * t**2))
   x[12000:16500] = 0
@@ -64,7 +64,7 @@ def chirp():
 
 
 def bursts():
-  """Bursts of noise between silence, of 16-bit samples, one of them alone."""
+  """Returns bursts of noise in silence and a click, in 16-bit samples."""
   rng = np.random.default_rng(3)
   x = np.zeros(16385)
   for start, length, level in ((0, 700, 0.3), (5000, 3000, 1e-3), (9000, 9, 1)):
@@ -75,7 +75,7 @@ def bursts():
 
 @pytest.mark.parametrize('make', [chirp, bursts])
 def test_loops(make):
-  """Equation: every feature, frame by frame and bin by bin."""
+  """Equation: every feature equals loops over frames and bins."""
   x = make()
   wanted = yaafe_loops.features(x)
   found = audio.extract(x, audio.FEATURES)
@@ -86,7 +86,7 @@ def test_loops(make):
 
 @pytest.mark.parametrize('samples', [1, 300, 511, 512, 513])
 def test_short_clips(samples):
-  """Equation: clips down to one sample, shorter than a frame and a step."""
+  """Equation: clips shorter than a frame or a step, down to one sample."""
   x = np.random.default_rng(samples).integers(-9, 9, samples) / 32768
   x[0] = 11 / 32768
   wanted = yaafe_loops.short_features(x)
@@ -107,14 +107,14 @@ def test_short_clips(samples):
   ],
 )
 def test_counts(samples, short, long):
-  """Law: a clip of n samples has ceil(n / step) frames of either kind."""
+  """Law: a clip of n samples has ceil(n / step) short and long frames."""
   found = audio.extract(np.ones(samples), ['ZCR', 'Envelope'])
   assert found['ZCR'].shape == (short, 1)
   assert found['Envelope'].shape == (long, 164)
 
 
 def test_silence():
-  """Equation: what digital silence gives, from the definitions by hand."""
+  """Equation: features of digital silence, derived by hand."""
   found = audio.extract(np.zeros(2000), audio.FEATURES)
   for name, value in {
     'LPC': np.nan,
@@ -135,14 +135,14 @@ def test_silence():
 
 @pytest.mark.parametrize('preset', audio.PRESETS)
 def test_columns(speech, preset):
-  """Law: columns are the features on end; a long frame serves 32 short ones."""
+  """Law: columns are all features; long frames are repeated 32 times."""
   waveform, _ = speech
   names = audio.PRESETS[preset]
   found = audio.columns(waveform, preset)
-  parts = audio.extract(waveform, names)
+  features = audio.extract(waveform, names)
   wanted = []
   for name in names:
-    rows = parts[name]
+    rows = features[name]
     if len(rows) < len(found):
       rows = np.stack([rows[t // 32] for t in range(len(found))])
     wanted.append(rows)
@@ -152,7 +152,7 @@ def test_columns(speech, preset):
 
 
 def test_presets():
-  """Law: the lists have the columns that the literature counts."""
+  """Law: the presets have the published numbers of features and columns."""
   widths = {name: audio.width(name) for name in audio.PRESETS}
   assert widths == {'documented': 861, 'v0.65': 901, 'paper-939': 939}
   assert len(audio.PRESETS['documented']) == 26
@@ -160,7 +160,7 @@ def test_presets():
 
 
 def test_derivatives():
-  """Equation: slope by least squares over nine frames, and its change."""
+  """Equation: least-squares slope over nine frames, and its change."""
   x = np.random.default_rng(0).normal(0, 0.1, 16000)
   names = ['Energy', 'Energy first', 'Energy second']
   e, first, second = (rows[:, 0] for rows in audio.extract(x, names).values())
@@ -176,8 +176,8 @@ def test_derivatives():
     assert second[t] == pytest.approx((after - before) / 2, abs=1e-15)
 
 
-def test_blocks_do_not_show(speech):
-  """Law: a frame's features know its own samples and the two before alone."""
+def test_features_do_not_depend_on_blocks(speech):
+  """Law: features depend only on a frame's samples and two frames before."""
   waveform = np.tile(speech[0], 3)
   names = [name for name in audio.FEATURES if audio.FEATURES[name].width < 100]
   whole = audio.extract(waveform, names)
@@ -189,7 +189,7 @@ def test_blocks_do_not_show(speech):
 
 @pytest.mark.parametrize('level', [1e-300, 1e-160, 1e-61, 1e-59, 1e-20, 2e9])
 def test_all_levels_are_finite(level):
-  """Law: columns are finite at any loudness, in float32 too, unwarned."""
+  """Law: columns are finite in float32 at any level, without warnings."""
   x = np.zeros(20000)
   x[3000:9000] = level * np.sin(np.arange(6000))
   x[15000] = level
@@ -209,7 +209,7 @@ def test_all_levels_are_finite(level):
   ],
 )
 def test_degenerate_clips_are_finite(x):
-  """Law: one sample, silence, a constant and a click have finite columns."""
+  """Law: one sample, silence, a constant and a click give finite columns."""
   found = audio.columns(x)
   assert found.shape == (-(-len(x) // 512), 901)
   assert np.isfinite(found.astype(np.float32)).all()
@@ -226,15 +226,15 @@ def test_degenerate_clips_are_finite(x):
     (np.array([0.1, 1e11]), '100000000000'),
   ],
 )
-def test_no_sound(waveform, message):
-  """Law: what is no waveform is refused, with what was found."""
+def test_invalid_waveforms(waveform, message):
+  """Law: an invalid waveform is refused; the error names what was found."""
   with pytest.raises(DataError, match=message):
     audio.columns(waveform)
 
 
 def test_no_such_feature():
-  """Law: an unknown name or preset is refused, with those there are."""
-  with pytest.raises(ConfigError, match="'MFCCs' is no audio feature"):
+  """Law: an unknown name or preset is refused; the error lists the choices."""
+  with pytest.raises(ConfigError, match="'MFCCs' is not an audio feature"):
     audio.extract(np.ones(9), ['MFCCs'])
   with pytest.raises(ConfigError, match='no derivative'):
     audio.extract(np.ones(9), ['Envelope first'])

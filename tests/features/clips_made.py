@@ -1,7 +1,7 @@
-"""Small media files whose pictures and sound say when they are.
+"""Small media files whose frames and audio show their time.
 
-A picture is eight vertical bars, the binary digits of its number; the sound
-is silent but for a beep.
+A frame has eight vertical bars, the binary digits of its number. The audio is
+silent except for a beep.
 """
 
 import itertools
@@ -15,7 +15,7 @@ BEEP_S = 0.1
 
 
 def picture(number, width=WIDTH, height=HEIGHT):
-  """Returns (height, width, 3) uint8, a frame that shows its number."""
+  """Returns the frame (height, width, 3) uint8 that shows a number."""
   edges = np.arange(width) * 8 // width
   row = np.where(number >> edges & 1, 235, 20).astype(np.uint8)
   return np.broadcast_to(row[None, :, None], (height, width, 3))
@@ -49,15 +49,15 @@ def make(
   cover=False,
   options=None,
 ):
-  """Returns the path of a clip that was written there.
+  """Writes a media file and returns its path.
 
   Args:
-    ticks: when each frame is shown, in units of `tick` seconds.
+    ticks: time stamp of each frame, in units of `tick` seconds.
     video, audio: encoders, or None for no such stream.
     level: of the beep, in the first channel; the others are silent.
-    sound: seconds from and to which there is sound.
-    gap: the same, of a part that is left out of it.
-    cover: whether the picture is one that belongs to the sound.
+    sound: start and end of the audio in seconds.
+    gap: start and end of a gap in the audio, or None.
+    cover: whether the video stream is marked as album art.
   """
   with av.open(str(path), 'w', options=options or {}) as box:
     writers = []
@@ -73,7 +73,7 @@ def make(
       tone = np.cos(2 * np.pi * 1000 * start / rate)
       wave[0] = np.where(on, level * tone, 0)
       writers.append(_audio(box, audio, wave, start[0], rate, layout, gap))
-    # Interleaved by hand where a file is written as it comes.
+    # Interleaved here, for containers that are written in order.
     for packets in itertools.zip_longest(*writers):
       box.mux([packet for packet in packets if packet])
   return path
@@ -131,7 +131,7 @@ def mutated(good, seed):
   if kind == 1:
     where = rng.integers(len(data), size=rng.integers(1, 200))
     data[where] ^= 1 << rng.integers(8, size=len(where)).astype(np.uint8)
-  elif kind == 2:  # in the index, at the end of the file or its beginning
+  elif kind == 2:  # in the index, at the beginning or the end of the file
     span = min(2000, len(data))
     where = rng.integers(span, size=rng.integers(1, 20))
     where = np.where(rng.random(len(where)) < 0.5, where, len(data) - 1 - where)
@@ -143,17 +143,17 @@ def mutated(good, seed):
 
 
 def numbers(clip):
-  """Returns what each frame of a decoded clip shows."""
+  """Returns the numbers that the frames of a decoded clip show."""
   return [number(frame) for frame in clip.frames]
 
 
 def onset(clip, level=0.05):
-  """Returns the second at which the sound of a decoded clip begins."""
+  """Returns the second at which the beep of a decoded clip begins."""
   return np.argmax(np.abs(clip.waveform) > level) / 16000
 
 
 def whole(clip):
-  """Returns whether the parts of a clip are of one length, and in bounds."""
+  """Returns whether a clip's arrays agree in length and are within bounds."""
   samples = clip.length * 640
   return (
     clip.waveform.shape == clip.audible.shape == (samples,)

@@ -37,7 +37,7 @@ def save(path, image):
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-  """A folder of three people of one colour each, seven images a person."""
+  """Returns a folder of three people, a colour each, with seven images each."""
   folder = tmp_path_factory.mktemp('people')
   rng = np.random.default_rng(0)
   for name, colour in COLOURS.items():
@@ -52,12 +52,12 @@ def quiet(*_):
   pass
 
 
-def train(folder, workdir, settings=TINY, tell=quiet):
-  return identities.train(folder, workdir, settings, tell, quiet)
+def train(folder, workdir, settings=TINY, log=quiet):
+  return identities.train(folder, workdir, settings, log, quiet)
 
 
-def test_colours_are_told_apart(folder, tmp_path):
-  """Law: people who differ in colour are told apart on images not seen."""
+def test_colours_are_classified(folder, tmp_path):
+  """Law: validation images of people who differ in colour are classified."""
   settings = dataclasses.replace(TINY, epochs=12, patience=12)
   record = train(folder, tmp_path / 'run', settings)
   assert record.best['validation_accuracy'] == 1
@@ -75,7 +75,7 @@ def test_colours_are_told_apart(folder, tmp_path):
 
 
 def test_resumed_is_uninterrupted(folder, tmp_path):
-  """Law: cut off after an epoch and run again gives the same bytes."""
+  """Law: a resumed training is bit-identical to an uninterrupted one."""
 
   class CutError(Exception):
     pass
@@ -85,39 +85,39 @@ def test_resumed_is_uninterrupted(folder, tmp_path):
 
   whole = train(folder, tmp_path / 'whole')
   with pytest.raises(CutError):
-    train(folder, tmp_path / 'cut', tell=cut)
+    train(folder, tmp_path / 'cut', log=cut)
   assert len((tmp_path / 'cut/metrics.jsonl').read_text().splitlines()) == 1
-  told = []
-  resumed = train(folder, tmp_path / 'cut', tell=told.append)
-  assert [line['epoch'] for line in told] == [1, 2]
-  for one, other in zip(whole.lines, resumed.lines, strict=True):
-    assert one['training_loss'] == other['training_loss']
+  lines = []
+  resumed = train(folder, tmp_path / 'cut', log=lines.append)
+  assert [line['epoch'] for line in lines] == [1, 2]
+  for line, other in zip(whole.lines, resumed.lines, strict=True):
+    assert line['training_loss'] == other['training_loss']
   a, b = (tmp_path / run / identity_files.WEIGHTS for run in ('whole', 'cut'))
   assert a.read_bytes() == b.read_bytes()
-  # Finished: nothing is left to do.
-  assert train(folder, tmp_path / 'cut', tell=cut).lines == resumed.lines
+  # A finished training runs no epoch.
+  assert train(folder, tmp_path / 'cut', log=cut).lines == resumed.lines
 
 
 def test_a_folder_belongs_to_one_training(folder, tmp_path):
-  """Law: other settings, damage and foreign files are refused."""
-  one = identities.IdentityTraining(width=1 / 32, epochs=1, batch_size=8)
-  train(folder, tmp_path / 'run', one)
+  """Law: other settings, a damaged file and a folder of other files fail."""
+  short = identities.IdentityTraining(width=1 / 32, epochs=1, batch_size=8)
+  train(folder, tmp_path / 'run', short)
   with pytest.raises(CheckpointError, match='other images or settings'):
     train(folder, tmp_path / 'run', TINY)
   state = tmp_path / 'run' / identity_files.STATE
   state.write_bytes(state.read_bytes()[:-100])
   with pytest.raises(CheckpointError, match=r'state\.npz is damaged'):
-    train(folder, tmp_path / 'run', one)
+    train(folder, tmp_path / 'run', short)
   with pytest.raises(CheckpointError, match='holds other files'):
-    train(folder, folder, one)
+    train(folder, folder, short)
 
 
-def test_a_step_is_momentum_on_decayed_weights():
-  """Equation: v <- m v + (g + d w), w <- w - r v, for the layer fc8's bias.
+def test_a_step_is_sgd_with_momentum_and_weight_decay():
+  """Equation: v <- m v + (g + d w), w <- w - r v, for the bias of fc8.
 
-  With labels and logits known, g is softmax - one-hot, averaged over images.
+  g is softmax - one-hot, averaged over the images.
   """
-  momentum = identities.rule(0.9, 0.1)
+  momentum = identities.optimiser(0.9, 0.1)
   module = alexnet.AlexNet(3, width=1 / 32)
   parameters = alexnet.initial(module, 0)
   parameters['fc8']['kernel'] = 0 * parameters['fc8']['kernel']
@@ -126,11 +126,11 @@ def test_a_step_is_momentum_on_decayed_weights():
   state = (parameters, momentum.init(parameters))
   crops = np.zeros((4, 227, 227, 3), np.uint8)
   labels = np.array([0, 2, 2, 1], np.int32)
-  weights = np.array([1, 1, 1, 0], np.float32)  # the last one is filler
+  weights = np.array([1, 1, 1, 0], np.float32)  # the last row is padding
   v = np.zeros(3)
   for step in range(2):
     key = jax.random.key(step)
-    if step:  # the same again, but for this layer's bias and its velocity
+    if step:  # only the bias of this layer and its momentum may change
       state[0]['fc8']['kernel'] = 0 * state[0]['fc8']['kernel']
     state, loss = identities.train_step(
       module, momentum, state, (crops, labels, weights), key, 0.01
@@ -144,28 +144,28 @@ def test_a_step_is_momentum_on_decayed_weights():
 
 
 def test_shifts_and_mirrors():
-  """Law: a shifted crop is a part of itself with its border repeated."""
+  """Law: a shifted crop is a window of the crop padded with its border."""
   crops = np.random.default_rng(0).integers(0, 256, (12, 40, 40, 3), np.uint8)
   moved = np.asarray(identities.shifted(crops, jax.random.key(0)))
   found = set()
   for crop, image in zip(crops, moved, strict=True):
-    wide = np.pad(crop, ((14, 14), (14, 14), (0, 0)), mode='edge')
-    places = [
+    padded = np.pad(crop, ((14, 14), (14, 14), (0, 0)), mode='edge')
+    shifts = [
       (y, x, mirrored)
       for y in range(29)
       for x in range(29)
       for mirrored in (False, True)
       if (
-        wide[y : y + 40, x : x + 40][:, :: -1 if mirrored else 1] == image
+        padded[y : y + 40, x : x + 40][:, :: -1 if mirrored else 1] == image
       ).all()
     ]
-    assert len(places) == 1
-    found.update(places)
-  assert len(found) == 12 and {place[2] for place in found} == {False, True}
+    assert len(shifts) == 1
+    found.update(shifts)
+  assert len(found) == 12 and {shift[2] for shift in found} == {False, True}
 
 
-def test_the_rate_falls_on_a_plateau():
-  """Law: a tenth after `patience` epochs without a better accuracy."""
+def test_the_learning_rate_falls_on_a_plateau():
+  """Law: the rate is divided by 10 after `patience` epochs without progress."""
   record = identity_files.Record(0.01)
   for accuracy in (0.1, 0.3, 0.3, 0.2, 0.4, 0.4, 0.4):
     record.add({'validation_accuracy': accuracy}, patience=2)
@@ -177,7 +177,7 @@ def test_the_rate_falls_on_a_plateau():
 
 
 def test_every_person_is_held_out(folder, tmp_path):
-  """Law: the parts are disjoint; who has one image is only learnt from."""
+  """Law: the splits are disjoint; a person's only image is for training."""
   save(tmp_path / 'b' / 'one.png', np.zeros((9, 9, 3), np.uint8))
   for k in range(20):
     save(tmp_path / 'a' / f'{k}.png', np.zeros((9, 9, 3), np.uint8))
@@ -191,39 +191,39 @@ def test_every_person_is_held_out(folder, tmp_path):
 
 
 def test_unreadable_images_are_named(folder, tmp_path):
-  """Law: an image that cannot be read weighs nothing and is in the line."""
+  """Law: unreadable images have weight zero and are listed in the metrics."""
   for path in folder.rglob('*.png'):
     target = tmp_path / 'people' / path.relative_to(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(path.read_bytes())
   bad = tmp_path / 'people' / 'bob' / 'bad.jpg'
   bad.write_text('not an image')
-  one = identities.IdentityTraining(width=1 / 32, epochs=1, batch_size=8)
-  record = train(tmp_path / 'people', tmp_path / 'run', one)
+  short = identities.IdentityTraining(width=1 / 32, epochs=1, batch_size=8)
+  record = train(tmp_path / 'people', tmp_path / 'run', short)
   assert record.lines[0]['unreadable'] == [str(bad)]
   for path in (tmp_path / 'people').rglob('*.*'):
     path.write_text('not an image')
-  with pytest.raises(DataError, match='no image to learn from can be read'):
-    train(tmp_path / 'people', tmp_path / 'other', one)
+  with pytest.raises(DataError, match='no image to train on can be read'):
+    train(tmp_path / 'people', tmp_path / 'other', short)
 
 
-def test_what_cannot_be_trained(folder, tmp_path):
-  """Law: settings and folders that cannot work are refused by name."""
+def test_invalid_settings_and_folders(folder, tmp_path):
+  """Law: the error names the invalid setting or folder."""
   with pytest.raises(ConfigError, match=r"'vgg'; it must be caffe or torch"):
     identities.IdentityTraining(arrangement='vgg')
   with pytest.raises(ConfigError, match='width is 2'):
     identities.IdentityTraining(width=2.0)
   with pytest.raises(DataError, match='has images of 0 people'):
     train(tmp_path, tmp_path / 'run')
-  wild = identities.IdentityTraining(
+  diverging = identities.IdentityTraining(
     width=1 / 32, batch_size=8, learning_rate=1e30
   )
   with pytest.raises(TrainingError, match=r'not finite.*--learning_rate'):
-    train(folder, tmp_path / 'run', wild)
+    train(folder, tmp_path / 'run', diverging)
 
 
 def test_train_faces(folder, compiled, tmp_path):
-  """Program: one line an epoch, the result last; or one line of error."""
+  """Program: prints a line per epoch and the result; errors are one line."""
   where = {'compiled': compiled, 'cwd': tmp_path}
   error = programs.fails('train_faces', folder, **where)
   assert '--workdir is missing' in error

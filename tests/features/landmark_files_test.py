@@ -1,4 +1,4 @@
-"""Tests of landmarks from a corpus's own files, whole and damaged."""
+"""Tests of landmark files, intact and damaged."""
 
 import struct
 import zlib
@@ -15,7 +15,7 @@ T = 12
 
 
 def cloud(count=49):
-  """Returns points (T, count, 2) that text files can hold exactly."""
+  """Returns points (T, count, 2) that are exact in decimal text."""
   random = np.random.default_rng(count)
   return random.integers(1, 4000, (T, count, 2)) / 8
 
@@ -60,8 +60,8 @@ FORMS = {
 
 @pytest.mark.parametrize('count', [49, 68])
 @pytest.mark.parametrize('form', FORMS)
-def test_every_form(tmp_path, form, count):
-  """Law: what was written comes back, 68 points without jaw and corners."""
+def test_every_format(tmp_path, form, count):
+  """Law: written points are read back; of 68, the 49 of `INNER`."""
   points = cloud(count)
   FORMS[form](tmp_path / form, points)
   read, found = read_points(tmp_path / form, T)
@@ -73,10 +73,10 @@ def test_every_form(tmp_path, form, count):
 @pytest.mark.parametrize('dtype', ['u1', 'i2', 'u4', 'i8', 'f4', 'f8'])
 @pytest.mark.parametrize('packed', [False, True])
 def test_mat_agrees(tmp_path, dtype, packed):
-  """Agreement: SciPy's reader, on all ways that numbers are stored."""
+  """Agreement: equal to SciPy's reader, for all types of numbers."""
   points = (cloud() / 4).astype(dtype)
   path = tmp_path / 'a.mat'
-  # A short name has no element of its own; a long one is filled up.
+  # A short name is stored in a small element; a long one is padded.
   content = {'p' * 19: points, 'x': np.arange(3), 'empty': np.zeros((0, 3))}
   scipy.io.savemat(path, content, do_compression=packed)
   read, _ = read_points(path, T)
@@ -85,7 +85,7 @@ def test_mat_agrees(tmp_path, dtype, packed):
 
 @pytest.mark.parametrize('form', ['a.npy', 'a.mat', 'a.txt'])
 def test_rows_without_a_face(tmp_path, form):
-  """Law: NaN, some NaN or zeros mean no face; other rows stay as they are."""
+  """Law: NaN, some NaN or zeros mean no face; other rows are unchanged."""
   points = cloud()
   points[2], points[5, 7, 1], points[9] = np.nan, np.nan, 0
   FORMS[form](tmp_path / form, points)
@@ -96,7 +96,7 @@ def test_rows_without_a_face(tmp_path, form):
 
 
 def test_pts_that_are_missing_or_empty(tmp_path):
-  """Law: they are frames without a face, and none after them moves."""
+  """Law: such frames have no face; the frames after them are not shifted."""
   points = cloud()
   write_pts(tmp_path / 'pts', points)
   (tmp_path / 'pts' / 'frame_1.pts').unlink()
@@ -112,7 +112,7 @@ def test_pts_that_are_missing_or_empty(tmp_path):
 
 @pytest.mark.parametrize('frames', [T - 2, T - 1, T + 1, T + 2])
 def test_a_few_frames_more_or_less(tmp_path, frames):
-  """Law: two at most are cut, or added as frames without a face."""
+  """Law: up to two frames are cut, or added as frames without a face."""
   points = cloud()
   np.save(tmp_path / 'a.npy', points)
   read, found = read_points(tmp_path / 'a.npy', frames)
@@ -124,14 +124,14 @@ def test_a_few_frames_more_or_less(tmp_path, frames):
 
 @pytest.mark.parametrize('frames', [T - 3, T + 3, 100, 0])
 def test_another_clip(tmp_path, frames):
-  """Program: too many or too few rows; the error tells both numbers."""
+  """Program: with too many or too few rows, the error gives both numbers."""
   np.save(tmp_path / 'a.npy', cloud())
-  with pytest.raises(DataError, match=f'{T} frames and the clip {frames};'):
+  with pytest.raises(DataError, match=f'{T} frames and the clip has {frames};'):
     read_points(tmp_path / 'a.npy', frames)
 
 
 def mat(kind, size, body):
-  """Returns a .mat file of one element, which claims a kind and a size."""
+  """Returns a .mat file of one element, with the given type and size."""
   head = b'MATLAB 5.0 MAT-file'.ljust(124) + b'\x00\x01IM'
   return head + struct.pack('<II', kind, size) + body
 
@@ -141,7 +141,7 @@ def element(kind, body):
 
 
 def claims(*sides):
-  """Returns a .mat file of one array, of eight bytes and of these sides."""
+  """Returns a .mat file of one array of eight bytes, with the given shape."""
   flags = element(6, struct.pack('<II', 6, 0))
   shape = element(5, struct.pack(f'<{len(sides)}i', *sides))
   body = flags + shape + element(1, b'p') + element(9, bytes(8))
@@ -157,7 +157,7 @@ def claims_npy(path):
 
 
 def unchecked():
-  """Returns a .mat file whose packed array is whole, but has no checksum."""
+  """Returns a .mat file with a compressed array whose checksum is missing."""
   packed = zlib.compress(claims(1, 1)[128:])[:-4]
   return mat(15, len(packed), packed)
 
@@ -195,35 +195,35 @@ def far(path):
     ('a.npy', lambda p: np.save(p, np.ones((T, 50, 2))), r'\(12, 50, 2\)'),
     ('f.npy', lambda p: np.save(p, np.full((T, 98), 1e7)), '1e.07 pixels'),
     ('e.npy', b'', 'not an array'),
-    ('h.mat', b'MATLAB 7.3 MAT-file'.ljust(600), 'save it again with -v7'),
-    ('e.mat', b'', 'no .mat file of versions 5 to 7'),
-    ('t.mat', mat(14, 400, b''), 'it ends too soon'),
+    ('h.mat', b'MATLAB 7.3 MAT-file'.ljust(600), '7.3; save it with -v7'),
+    ('e.mat', b'', 'not a .mat file of version 5 to 7'),
+    ('t.mat', mat(14, 400, b''), 'it is truncated'),
     ('c.mat', mat(15, 4, b'zlib'), 'cannot be unpacked'),
-    ('u.mat', unchecked(), 'it ends too soon, or has over'),
+    ('u.mat', unchecked(), 'it is truncated, or has more than'),
     ('f.mat', mat(14, 8, bytes(8)), 'an array without a class'),
-    ('c.npy', claims_npy, 'claims 9408000000000 bytes'),
+    ('c.npy', claims_npy, 'declares 9408000000000 bytes'),
     ('m.mat', claims(2**31 - 1, 98), '8 bytes for an array of'),
     ('n.mat', claims(-1, 98), '8 bytes for an array of'),
-    ('axes.mat', claims(*[1] * 70), '0 of its arrays'),
-    ('two.mat', two, '2 of its arrays'),
-    ('no.mat', lambda p: scipy.io.savemat(p, {'a': 1}), '0 of its arrays'),
-    ('z.mat', lambda p: scipy.io.savemat(p, {'p': cloud() * 1j}), '0 of its'),
-    ('e.txt', b'', 'no line with numbers'),
+    ('axes.mat', claims(*[1] * 70), 'it has 0 arrays that can'),
+    ('two.mat', two, 'it has 2 arrays that can'),
+    ('no.mat', lambda p: scipy.io.savemat(p, {'a': 1}), 'it has 0 arrays'),
+    ('z.mat', lambda p: scipy.io.savemat(p, {'p': cloud() * 1j}), 'has 0 arr'),
+    ('e.txt', b'', 'no numbers'),
     ('w.txt', b'1 two 3', "line 1: .* 'two'"),
     ('s.csv', b'1,2\n' * 9, 'line 1 has 2 numbers'),
-    ('d.txt', b',' + b'1,' * 137, 'line 1 has over 136 numbers'),
-    ('l.txt', b'1 ' * 999, 'line 1 has over 136 numbers'),
+    ('d.txt', b',' + b'1,' * 137, 'line 1 has more than 136 numbers'),
+    ('l.txt', b'1 ' * 999, 'line 1 has more than 136 numbers'),
     ('r.csv', b'1,' * 98 + b'\n\n' + b'1,' * 136, 'line 3 has 136 numbers and'),
     ('b.txt', b'\xff\xfe\x00', 'is not text'),
     ('e', lambda p: p.mkdir(), '0 .pts files have no points'),
-    ('twice', twice, 'the frame 3 twice'),
+    ('twice', twice, 'it has frame 3 twice'),
     ('unnumbered', unnumbered, 'must end in the number'),
     ('far', far, 'must end in the number'),
     ('mixed', mixed, '1, 49 points'),
   ],
 )  # fmt: skip
-def test_what_is_wrong(tmp_path, name, write, reason):
-  """Program: one line, with the path and the reason."""
+def test_faulty_files(tmp_path, name, write, reason):
+  """Program: the error is one line with the path and the reason."""
   path = tmp_path / name
   if callable(write):
     write(path)
@@ -235,7 +235,7 @@ def test_what_is_wrong(tmp_path, name, write, reason):
 
 
 def test_a_line_that_is_no_text(tmp_path):
-  """Program: what is shown of it is short."""
+  """Program: the error quotes only the beginning of a long word."""
   path = tmp_path / 'a.txt'
   path.write_bytes(b'x' * 100000)
   with pytest.raises(DataError, match='line 1: could not convert') as caught:
@@ -246,7 +246,7 @@ def test_a_line_that_is_no_text(tmp_path):
 @pytest.mark.parametrize('shape', [(0, 49, 2), (0, 98), (0, 68, 2), (0, 136)])
 @pytest.mark.parametrize('frames', [0, 2])
 def test_no_frames(tmp_path, shape, frames):
-  """Law: a file of no frames is filled like any other that is short."""
+  """Law: a file without frames is filled like any short file."""
   np.save(tmp_path / 'a.npy', np.zeros(shape))
   points, found = read_points(tmp_path / 'a.npy', frames)
   assert points.shape == (frames, 49, 2) and not points.any()
@@ -254,9 +254,9 @@ def test_no_frames(tmp_path, shape, frames):
 
 
 def damaged(random, raw):
-  """Returns bytes that were cut, overwritten, put in or doubled."""
+  """Returns the bytes truncated, overwritten, flipped or with an insertion."""
   raw = bytearray(raw)
-  # The head has what a reader trusts: give it half of the harm.
+  # Half of the damage is in the header, which readers rely on most.
   end = len(raw) if random.random() < 0.5 else min(len(raw), 300)
   at = int(random.integers(end))
   noise = random.integers(0, 256, 4, np.uint8).tobytes()
@@ -276,7 +276,7 @@ def damaged(random, raw):
   'form', ['a.npy', 'a.mat', 'packed.mat', 'a.txt', 'a.csv', 'pts']
 )
 def test_damaged_files(tmp_path, form):
-  """Law: of 200 damaged files each gives finite points or a DataError."""
+  """Law: each of 200 damaged files gives finite points or a DataError."""
   path = file = tmp_path / form
   FORMS[form](path, cloud())
   if path.is_dir():

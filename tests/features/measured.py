@@ -1,4 +1,4 @@
-"""Columns as if they had been measured, for what is fitted on them."""
+"""Random raw features in a work folder, to fit an extractor on."""
 
 import json
 
@@ -9,7 +9,7 @@ from avjax.features import work_folder
 
 
 def corpus(folder, clips=9, seed=0):
-  """Returns rows and what was measured of them: 3 emotions, 3 splits."""
+  """Returns table rows of 3 emotions and 2 splits, and their raw features."""
   rng = np.random.default_rng(seed)
   work_folder.begin(folder, settings())
   rows, measured = [], {}
@@ -23,7 +23,7 @@ def corpus(folder, clips=9, seed=0):
 
 
 def put(folder, name, rng, frames):
-  """Returns one clip, after writing its file as a worker does."""
+  """Writes the file of one clip as a worker does, and returns it."""
   found = rng.random(20 + frames) < 0.8
   arrays = {
     'audio': rng.normal(size=(25 + frames, 30)).astype(np.float32),
@@ -32,13 +32,13 @@ def put(folder, name, rng, frames):
     'notes': np.frombuffer(json.dumps([['face', 'a note']]).encode(), np.uint8),
     'sha256': np.frombuffer(rng.bytes(32), np.uint8),
   }
-  path = work_folder.place(folder, name)
+  path = work_folder.path_of(folder, name)
   path.write_bytes(npy.pack(arrays))
   return work_folder.read(path)
 
 
 def settings(**changes):
-  """Returns settings that want no network and few columns."""
+  """Returns settings without a network and with few columns."""
   from avjax.settings import FeaturesConfig
 
   values = {'audio_width': 8, 'shape_width': 5, 'streams': ('audio', 'shape')}

@@ -1,4 +1,4 @@
-"""The process that decodes: what it refuses, its crashes, its end."""
+"""The decoding process: refused files, crashes, time limit and end."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def good(tmp_path_factory):
 
 
 def test_what_cannot_be_decoded(decoder, tmp_path, good):
-  """Program: one line, with the file and the reason."""
+  """Program: the error is one line with the file and the reason."""
   with pytest.raises(DataError, match=r'nothere\.mp4 cannot be read: No such'):
     decoder(tmp_path / 'nothere.mp4')
   with pytest.raises(DataError, match='is a folder'):
@@ -50,13 +50,13 @@ def test_what_cannot_be_decoded(decoder, tmp_path, good):
 
 
 def test_too_large(decoder, tmp_path):
-  """Law: what would not fit is refused, with the limit."""
+  """Law: a file beyond a limit is refused; the error names the limit."""
   path = tmp_path / 'a.mp4'
   make(path, ticks=[0], size=(4096, 2400), audio=None)
   with pytest.raises(DataError, match=r'4096 x 2400, and at most 9\.4 million'):
     decoder(path)
   make(path, ticks=[0, 1, 16000], audio=None)
-  with pytest.raises(DataError, match=r'goes on to .* s, and at most 600 s'):
+  with pytest.raises(DataError, match=r'lasts .* s, and at most 600 s'):
     decoder(path)
   make(path, ticks=[0, 1, 9000], size=(640, 480), audio=None)
   with pytest.raises(
@@ -66,7 +66,7 @@ def test_too_large(decoder, tmp_path):
 
 
 def test_mutated_files(decoder, tmp_path, good):
-  """Law: 40 damaged files give a clip or a DataError; none hurts the next."""
+  """Law: 40 damaged files give a clip or DataError; a good one still works."""
   data = good.read_bytes()
   path = tmp_path / 'a.mp4'
   refused = 0
@@ -82,7 +82,7 @@ def test_mutated_files(decoder, tmp_path, good):
 
 
 def test_time_limit(tmp_path, good):
-  """Program: a file that never ends is an error after the time limit."""
+  """Program: an endless file gives an error after the time limit."""
   endless = tmp_path / 'endless.mp4'
   os.mkfifo(endless)
   with media.Decoder(limit_s=0.5) as decoder:
@@ -95,7 +95,7 @@ def test_time_limit(tmp_path, good):
 
 
 def test_crash(tmp_path, good):
-  """Program: the process of FFmpeg dies of a signal, and the next one works."""
+  """Program: a killed decoding process is an error; the next file works."""
   endless = tmp_path / 'endless.mp4'
   os.mkfifo(endless)
   with media.Decoder() as decoder:
@@ -107,7 +107,7 @@ def test_crash(tmp_path, good):
       decoder(endless)
     killer.join()
     assert decoder(good).length == 60
-    # Between two files it is not the next one's fault.
+    # A death between two files does not count against the next file.
     os.kill(decoder._process._child.pid, 9)
     time.sleep(0.2)
     assert decoder(good).length == 60
@@ -131,11 +131,11 @@ def test_ends_with_the_caller(good):
     if not _lives(pid):
       return
     time.sleep(0.1)
-  pytest.fail('it is still there after 5 s')
+  pytest.fail('the decoding process still runs after 5 s')
 
 
 def _lives(pid):
-  """Whether a process runs; one that ended may wait to be collected."""
+  """Returns whether a process runs; a zombie does not count."""
   try:
     with open(f'/proc/{pid}/stat') as file:
       return file.read().rpartition(')')[2].split()[0] != 'Z'
@@ -143,17 +143,22 @@ def _lives(pid):
     return False
 
 
+def decode(path):
+  with media.Decoder() as decoder:
+    return decoder(path)
+
+
 def test_in_a_worker(good):
-  """Program: `decode` in a process of a pool gives what it gives here."""
-  here = media.decode(good)
+  """Program: decoding in a process of a pool gives the same arrays."""
+  here = decode(good)
   with ProcessPoolExecutor(1, get_context('spawn')) as pool:
-    there = pool.submit(media.decode, good).result()
+    there = pool.submit(decode, good).result()
   np.testing.assert_array_equal(there.frames, here.frames)
   np.testing.assert_array_equal(there.waveform, here.waveform)
 
 
 def test_process_has_no_jax():
-  """Law: what runs beside does not load JAX."""
+  """Law: the decoding process does not import JAX."""
   code = (
     'import sys, avjax.features.decoding;'
     'sys.exit(bool({"jax", "av"} & set(sys.modules)))'
@@ -164,7 +169,7 @@ def test_process_has_no_jax():
 
 @pytest.mark.parametrize('package', ['av', 'soxr'])
 def test_missing_package(monkeypatch, package):
-  """Program: without a package the error names the extra."""
+  """Program: a missing package is an error that names the extra to install."""
   monkeypatch.setitem(sys.modules, package, None)
   with pytest.raises(ConfigError, match=rf'{package}; .*avjax\[features\]'):
     media.Decoder()

@@ -1,4 +1,4 @@
-"""Which values of pool5 are kept, and the faces that tell."""
+"""The selection of values of pool5, and folders of labelled faces."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from avjax.features import random_forest
 
 
 def faces(seed=0, n=90, width=60):
-  """Returns features whose first six values alone tell the emotion."""
+  """Returns features of which only the first six depend on the emotion."""
   rng = np.random.default_rng(seed)
   features = rng.normal(size=(n, width)).astype(np.float32)
   emotion = np.arange(n) % 3
@@ -18,51 +18,48 @@ def faces(seed=0, n=90, width=60):
   return features, np.array(['happy', 'sad', 'fear'])[emotion].tolist()
 
 
-def test_what_tells_is_kept():
-  """Law: the values that carry the emotion are found among the others."""
-  chosen = random_forest.fit(*faces(), keep=6)
-  np.testing.assert_array_equal(chosen.indices, np.arange(6))
-  assert chosen.importance.shape == (60,)
-  np.testing.assert_allclose(chosen.importance.sum(), 1)
-  assert chosen.importance[:6].min() > 2 * chosen.importance[6:].max()
+def test_informative_values_are_selected():
+  """Law: the values that depend on the emotion are selected."""
+  selected = random_forest.select(*faces(), keep=6)
+  np.testing.assert_array_equal(selected, np.arange(6))
 
 
 def test_selection_repeats():
-  """Law: a seed gives one selection; rising, and of the width asked for."""
-  one, same, other = (
-    random_forest.fit(*faces(), keep=20, seed=seed) for seed in (1, 1, 2)
+  """Law: a seed gives one selection, ascending and of the requested size."""
+  first, same, other = (
+    random_forest.select(*faces(), keep=20, seed=seed) for seed in (1, 1, 2)
   )
-  np.testing.assert_array_equal(one.importance, same.importance)
-  assert (one.importance != other.importance).any()
-  assert len(one.indices) == 20 and (np.diff(one.indices) > 0).all()
+  np.testing.assert_array_equal(first, same)
+  assert (first != other).any()
+  assert len(first) == 20 and (np.diff(first) > 0).all()
 
 
-def test_equals_are_kept_from_the_first():
-  """Law: values that are never asked for are kept in their order."""
+def test_ties_are_broken_by_index():
+  """Law: of equally important values the first are selected."""
   features, labels = faces()
   features[:, 10:] = 1
-  chosen = random_forest.fit(features, labels, keep=25)
-  np.testing.assert_array_equal(chosen.indices, np.arange(25))
+  selected = random_forest.select(features, labels, keep=25)
+  np.testing.assert_array_equal(selected, np.arange(25))
 
 
 def test_unlabelled_faces_are_left_out():
-  """Law: faces without an emotion change nothing."""
+  """Law: faces without an emotion do not affect the selection."""
   features, labels = faces()
   more = np.concatenate([features, 1e3 + features])
-  plain = random_forest.fit(features, labels, keep=6)
-  with_them = random_forest.fit(more, labels + [''] * len(labels), keep=6)
-  np.testing.assert_array_equal(with_them.importance, plain.importance)
+  plain = random_forest.select(features, labels, keep=20)
+  with_them = random_forest.select(more, labels + [''] * len(labels), keep=20)
+  np.testing.assert_array_equal(with_them, plain)
 
 
-def test_what_cannot_be_selected_from():
-  """Law: too few values, or emotions, are refused."""
+def test_too_few_values_or_emotions():
+  """Law: too few values or emotions are refused."""
   features, labels = faces()
   with pytest.raises(DataError, match='61 of 60 values'):
-    random_forest.fit(features, labels, keep=61)
+    random_forest.select(features, labels, keep=61)
   with pytest.raises(DataError, match=r'show happy; .* two'):
-    random_forest.fit(features, ['happy'] * len(labels), keep=6)
+    random_forest.select(features, ['happy'] * len(labels), keep=6)
   with pytest.raises(DataError, match='no emotion'):
-    random_forest.fit(features, [''] * len(labels), keep=6)
+    random_forest.select(features, [''] * len(labels), keep=6)
 
 
 def colour(path, rgb, side=227):
@@ -72,7 +69,7 @@ def colour(path, rgb, side=227):
 
 
 def test_images_of_a_folder(tmp_path):
-  """Law: images come by folder and name, in RGB, resized where need be."""
+  """Law: images are sorted by folder and name, in RGB, resized if necessary."""
   colour(tmp_path / 'Happy' / 'b.png', (250, 120, 10))
   colour(tmp_path / 'Happy' / 'a.PNG', (1, 2, 3), side=100)
   colour(tmp_path / 'Angry' / 'ü.png', (0, 0, 255), side=400)
@@ -88,7 +85,7 @@ def test_images_of_a_folder(tmp_path):
 
 
 def test_faces_that_cannot_be_used(tmp_path):
-  """Law: what is wrong in a folder of faces is named."""
+  """Law: the error names the fault in a folder of faces."""
   with pytest.raises(DataError, match='is not a folder of labelled faces'):
     random_forest.read_images(tmp_path / 'none')
   (tmp_path / 'Sad').mkdir()

@@ -1,6 +1,7 @@
-"""Decoded pictures and sound: their counts, and each at its time.
+"""Decoded video and audio: their lengths and their times.
 
-The clips are made here; each frame shows its number, the sound is one beep.
+The clips are generated here: each frame shows its number, the audio is one
+beep.
 """
 
 import re
@@ -32,13 +33,13 @@ def texts(clip):
 
 
 def test_constants_are_those_of_clips():
-  """Law: the process without JAX counts in the same units."""
+  """Law: the module without JAX has the same rates as `clips`."""
   assert timestamps.FRAME_RATE == clips.FRAME_RATE
   assert timestamps.SAMPLE_RATE == clips.SAMPLE_RATE
 
 
 @pytest.mark.parametrize(
-  ('suffix', 'kwargs', 'length', 'late'),
+  ('suffix', 'kwargs', 'length', 'delay'),
   [
     ('mp4', {}, 60, 0),
     ('mp4', {'rate': 44100}, 60, 0),
@@ -48,11 +49,11 @@ def test_constants_are_those_of_clips():
     ('webm', {'video': 'libvpx-vp9', 'audio': 'libopus'}, 60, 0),
     ('avi', {'audio': 'pcm_s16le'}, 60, 0),
     ('ts', {'video': 'mpeg2video', 'audio': 'mp2'}, 60, 0.01),
-    # As the file says it: a frame later than what was encoded.
+    # By its own time stamps the file is one frame late.
     ('avi', {'audio': 'mp3'}, 61, 0.025),
   ],
 )
-def test_containers(decoder, tmp_path, suffix, kwargs, length, late):
+def test_containers(decoder, tmp_path, suffix, kwargs, length, delay):
   """Golden: 60 frames and 2.4 s, each frame and the beep at its time."""
   clip = decoder(make(tmp_path / f'a.{suffix}', **kwargs), 'name')
   assert whole(clip) and clip.name == 'name' and clip.notes == ()
@@ -61,8 +62,8 @@ def test_containers(decoder, tmp_path, suffix, kwargs, length, late):
   shift = length - 60
   assert numbers(clip)[1 + shift :] == list(range(1, 60))
   assert numbers(clip)[: 1 + shift] == [0] * (1 + shift)
-  assert onset(clip) == pytest.approx(1 + late, abs=0.003)
-  # At least the encoded 2.4 s; what a codec pads may be there too.
+  assert onset(clip) == pytest.approx(1 + delay, abs=0.003)
+  # At least the encoded 2.4 s; a codec may add padding.
   assert clip.audible[640:38000].all()
 
 
@@ -88,7 +89,7 @@ def test_nearest_source_frame(decoder, tmp_path, ticks, length):
 
 
 def test_late_sound_and_gaps(decoder, tmp_path):
-  """Law: sound stays where it is; where there is none, the mask says so."""
+  """Law: audio keeps its time; the mask is False where there is none."""
   path = make(
     tmp_path / 'a.mkv',
     ticks=range(100),
@@ -108,29 +109,29 @@ def test_late_sound_and_gaps(decoder, tmp_path):
 
 
 def test_rounded_time_stamps(decoder, tmp_path):
-  """Equation: Matroska's stamps of 1 ms leave no seams in a tone."""
+  """Equation: time stamps rounded to 1 ms (Matroska) leave a tone intact."""
   kwargs = dict(audio='pcm_s16le', rate=44100)
   clip = decoder(make(tmp_path / 'a.mkv', **kwargs))
   inside = np.arange(16320, 17280)
   wanted = 0.25 * np.cos(2 * np.pi * 1000 * inside / 16000)
-  # A seam of 0.1 ms would be an error of 0.15.
+  # A shift of 0.1 ms at a block's edge would be an error of 0.15.
   np.testing.assert_allclose(clip.waveform[inside], wanted, atol=1e-3)
   assert clip.audible.all()
 
 
 def test_time_goes_back():
   """Law: a source frame that is not later than the last one is dropped."""
-  shown = timestamps.Picture()
+  track = timestamps.VideoTrack()
   for index, time in enumerate((0, 0.08, 0.04, 0.08, 0.12)):
     image = np.ascontiguousarray(clips_made.picture(index))
     frame = av.VideoFrame.from_ndarray(image, format='rgb24')
-    shown.add(frame, Fraction(time).limit_denominator(100))
-  shown.finish()
-  assert [number(frame) for frame in shown.frames] == [0, 0, 1, 4, 4]
+    track.add(frame, Fraction(time).limit_denominator(100))
+  track.finish()
+  assert [number(frame) for frame in track.frames] == [0, 0, 1, 4, 4]
 
 
 def test_channel_mean(decoder, tmp_path):
-  """Equation: 0.6 in one of six channels is 0.1."""
+  """Equation: mono is the mean: 0.6 in one of six channels gives 0.1."""
   kwargs = dict(audio='flac', layout='5.1', channels=6, level=0.6)
   clip = decoder(make(tmp_path / 'a.mkv', **kwargs))
   inside = clip.waveform[16320:17280]
@@ -144,42 +145,42 @@ def test_channel_mean(decoder, tmp_path):
    ('pcm_f32le', 1e-6), ('pcm_f64le', 1e-6)],
 )  # fmt: skip
 def test_sample_formats(decoder, tmp_path, codec, atol):
-  """Golden: every form of samples has full scale 1; no resampling at 16 kHz."""
+  """Golden: full scale of every sample format is 1; 16 kHz is not resampled."""
   path = make(
     tmp_path / 'a.mkv', video=None, audio=codec, rate=16000, level=0.5
   )
   clip = decoder(path)
-  assert whole(clip) and clip.frames is None and texts(clip) == ['no picture']
+  assert whole(clip) and clip.frames is None and texts(clip) == ['no video']
   assert clip.length == 60
   wanted = np.zeros(38400)
   wanted[16000:17600] = np.cos(2 * np.pi * 1000 * np.arange(1600) / 16000) / 4
   np.testing.assert_allclose(clip.waveform, wanted, atol=atol)
 
 
-def test_samples_that_are_not_numbers(decoder, tmp_path):
-  """Law: NaN and infinity in a float file are silence, and said."""
+def test_samples_that_are_not_finite(decoder, tmp_path):
+  """Law: NaN and infinity in a float file become silence, with a note."""
   path = make(tmp_path / 'a.mkv', audio='pcm_f32le', level=np.nan)
   clip = decoder(path)
   assert whole(clip) and not clip.waveform.any()
-  assert texts(clip) == ['4800 samples of its sound are not numbers']
+  assert texts(clip) == ['4800 audio samples are not finite']
   assert clip.audible.sum() == 38400 - 1600
   loud = decoder(make(tmp_path / 'b.mkv', audio='pcm_f32le', level=9.0))
   assert whole(loud)
 
 
 def test_one_stream_only(decoder, tmp_path):
-  """Law: without sound zeros, without picture None and the sound's length."""
+  """Law: no audio gives zeros; no video gives None and the audio's length."""
   silent = decoder(make(tmp_path / 'a.mp4', audio=None))
   assert whole(silent) and silent.length == 60
-  assert not silent.audible.any() and texts(silent) == ['no sound']
-  unseen = decoder(make(tmp_path / 'b.mka', video=None, sound=(0, 2.41)))
-  assert whole(unseen) and unseen.length == 61
-  assert unseen.frames is None and texts(unseen) == ['no picture']
-  assert onset(unseen) == pytest.approx(1, abs=0.003)
+  assert not silent.audible.any() and texts(silent) == ['no audio']
+  audio = decoder(make(tmp_path / 'b.mka', video=None, sound=(0, 2.41)))
+  assert whole(audio) and audio.length == 61
+  assert audio.frames is None and texts(audio) == ['no video']
+  assert onset(audio) == pytest.approx(1, abs=0.003)
 
 
 def test_titles_in_other_encodings(decoder, good):
-  """Law: text in the file that is not UTF-8 does no harm."""
+  """Law: a file with metadata that is not UTF-8 is decoded."""
   data = good.read_bytes()
   assert b'Lavf' in data
   path = good.with_name('other.mp4')
@@ -187,16 +188,16 @@ def test_titles_in_other_encodings(decoder, good):
   assert decoder(path).length == 60
 
 
-def test_cover_is_no_picture(decoder, tmp_path):
-  """Law: the picture of an album is not that of a clip."""
+def test_album_art_is_no_video(decoder, tmp_path):
+  """Law: the cover image of an audio file is not decoded as video."""
   kwargs = dict(video='mjpeg', pixels='yuvj420p', ticks=[0], cover=True)
   clip = decoder(make(tmp_path / 'a.mp4', **kwargs))
-  assert clip.frames is None and texts(clip) == ['no picture']
+  assert clip.frames is None and texts(clip) == ['no video']
 
 
 @pytest.mark.parametrize('degrees', [90, 180, -90])
 def test_rotation(decoder, tmp_path, degrees):
-  """Law: a picture that is to be turned comes out upright."""
+  """Law: a video with a rotation tag is decoded upright."""
   path = make(tmp_path / 'a.mp4', rotation=degrees)
   clip = decoder(path)
   upright = np.rot90(clip.frames[37], -degrees // 90)
@@ -208,29 +209,29 @@ def test_rotation(decoder, tmp_path, degrees):
   'pixels', ['gray', 'yuv444p', 'yuv422p10le', 'bgra', 'rgb48le']
 )
 def test_pixel_formats(decoder, tmp_path, pixels):
-  """Golden: any form of pixels, and odd sizes, come out as RGB."""
+  """Golden: every pixel format, and odd sizes, are decoded to RGB."""
   size = (97, 65)
   kwargs = dict(video='ffv1', pixels=pixels, size=size, ticks=range(5))
   clip = decoder(make(tmp_path / 'a.mkv', audio=None, **kwargs))
   wanted = np.stack([clips_made.picture(k, *size) for k in range(5)])
   error = np.abs(clip.frames.astype(int) - wanted)
-  assert error.max() <= 3  # black and white in 219 steps
+  assert error.max() <= 3  # video levels have 219 steps from black to white
 
 
 @pytest.mark.parametrize(
   ('suffix', 'options'), [('mp4', {'movflags': 'faststart'}), ('mkv', {})]
 )
 def test_cut_short(decoder, tmp_path, suffix, options):
-  """Law: half a file gives half a clip, and says so."""
+  """Law: a truncated file gives the first part of the clip, with a note."""
   path = make(tmp_path / f'a.{suffix}', options=options)
   clip = decoder(path)
   assert clip.notes == ()
   data = path.read_bytes()
   path.write_bytes(data[: len(data) * 6 // 10])
-  part = decoder(path)
-  assert whole(part) and 20 < part.length < 50
-  said = re.search(r'partial: (\d\.\d\d) of 2\.4\d s', ' '.join(texts(part)))
-  assert float(said[1]) == pytest.approx(part.length / 25, abs=0.05)
-  # The frame at the cut may be half there.
-  same = part.length - 2
-  np.testing.assert_array_equal(part.frames[:same], clip.frames[:same])
+  first = decoder(path)
+  assert whole(first) and 20 < first.length < 50
+  note = re.search(r'partial: (\d\.\d\d) of 2\.4\d s', ' '.join(texts(first)))
+  assert float(note[1]) == pytest.approx(first.length / 25, abs=0.05)
+  # The frame at the cut may be incomplete.
+  same = first.length - 2
+  np.testing.assert_array_equal(first.frames[:same], clip.frames[:same])

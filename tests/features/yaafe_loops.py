@@ -1,8 +1,8 @@
-"""The audio features written again, one frame and one bin at a time.
+"""The audio features as loops over frames and bins.
 
-Straight from the definitions, with complex transforms of whole frames, normal
-equations solved by Gauss and roots of whole polynomials; it shares neither
-code nor tables with the package. Silence in LPC and LSF is NaN.
+Written from the definitions, with complex transforms of whole frames, normal
+equations solved by elimination and roots of whole polynomials. The module
+shares neither code nor tables with the package. LPC and LSF of silence are NaN.
 """
 
 import itertools
@@ -15,11 +15,11 @@ RATE = 16000
 
 
 def frames(x, B, S):
-  """Frame t holds x[t S - B / 2 + n], and zero outside x."""
+  """Returns the frames: frame t has x[t S - B / 2 + n], and zero outside x."""
   found = []
   for t in range(math.ceil(len(x) / S)):
-    places = [t * S - B // 2 + n for n in range(B)]
-    found.append([x[p] if 0 <= p < len(x) else 0.0 for p in places])
+    indices = [t * S - B // 2 + n for n in range(B)]
+    found.append([x[i] if 0 <= i < len(x) else 0.0 for i in indices])
   return np.array(found)
 
 
@@ -38,7 +38,7 @@ def shape(v):
 
 
 def transform(frame):
-  """X[k] of a frame under a periodic Hann window."""
+  """Returns X[k] of a frame under a periodic Hann window."""
   w = [0.5 * (1 - math.cos(2 * math.pi * n / 1024)) for n in range(1024)]
   return np.fft.fft(np.array(w) * frame)[:513]
 
@@ -170,7 +170,7 @@ def variation(M, M1):
 
 
 def predictor(r, order):
-  """a_1 ... of the normal equations sum_j a_j r[|i - j|] = -r[i]."""
+  """Returns a_1, ... from the equations sum_j a_j r[|i - j|] = -r[i]."""
   if r[0] == 0:
     return np.full(order, np.nan)
   R = [[r[abs(i - j)] for j in range(order)] for i in range(order)]
@@ -204,8 +204,8 @@ def envelope(frame):
   for i in range(164):
     value = 0.0
     for n in range(800):
-      place = 200 * (i + 1) - 800 + n
-      value += g[n] / total * h[place] if place >= 0 else 0
+      index = 200 * (i + 1) - 800 + n
+      value += g[n] / total * h[index] if index >= 0 else 0
     found.append(value)
   return np.array(found)
 
@@ -223,7 +223,7 @@ def modulation(env):
 
 
 def short_features(x):
-  """Name -> one row a short frame, of all features of the short rate."""
+  """Returns name -> one row per frame, for the features of short frames."""
   rows = []
   X1 = X2 = np.zeros(513, complex)
   M1 = np.zeros(513)
@@ -272,7 +272,7 @@ def short_features(x):
 
 
 def features(x):
-  """Name -> one row a frame, of all features."""
+  """Returns name -> one row per frame, for all features."""
   envelopes = [envelope(frame) for frame in frames(x, 32768, 16384)]
   return short_features(x) | {
     'AmplitudeModulation': np.array([modulation(e) for e in envelopes]),

@@ -15,7 +15,7 @@ import pytest
 from jax.sharding import AbstractDevice, AbstractMesh
 
 import avjax
-from avjax.errors import ConfigError
+from avjax.kernels import KernelError
 from avjax.kernels.lstm import IMPLEMENTATIONS, available, pallas_scan
 from tests.kernels.lstm_test import example
 
@@ -123,7 +123,7 @@ def test_elsewhere(name):
   assert available() == ('reference', 'fused', 'fused_hc', 'chunked')
   platform = name.split('_')[1]
   message = f"'pallas_{platform}' needs a {platform.upper()}, but .* a CPU; .*"
-  with pytest.raises(ConfigError, match=message):
+  with pytest.raises(KernelError, match=message):
     avjax.lstm(*example(), implementation=name)
 
 
@@ -132,7 +132,7 @@ def test_elsewhere(name):
 def test_too_many_cells(platform, cells):
   """Law: what does not fit on the chip is refused, with the limit."""
   arrays = example(rows=1, steps=2, cells=cells)
-  with pytest.raises(ConfigError, match=f'got {cells} cells .* at most'):
+  with pytest.raises(KernelError, match=f'got {cells} cells .* at most'):
     avjax.lstm(*arrays, implementation=f'pallas_{platform}')
 
 

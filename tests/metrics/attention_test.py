@@ -20,25 +20,25 @@ def make_clip(salient=(2, 4), events=((3, 4), (0, 1))):
   return Clip('clip', streams, truth=truth)
 
 
-def test_salience():
+def test_salient_mass():
   """Law: uniform attention scores 1, all of it inside T / length."""
   truth = make_clip().truth
   uniform = np.full(T, 1 / T)
-  assert attention.salience(uniform, truth) == pytest.approx(1)
+  assert attention.salient_mass(uniform, truth) == pytest.approx(1)
   inside = np.zeros(T)
   inside[3] = 1
-  assert attention.salience(inside, truth) == pytest.approx(T / 2)
-  assert attention.salience(uniform[::-1] * 0, truth) == 0
-  assert attention.salience(uniform, {}) is None
+  assert attention.salient_mass(inside, truth) == pytest.approx(T / 2)
+  assert attention.salient_mass(uniform[::-1] * 0, truth) == 0
+  assert attention.salient_mass(uniform, {}) is None
 
 
-def test_placement():
+def test_event_alignment():
   """Law: the place of an event is its audio frame less p_t - w."""
   # p_3 = floor(7 * 10 / 16) = 4, so frame 4 is place 2; p_0 = 0: 1 is place 3.
   weights = np.zeros((T, 4))
   weights[3] = [0, 0, 1, 0]
   weights[0] = [0, 0, 0.5, 0.5]
-  got = attention.placement(weights, TA, make_clip().truth)
+  got = attention.event_alignment(weights, TA, make_clip().truth)
   np.testing.assert_allclose(got['weight'], [1, 0.5])
   np.testing.assert_allclose(got['error'], [0, 0.5])
   # At the first frame only the places 2 and 3 exist.

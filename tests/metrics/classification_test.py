@@ -84,6 +84,15 @@ def test_row_percentages():
   assert (got[4] == 0).all()
 
 
+def test_what_figure_5_must_hold():
+  """Golden: the share of the largest class, and the row that is misprinted."""
+  rows = np.array([79, 29, 66, 109, 159, 72, 27])
+  counts = np.diag(rows)
+  counts[1, :2] = 26, 3
+  assert round(classification.row_percentages(counts)[1, 1], 1) == 10.3
+  assert round(100 * rows.max() / 539, 1) == 29.5
+
+
 def test_calibration():
   """Equation: the mean distance of accuracy and confidence, bin by bin."""
   random = np.random.default_rng(3)

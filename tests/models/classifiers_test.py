@@ -1,6 +1,7 @@
 """The four networks of Table 1 against the paper's equations."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import avjax
 from avjax.errors import ConfigError
+from avjax.models.classifiers import check
 from avjax.settings import AlignmentConfig, ModelConfig
 from tests.models import paper
 
@@ -114,17 +116,22 @@ def test_is_the_paper_in_double_precision(name):
     assert_is_the_paper(name, np.float64, rtol=1e-10, atol=1e-13)
 
 
-def values_and_gradients(module, params, batch):
-  """Returns the prediction of the first two clips and all gradients."""
+@functools.cache
+def differentiated(name):
+  """Returns a function of parameters and batch, compiled once a shape."""
+  _, module = network(name)
 
   def loss(params, batch):
     prediction = module.apply({'params': params}, batch)
     logits = jax.nn.log_softmax(prediction.logits)
     return -(logits[0, 0] + logits[1, 1]), prediction
 
-  (_, prediction), slopes = jax.jit(jax.value_and_grad(loss, has_aux=True))(
-    params, batch
-  )
+  return jax.jit(jax.value_and_grad(loss, has_aux=True))
+
+
+def values_and_gradients(name, params, batch):
+  """Returns the prediction of the first two clips and all gradients."""
+  (_, prediction), slopes = differentiated(name)(params, batch)
   maps = [prediction.alignment, prediction.attention]
   parts = [x[:2, ..., :7, :] for x in maps[:1] if x is not None]
   parts += [x[:2, ..., :7] for x in maps[1:] if x is not None]
@@ -134,9 +141,9 @@ def values_and_gradients(module, params, batch):
 def assert_unchanged(name, *batches):
   _, module = network(name)
   params = random_parameters(module, example())
-  wanted = values_and_gradients(module, params, example())
+  wanted = values_and_gradients(name, params, example())
   for batch in batches:
-    got = values_and_gradients(module, params, batch)
+    got = values_and_gradients(name, params, batch)
     jax.tree.map(
       lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6),
       got,
@@ -158,6 +165,28 @@ def test_padding_does_not_matter(name):
 def test_amount_of_padding_does_not_matter(name):
   """Law: five more frames of NaN behind every clip change nothing."""
   assert_unchanged(name, example(np.float32, np.nan, 5))
+
+
+def test_zero_padded():
+  """Law: padding that is known to be zero gives the same, and saves a copy."""
+  batch = example().replace(zero_padded=True)
+  assert_unchanged('proposed', batch)
+
+  def masked(batch):
+    _, module = network('proposed')
+    params = random_parameters(module, batch)
+    jaxpr = jax.make_jaxpr(module.apply)({'params': params}, batch)
+    return sum('select' in str(equation) for equation in jaxpr.eqns)
+
+  assert masked(example()) - masked(batch) == 3  # the streams
+
+
+def test_hidden_layers_keep_their_barrier():
+  """Law: what makes a step faster on a CPU is there, once a hidden layer."""
+  _, module = network('proposed')
+  params = random_parameters(module, example())
+  jaxpr = str(jax.make_jaxpr(module.apply)({'params': params}, example()))
+  assert jaxpr.count('optimization_barrier') == 8
 
 
 def test_parameter_tree():
@@ -235,15 +264,16 @@ def test_dropout_belongs_to_the_clip():
 
 def test_functions_under_the_network():
   """Law: the implementation is passed on; a wrong one raises."""
+  params = random_parameters(avjax.build(SMALL, EMOTIONS), example())
+
+  def logits(name):
+    config = dataclasses.replace(SMALL, implementation=name)
+    module = avjax.build(config, EMOTIONS)
+    return jax.jit(module.apply)({'params': params}, example()).logits
+
+  wanted = logits(None)
   for name in ('reference', 'fused_hc'):
-    module = avjax.build(
-      dataclasses.replace(SMALL, implementation=name), EMOTIONS
-    )
-    params = random_parameters(module, example())
-    plain = avjax.build(SMALL, EMOTIONS)
-    wanted = jax.jit(plain.apply)({'params': params}, example())
-    got = jax.jit(module.apply)({'params': params}, example())
-    np.testing.assert_allclose(got.logits, wanted.logits, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(logits(name), wanted, rtol=1e-5, atol=1e-6)
   with pytest.raises(ConfigError, match=r'model\.implementation'):
     avjax.build(dataclasses.replace(SMALL, implementation='cudnn'), EMOTIONS)
 
@@ -255,20 +285,38 @@ def test_too_few_emotions(emotions):
     avjax.build(SMALL, emotions)
 
 
-@pytest.mark.parametrize(('backend', 'scans'), [('gpu', 2), ('cpu', 4)])
-def test_encoders_share_their_work(monkeypatch, backend, scans):
-  """Law: two encoders need one product an input, and two scans on a GPU."""
-  _, module = network('proposed')
-  batch = example()
-  parameters = random_parameters(module, batch)
+def test_an_implementation_that_cannot_run_here():
+  """Law: the kernel's error names the setting that asked for it."""
+  config = dataclasses.replace(SMALL, implementation='pallas_gpu')
+  module = avjax.build(config, EMOTIONS)
+  message = r"model\.implementation: .* 'pallas_gpu' needs a GPU, but .* a CPU;"
+  with pytest.raises(ConfigError, match=message):
+    jax.eval_shape(module.init, jax.random.key(0), example())
 
-  def logits(parameters):
-    return module.apply({'params': parameters}, batch).logits
 
-  wanted = logits(parameters)
-  monkeypatch.setattr(jax, 'default_backend', lambda: backend)
-  jaxpr = str(jax.make_jaxpr(logits)(parameters))
-  assert jaxpr.count(' scan[') == scans
-  # Two encoders, each with six hidden units.
-  assert jaxpr.count('f32[12,8] = optimization_barrier') == 1
-  np.testing.assert_allclose(logits(parameters), wanted, rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize(
+  'change, message',
+  [
+    (
+      {'variant': 'linear'},
+      'linear is no network; .* average_pool5, last_time',
+    ),
+    ({'variant': 'average_pool5'}, 'reads one visual .*appearance.*: use conf'),
+    (
+      {'variant': 'average_pool5', 'streams': ('audio',)},
+      'reads one visual stream and no audio',
+    ),
+    (
+      {'variant': 'average', 'shared_encoder': True},
+      'for the variant proposed',
+    ),
+    ({'streams': ('audio',)}, 'no visual stream; .* or .sound. for the audio'),
+  ],
+)
+def test_what_cannot_be_built(change, message):
+  """Law: a config that no network can be made of is answered at once."""
+  config = dataclasses.replace(SMALL, **change)
+  with pytest.raises(ConfigError, match=message):
+    avjax.build(config, EMOTIONS)
+  with pytest.raises(ConfigError, match=message):
+    check(config)

@@ -30,7 +30,7 @@ def study(tmp_path_factory):
     training=dataclasses.replace(examples.PROPOSED.training, epochs=2),
   )
   experiment.train(config, folder)
-  return figures.study(finished.load(folder))
+  return figures.make_study(finished.load(folder))
 
 
 def words(figure):
@@ -54,7 +54,7 @@ def words(figure):
 
 def test_figures_of_a_network(study):
   """Law: four figures, with numbers and words, as wide as a column."""
-  made = figures.of(study)
+  made = figures.make_figures(study)
   assert [f.name for f in made] == [f'figure-{k}' for k in (2, 3, 4, 5)]
   for figure in made:
     assert figure.figure.get_figwidth() == figures.WIDTH
@@ -97,7 +97,7 @@ def test_text_has_its_place(study):
   long = dataclasses.replace(
     study.run, results=study.run.results | {'audit': ['found ' * 60]}
   )
-  for figure in figures.of(dataclasses.replace(study, run=long)):
+  for figure in figures.make_figures(dataclasses.replace(study, run=long)):
     assert any('found' in t.get_text() for t in figure.figure.texts)
     texts = words(figure.figure)
     bounds = figure.figure.bbox
@@ -184,5 +184,5 @@ def test_without_attention(tmp_path):
   shares = np.full((6, 3), 1 / 3)
   answers = outcome.without_maps(clips, examples.EMOTIONS, shares)
   run = finished.load(make_run(tmp_path / 'a', 'linear'))
-  made = figures.of(figures.Study(run, clips, answers, None))
+  made = figures.make_figures(figures.Study(run, clips, answers, None))
   assert [figure.name for figure in made] == ['figure-5']

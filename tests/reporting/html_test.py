@@ -63,7 +63,7 @@ def written(tmp_path_factory):
         raise finished.CheckpointError('its store is gone')
       return make_study(run)
 
-    patch.setattr(figures, 'study', study)
+    patch.setattr(figures, 'make_study', study)
     groups = finished.grouped(loaded)
     text = pages.report(groups, 9, ['bin/report', 'a', 'b c'])
   path = folder / 'report.html'

@@ -95,7 +95,7 @@ def test_a_folder_of_several_seeds(tmp_path):
 def test_no_test_labels(tmp_path):
   """Law: without a label on a test clip, figures show those of validation."""
   folder = make_run(tmp_path / 'a')
-  assert finished.load(folder).shown == 'test'
+  assert finished.load(folder).shown_split == 'test'
   lines = (folder / 'predictions.csv').read_text().splitlines()
   rows = [line.split(',') for line in lines]
   for row in rows:
@@ -104,7 +104,7 @@ def test_no_test_labels(tmp_path):
   text = ''.join(','.join(row) + '\n' for row in rows)
   (folder / 'predictions.csv').write_text(text)
   run = finished.load(folder)
-  assert run.shown == 'validation'
+  assert run.shown_split == 'validation'
   assert '12 validation clips' in figures.figure_5(run).text
   other = finished.load(make_run(tmp_path / 'b', 'average'))
   (row,) = comparisons(finished.grouped([run, other])).rows
@@ -125,7 +125,7 @@ def test_other_rows(tmp_path):
   assert 'worse' in table.rows[0][1] and 'stronger' in table.rows[1][1]
   first = [row[0] for row in paper_tables.table_1(groups).rows]
   assert f'linear, {STREAMS}' in first
-  titles = [table.name for table in paper_tables.of(groups)]
+  titles = [table.name for table in paper_tables.make_tables(groups)]
   assert titles == ['table-1', 'table-2', 'comparisons']
 
 

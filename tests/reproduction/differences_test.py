@@ -37,7 +37,7 @@ def told(request, clips):
   )
   request.store.mkdir(parents=True, exist_ok=True)
   (request.store / 'clips.csv').write_text(CorpusReport(rows).table())
-  return ' '.join(differences.of(request))
+  return ' '.join(differences.list_differences(request))
 
 
 CLIPS = [

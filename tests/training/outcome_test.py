@@ -17,7 +17,7 @@ def outcome(clips, batch_size=8):
   devices = Devices('jit')
   example = loader.batch(clips, np.array([0]))
   state = steps.create_state(settings, example, examples.EMOTIONS)
-  return evaluate(devices, devices.one_state(state), clips, loader)
+  return evaluate(devices, devices.replicate(state), clips, loader)
 
 
 def test_every_clip_once():

@@ -50,10 +50,8 @@ def runs_in(folder, parts=None, **training):
 def train_together(folder, parts=None, **training):
   """Returns the best state and the progress of every run."""
   runs = runs_in(folder, parts, **training)
-  everything = {
-    str(k): p
-    for k, p in enumerate(p for r in runs for p in r.splits.values())
-  }
+  parts = [part for run in runs for part in run.splits.values()]
+  everything = {str(k): part for k, part in enumerate(parts)}
   setup = Setup(examples.SETTINGS, examples.EMOTIONS, everything)
   trainer = replicas.Replicas(runs, setup)
   with Checkpoints(folder / 'checkpoints', {'run': 'test'}) as checkpoints:
@@ -79,7 +77,7 @@ def how(request, monkeypatch):
   """Runs as on a CPU, or by vmap over the devices as on accelerators."""
   if request.param == 'stacked':
     monkeypatch.setattr(Devices, 'is_cpu', False)
-    place, _ = Devices('jit').over_runs(len(SEEDS))
+    place, _ = Devices('jit').run_shardings(len(SEEDS))
     assert len(place.device_set) == 2
 
 

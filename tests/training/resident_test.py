@@ -110,12 +110,12 @@ def test_where_clips_are_put(monkeypatch):
       return self._statistics
 
   devices = Devices('jit')
-  assert devices.hold('device', 1) and not devices.hold('host', 1)
-  assert not devices.hold('auto', 1)  # a CPU
+  assert devices.keep_clips('device', 1) and not devices.keep_clips('host', 1)
+  assert not devices.keep_clips('auto', 1)  # a CPU
   for statistics, size, wanted in [
     ({'bytes_limit': 100}, 50, True),
     ({'bytes_limit': 100}, 51, False),
     (None, 1, False),
   ]:
     monkeypatch.setattr(devices, '_devices', (Accelerator(statistics),))
-    assert devices.hold('auto', size) == wanted
+    assert devices.keep_clips('auto', size) == wanted

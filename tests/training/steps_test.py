@@ -31,7 +31,7 @@ def losses(parallelism, device_count, monkeypatch, epochs=7):
       state, metrics = place.train_step(state, loader.batch(clips, indices))
       assert metrics['count'] == len(indices)
       seen.append(float(metrics['loss']))
-  params = jax.tree.map(np.asarray, place.first(state).params)
+  params = jax.tree.map(np.asarray, place.unstack(state).params)
   return np.array(seen[:20]), params
 
 

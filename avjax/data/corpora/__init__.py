@@ -1,1 +1,1 @@
-"""Public corpora, read from the folders in which they are handed out."""
+"""Readers of public corpora, in the folder layouts of their releases."""

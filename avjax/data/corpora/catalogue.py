@@ -1,4 +1,4 @@
-"""The corpora by name, and what is said of one that was found."""
+"""The corpora by name: reading a folder of one, and checking it."""
 
 import collections
 import os
@@ -40,14 +40,14 @@ CORPORA = {
     afew.SFEW,
   )
 }
-_EXAMPLES = 3  # of files that are no clips of their own
+_EXAMPLES = 3  # names of ignored files in one line
 
 
 def find(name: str) -> Corpus:
   """Returns the corpus of this name.
 
   Raises:
-    ConfigError: there is none.
+    ConfigError: there is no such corpus.
   """
   if name not in CORPORA:
     raise ConfigError(
@@ -57,39 +57,41 @@ def find(name: str) -> Corpus:
 
 
 def read(name: str, folder: str | os.PathLike) -> Listing:
-  """Returns what a folder holds of a corpus.
+  """Returns the clips of a corpus in a folder, and the faults found.
 
   Raises:
     ConfigError: there is no such corpus.
-    DataError: there is no such folder, or no clip in it; says where to ask.
+    DataError: there is no such folder, or no clip in it; the message tells
+      where to request the corpus.
   """
   corpus, root = find(name), pathlib.Path(folder).expanduser()
   if not root.is_dir():
     raise missing(corpus, f'{root} is not a folder')
   paths, hidden = walk(root, corpus.endings)
-  own = [Item(str(path), ignored='a file of the system') for path in hidden]
-  listing = gather(root, [*own, *corpus.read(root, paths)])
+  system = [Item(str(path), ignored='a system file') for path in hidden]
+  listing = gather(root, [*system, *corpus.read(root, paths)])
   if not listing.nominal:
     first = next((f', only {p} ({why})' for p, why in listing.broken), '')
-    raise missing(corpus, f'{root} holds no clip of {corpus.title}{first}')
+    raise missing(corpus, f'{root} has no clip of {corpus.title}{first}')
   return listing
 
 
 def feature_rows(name: str, folder: str | os.PathLike) -> list[dict[str, str]]:
-  """Returns a row for every clip that a folder has files of features of.
+  """Returns a table row for every clip with feature files in a folder.
 
-  The clip is called as its files are, so that `{clip}` finds them.
+  The clip is named after its files, so that patterns with `{clip}` find them.
 
   Raises:
-    ConfigError: there is no such corpus, or its files' names do not say all.
-    DataError: no file is named as the corpus's are.
+    ConfigError: there is no such corpus, or its file names do not identify
+      label and speaker.
+    DataError: no file is named like the files of the corpus.
   """
   corpus, root = find(name), pathlib.Path(folder).expanduser()
   if not corpus.by_name:
-    able = ', '.join(key for key, each in CORPORA.items() if each.by_name)
+    by_name = ', '.join(key for key, each in CORPORA.items() if each.by_name)
     raise ConfigError(
-      f'a file of {corpus.title} does not say all by its own name, as those of'
-      f' {able} do; give a table of the clips with --clips'
+      f'the file names of {corpus.title} do not give label and speaker, unlike'
+      f' those of {by_name}; give a table of the clips with --clips'
     )
   if not root.is_dir():
     raise missing(corpus, f'{root} is not a folder')
@@ -106,10 +108,10 @@ def feature_rows(name: str, folder: str | os.PathLike) -> list[dict[str, str]]:
 
 
 def check(name: str, folder: str | os.PathLike) -> tuple[str, bool]:
-  """Returns a report for people, and whether all is as expected.
+  """Returns a report, and whether the corpus is as expected.
 
   Raises:
-    AvjaxError: as `read`.
+    AvjaxError: see `read`.
   """
   corpus, listing = find(name), read(name, folder)
   release = _nearest(corpus, listing)
@@ -121,8 +123,8 @@ def check(name: str, folder: str | os.PathLike) -> tuple[str, bool]:
     lines.append(f'broken: {path} {why}')
   lines += [f'note: {path} {why}' for path, why in listing.notes]
   root = pathlib.Path(folder).expanduser()
-  for one, first in copies(root, [entry.path for entry in listing.entries]):
-    lines.append(f'note: {one} has the same bytes as {first}')
+  for path, first in copies(root, [entry.path for entry in listing.entries]):
+    lines.append(f'note: {path} has the same bytes as {first}')
   lines += _ignored(listing.ignored)
   good = good and not listing.broken
   lines.append('as expected' if good else 'NOT as expected')
@@ -144,7 +146,7 @@ def _counts(
   found = collections.Counter(
     key for entry in listing.nominal for key in _keys(entry)
   )
-  wanted = dict(release.parts) if release else {}
+  wanted = dict(release.counts) if release else {}
   speakers = {e.speaker for e in listing.nominal if e.speaker}
   clips = len(listing.nominal)
   lines = [_line(release.release if release else '', 'found', 'expected')]
@@ -156,15 +158,15 @@ def _counts(
   expected = release.speakers if release else 0
   lines.append(_line('speakers', len(speakers), expected or '-'))
   good &= not expected or len(speakers) == expected
-  of = collections.Counter(entry.speaker for entry in listing.nominal)
-  for speaker, count in sorted(of.items()):
+  per_speaker = collections.Counter(entry.speaker for entry in listing.nominal)
+  for speaker, count in sorted(per_speaker.items()):
     if speaker:
       lines.append(_line(f'  {speaker}', count, ''))
   return lines, good
 
 
 def _keys(entry: Entry) -> set[str]:
-  """Returns what an entry counts for: split, label, 'split label'."""
+  """Returns the keys under which an entry counts: split, label, both."""
   return {
     key
     for key in (
@@ -177,15 +179,15 @@ def _keys(entry: Entry) -> set[str]:
 
 
 def _ignored(reasons: Reasons) -> Iterator[str]:
-  """Yields a line for every kind of file that is no clip of its own."""
+  """Yields a line for every reason for which files were ignored."""
   kinds: dict[str, list[str]] = collections.defaultdict(list)
   for path, why in reasons:
-    # The file that follows these words makes no kind of its own.
+    # Without the name of the other file, which follows these words.
     kind = next((k for k in ('the same take as', 'a copy of') if k in why), why)
     kinds[kind.partition(';')[0]].append(path)
   for kind, paths in sorted(kinds.items()):
     few = ', '.join(paths[:_EXAMPLES]) + ', ...' * (len(paths) > _EXAMPLES)
-    yield f'no clips of their own: {len(paths)} files, {kind} ({few})'
+    yield f'ignored: {len(paths)} files, {kind} ({few})'
 
 
 def _line(title: str, found: object, expected: object) -> str:

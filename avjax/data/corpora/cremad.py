@@ -3,10 +3,10 @@
   VideoFlash/AAAA_SSS_EEE_LL.flv, AudioWAV/*.wav, AudioMP3/*.mp3
   processedResults/summaryTable.csv
 
-actor, sentence, emotion, level. What was acted is one label; the crowd voted
-on voice, face and both: VoiceVote, FaceVote, MultiModalVote, with 'A:D' for a
-tie, which then is no label. The lists of 6,698 and 744 clips that go round have
-all 91 actors on both sides.
+AAAA is the actor, SSS the sentence, EEE the emotion, LL the level. The acted
+emotion is one label. Crowd workers voted on the voice, the face and both:
+VoiceVote, FaceVote, MultiModalVote. A tie, such as 'A:D', gives no label. The
+widely used lists of 6,698 training and 744 test clips share all 91 actors.
 
 Cao et al. (2014), doi:10.1109/TAFFC.2014.2336244.
 """
@@ -21,7 +21,7 @@ from avjax.data.corpora.listing import (
   Entry,
   Expected,
   Item,
-  form,
+  format_rank,
 )
 from avjax.data.corpora.tree import Path
 from avjax.errors import DataError
@@ -35,26 +35,26 @@ _TARGETS = {
   'voice': 'VoiceVote', 'face': 'FaceVote', 'multimodal': 'MultiModalVote',
 }  # fmt: skip
 _NAME = re.compile('([0-9]{4})_[A-Z]{3}_([A-Z]{3})_(LO|MD|HI|XX)')
-_SHORT = '1040_ITH_SAD_X'  # so is one file called, and not in the table
+_SHORT = '1040_ITH_SAD_X'  # a misnamed file; the table has ..._XX
 _TABLE = 'summaryTable.csv'
 
 FAULTS = {
-  '1076_MTI_NEU_XX': 'holds next to nothing, three frames',
-  '1076_MTI_SAD_XX': 'holds next to nothing, and no sound',
-  '1064_TIE_SAD_XX': 'has no duration to speak of, 18 frames',
+  '1076_MTI_NEU_XX': 'has only three frames',
+  '1076_MTI_SAD_XX': 'has hardly any frames, and no audio',
+  '1064_TIE_SAD_XX': 'has only 18 frames',
   '1064_IEO_DIS_MD': 'is a minute long and has every emotion of the sentence',
 }
-"""Clips that the README, or those who used them, call bad."""
+"""Bad clips, according to the README of the corpus or to its users."""
 
 
 def read(root: pathlib.Path, paths: Sequence[Path]) -> Iterator[Item]:
-  """Yields what every file is."""
+  """Yields an item for every file."""
   votes = _votes(root)
   for path in paths:
     stem = f'{_SHORT}X' if path.stem == _SHORT else path.stem
     name = _NAME.fullmatch(stem)
     if name is None or name[2] not in _CODES:
-      yield Item(str(path), broken='is not named as 1001_DFA_ANG_XX.flv is')
+      yield Item(str(path), broken='is not named like 1001_DFA_ANG_XX.flv')
     elif not 1001 <= int(name[1]) <= 1091:
       yield Item(str(path), broken=f'there is no actor {name[1]}')
     else:
@@ -67,11 +67,11 @@ def read(root: pathlib.Path, paths: Sequence[Path]) -> Iterator[Item]:
       )
       fault = FAULTS.get(stem, '')
       note = '' if stem == path.stem else f'is {stem} in the table'
-      yield Item(str(path), entry, form(path), fault, note=note)
+      yield Item(str(path), entry, format_rank(path), fault, note=note)
 
 
 def _votes(root: pathlib.Path) -> dict[str, dict[str, str]]:
-  """Returns clip -> target -> the emotion that most voted for, if one."""
+  """Returns clip -> target -> the emotion with most votes, without ties."""
   tables = sorted(root.rglob(_TABLE))
   if not tables:
     return {}
@@ -86,8 +86,8 @@ def _votes(root: pathlib.Path) -> dict[str, dict[str, str]]:
         }
       except (KeyError, TypeError) as error:
         raise DataError(
-          f'{tables[0]} is not the table of the votes ({error}); restore it, or'
-          ' remove it to do without'
+          f'{tables[0]} is not the table of votes ({error}); restore it, or'
+          ' remove it to read the corpus without votes'
         ) from None
   return votes
 

@@ -1,8 +1,8 @@
-"""What a corpus's folder holds: its clips, each once, and what is wrong.
+"""The listing of a corpus's folder: every clip once, and all faults.
 
-A reader looks at names and folders and yields an `Item` for every file. Here
-the items become a `Listing`: files that hold nothing are told, and of several
-files of one take one is kept.
+The reader of a corpus yields an `Item` for every file, from its name and
+folders. `gather` turns the items into a `Listing`: it reports empty files, and
+keeps one of several files of a take.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from avjax.data.corpora.tree import Path, digest, file_fault
 from avjax.errors import DataError
 
 VIDEO = ('.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpg', '.webm')
-SOUND = ('.wav', '.flac', '.mp3')
+AUDIO = ('.wav', '.flac', '.mp3')
 IMAGES = ('.png', '.jpg', '.jpeg')
 FEATURES = ('.npy', '.npz')
 
@@ -24,13 +24,13 @@ class Entry:
   """One clip of a corpus.
 
   Attributes:
-    name: identity within the corpus, whatever its folder is called.
-    path: its file, from the root.
+    name: identity within the corpus, independent of the folder.
+    path: of the file, relative to the root.
     take: identity of the recording.
-    split: 'training', 'validation' or 'test', or '' where there is none.
-    speaker: or '' where that is not known.
-    targets: what was asked -> the answer, an emotion by name; the first is the
-      label. Empty where nothing is known.
+    split: 'training', 'validation' or 'test', or '' without splits.
+    speaker: name of the speaker, or '' if unknown.
+    targets: target -> emotion, such as {'acted': 'happy', 'voice': 'sad'}; the
+      first is the label. Empty if unknown.
   """
 
   name: str
@@ -48,18 +48,18 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-  """What a reader says of one file.
+  """A reader's classification of one file.
 
   Attributes:
-    path: from the root.
-    entry: the clip that it is, if it is one.
-    rank: of several files of a clip that with the least is kept: 0 has picture
-      and sound.
-    fault: '' or why the clip is not used, as those who made the corpus, or many
-      who used it, have written.
-    broken: '' or what nobody expects.
-    ignored: '' or why the file is no clip, though nothing is wrong.
-    note: what is odd, and does no harm.
+    path: relative to the root.
+    entry: the clip in the file, or None.
+    rank: of several files of a clip the one with the lowest rank is kept; 0 is
+      a video with audio.
+    fault: why the clip is not used, if its authors or users document it as
+      bad; or ''.
+    broken: an unexpected fault, or ''.
+    ignored: why an intact file is not a clip, or ''.
+    note: a harmless irregularity, or ''.
   """
 
   path: str
@@ -72,18 +72,19 @@ class Item:
 
 
 Reasons = tuple[tuple[str, str], ...]
+"""(path, reason) of files."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-  """A corpus as it was found.
+  """The clips and faults found in a corpus's folder.
 
   Attributes:
-    entries: its clips, each once.
-    faults: clips that are known to be bad, and why; they are not used.
-    broken: path -> what is wrong and was not expected.
-    ignored: path -> why it is no clip of its own.
-    notes: path -> what is odd about a clip.
+    entries: the usable clips, each once.
+    faults: (clip, reason) of clips that are documented as bad; not used.
+    broken: unexpected faults.
+    ignored: files that are not clips, or further files of a clip.
+    notes: harmless irregularities.
   """
 
   entries: tuple[Entry, ...]
@@ -94,42 +95,42 @@ class Listing:
 
   @property
   def nominal(self) -> tuple[Entry, ...]:
-    """All clips that the corpus counts, the known bad ones too."""
+    """All clips of the corpus, including those documented as bad."""
     return (*self.entries, *(entry for entry, _ in self.faults))
 
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-  """How many clips there should be, the known bad ones counted.
+  """The expected number of clips, including those documented as bad.
 
   Attributes:
-    release: which one.
-    clips: all together.
-    parts: a split, a label or 'split label' -> its clips.
-    speakers: how many; 0 where that is not known.
+    release: name of the release.
+    clips: total number of clips.
+    counts: a split, a label or 'split label' -> number of clips.
+    speakers: number of speakers; 0 if unknown.
   """
 
   release: str
   clips: int
-  parts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
   speakers: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-  """A corpus that can be read.
+  """The description and the reader of a corpus.
 
   Attributes:
     name: in flags and stores.
-    title: for people.
-    source: where it is to be asked for.
-    licence: under which.
-    layout: what its folder looks like.
-    read: root and the paths of its files -> items.
+    title: in messages.
+    source: where to request it.
+    licence: in a few words.
+    layout: path of an example file.
+    read: (root, paths of its files) -> items.
     expected: its releases.
     endings: of its files.
-    by_name: whether a file's own name says everything, so that files of
-      features can be read as well.
+    by_name: whether file names give label and speaker, so that feature files
+      can be read as well.
   """
 
   name: str
@@ -139,12 +140,12 @@ class Corpus:
   layout: str
   read: Callable[[pathlib.Path, Sequence[Path]], Iterable[Item]]
   expected: tuple[Expected, ...]
-  endings: tuple[str, ...] = VIDEO + SOUND
+  endings: tuple[str, ...] = VIDEO + AUDIO
   by_name: bool = False
 
 
 def rows(corpus: str, entries: Iterable[Entry]) -> list[dict[str, str]]:
-  """Returns what `data.table` would read of the entries from a CSV table."""
+  """Returns the rows of a `clip_table` for the entries."""
   return [
     {
       'clip': entry.name,
@@ -154,16 +155,16 @@ def rows(corpus: str, entries: Iterable[Entry]) -> list[dict[str, str]]:
       'corpus': corpus,
       'take': entry.take,
     }
-    | {f'target.{asked}': label for asked, label in entry.targets.items()}
+    | {f'target.{target}': label for target, label in entry.targets.items()}
     for entry in entries
   ]
 
 
-def form(path: Path) -> int:
-  """Returns the rank of a file by its ending: picture first, then sound."""
+def format_rank(path: Path) -> int:
+  """Returns the rank of a file by its ending: video first, then audio."""
   ending = path.suffix.lower()
-  if ending in SOUND:
-    return 1 + SOUND.index(ending)
+  if ending in AUDIO:
+    return 1 + AUDIO.index(ending)
   return 0
 
 
@@ -188,13 +189,13 @@ def gather(root: pathlib.Path, items: Iterable[Item]) -> Listing:
   for files in clips.values():
     first, *others = sorted(files, key=lambda item: item.rank)
     for other in others:
-      if why := _another_content(root, first, other):
+      if why := _conflict(root, first, other):
         broken.append((other.path, why))
       else:
         same = 'the same take as' if other.rank > first.rank else 'a copy of'
         ignored.append((other.path, f'{same} {first.path}'))
     if first.rank > best:
-      why = 'is all there is of its take, where other takes have more'
+      why = 'is the only file of its take, while other takes have a better one'
       broken.append((first.path, why))
     else:
       kept.append(first)
@@ -207,18 +208,18 @@ def gather(root: pathlib.Path, items: Iterable[Item]) -> Listing:
   )
 
 
-def _another_content(root: pathlib.Path, first: Item, other: Item) -> str:
-  """Returns what is wrong with a second file of one form and clip, or ''."""
+def _conflict(root: pathlib.Path, first: Item, other: Item) -> str:
+  """Returns the fault if two files of equal rank differ in content, or ''."""
   if other.rank > first.rank:
     return ''
   if digest(root / first.path) == digest(root / other.path):
     return ''
-  return f'is the clip that {first.path} is, with another content'
+  return f'is the same clip as {first.path}, with another content'
 
 
 def missing(corpus: Corpus, what: str) -> DataError:
-  """Returns the error of a corpus that is not there."""
+  """Returns the error for a missing corpus, with where to request it."""
   return DataError(
-    f'{what}; wanted {corpus.layout}. {corpus.title} is not downloaded: ask for'
-    f' it at {corpus.source} ({corpus.licence})'
+    f'{what}; wanted {corpus.layout}. {corpus.title} cannot be downloaded here:'
+    f' request it from {corpus.source} ({corpus.licence})'
   )

@@ -2,10 +2,11 @@
 
   Actor_NN/MM-CC-EE-II-SS-RR-AA.mp4 or .wav
 
-modality MM (01 picture and sound, 02 picture, 03 sound), channel CC (01 speech,
-02 song), emotion, intensity, sentence, repetition, actor. The files of one take
-differ in MM alone, so the other six fields are the take: counted by files it
-would be there three times, and leak. Files of features may lack MM.
+MM is the modality (01 video with audio, 02 video, 03 audio), CC the channel (01
+speech, 02 song), EE the emotion, II the intensity, SS the sentence, RR the
+repetition, AA the actor. The files of one take differ only in MM, so the other
+six fields identify the take; as separate clips its files could leak from one
+split into another. Feature files may lack MM.
 
 Livingstone and Russo (2018), doi:10.1371/journal.pone.0196391.
 """
@@ -19,7 +20,7 @@ from avjax.data.corpora.listing import (
   Entry,
   Expected,
   Item,
-  form,
+  format_rank,
 )
 from avjax.data.corpora.tree import Path
 
@@ -35,13 +36,11 @@ _ACTORS = 24
 
 
 def read(root: pathlib.Path, paths: Sequence[Path]) -> Iterator[Item]:
-  """Yields what every file is."""
+  """Yields an item for every file."""
   for path in paths:
     name = _NAME.fullmatch(path.stem)
     if name is None:
-      yield Item(
-        str(path), broken='is not named as 01-01-06-01-02-01-12.mp4 is'
-      )
+      yield Item(str(path), broken='is not named like 01-01-06-01-02-01-12.mp4')
       continue
     actor = int(name['actor'])
     folders = re.findall(r'Actor_([0-9]+)', path.parent.name)
@@ -50,7 +49,7 @@ def read(root: pathlib.Path, paths: Sequence[Path]) -> Iterator[Item]:
     elif not 1 <= actor <= _ACTORS:
       yield Item(str(path), broken=f'there is no actor {actor}')
     elif folders and int(folders[0]) != actor:
-      why = f'is named for actor {actor} and lies in {path.parent.name}'
+      why = f'is named after actor {actor} and is in {path.parent.name}'
       yield Item(str(path), broken=why)
     elif name['emotion'] == '1' and name['intensity'] == '02':
       yield Item(str(path), broken='there is no neutral take of high intensity')
@@ -62,7 +61,8 @@ def read(root: pathlib.Path, paths: Sequence[Path]) -> Iterator[Item]:
         speaker=f'Actor_{actor:02}',
         targets={'acted': EMOTIONS[int(name['emotion']) - 1]},
       )
-      rank = _RANK[name['modality']] if name['modality'] else form(path)
+      modality = name['modality']
+      rank = _RANK[modality] if modality else format_rank(path)
       yield Item(str(path), entry, rank)
 
 

@@ -3,8 +3,8 @@
   AudioVisualClip/DC/a01.avi, AudioData/DC/a01.wav
   DC_a01.avi, DCa01.avi          copies without folders
 
-emotion a, d, f, h, n, sa, su and the number of the sentence: 15 each, 30 of
-neutral. The sentences of one number are the same for all four.
+A file is named by emotion (a, d, f, h, n, sa, su) and sentence number: 15
+sentences per emotion, 30 for neutral. All four men speak the same sentences.
 """
 
 import pathlib
@@ -16,7 +16,7 @@ from avjax.data.corpora.listing import (
   Entry,
   Expected,
   Item,
-  form,
+  format_rank,
 )
 from avjax.data.corpora.tree import Path
 
@@ -29,25 +29,25 @@ _NAME = re.compile(f'(?:({_SPEAKERS})_?)?(sa|su|[adfhn])([0-9]{{2}})')
 
 
 def read(root: pathlib.Path, paths: Sequence[Path]) -> Iterator[Item]:
-  """Yields what every file is."""
+  """Yields an item for every file."""
   for path in paths:
     name = _NAME.fullmatch(path.stem)
     folder = re.fullmatch(_SPEAKERS, path.parent.name)
     if name is None:
-      yield Item(str(path), broken='is not named as a01.avi or DC_a01.avi is')
+      yield Item(str(path), broken='is not named like a01.avi or DC_a01.avi')
       continue
     speaker = name[1] or (folder and folder[0])
     if not speaker:
-      why = 'names no speaker, nor does its folder: DC, JE, JK or KL'
+      why = 'has no speaker (DC, JE, JK, KL) in its name or folder'
       yield Item(str(path), broken=why)
     elif folder and folder[0] != speaker:
-      why = f'is named for {speaker} and lies in {folder[0]}'
+      why = f'is named after {speaker} and is in {folder[0]}'
       yield Item(str(path), broken=why)
     else:
       take = f'{speaker}_{name[2]}{name[3]}'
       targets = {'acted': _CODES[name[2]]}
       entry = Entry(take, str(path), take, speaker=speaker, targets=targets)
-      yield Item(str(path), entry, form(path))
+      yield Item(str(path), entry, format_rank(path))
 
 
 CORPUS = Corpus(

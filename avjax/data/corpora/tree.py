@@ -1,4 +1,4 @@
-"""The files below a corpus's folder: which there are, and what they hold."""
+"""The files in a corpus's folder: listing, faults, hashes and copies."""
 
 import hashlib
 import os
@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 Path = pathlib.PurePosixPath
 
 _STUB = b'version https://git-lfs'
-_STUB_BYTES = 1024  # more than any such stub has
+_STUB_BYTES = 1024  # larger than any such stub
 
 
 def walk(
   root: pathlib.Path, endings: Sequence[str]
 ) -> tuple[list[Path], list[Path]]:
-  """Returns the paths of the files with these endings, and the system's own.
+  """Returns the files with these endings, and separately the system files.
 
-  Sorted, those in the fewest folders first; folders that are links are looked
-  into, and each folder once.
+  Sorted, those in the fewest folders first. Links to folders are followed; each
+  folder is visited once.
   """
   paths: list[Path] = []
   hidden: list[Path] = []
@@ -33,19 +33,19 @@ def walk(
     for file in files:
       path = inside / file
       if path.suffix.lower() in endings:
-        own = file.startswith('.') or '__MACOSX' in path.parts
-        (hidden if own else paths).append(path)
+        system = file.startswith('.') or '__MACOSX' in path.parts
+        (hidden if system else paths).append(path)
   return sorted(paths, key=lambda path: (len(path.parts), path)), sorted(hidden)
 
 
 def file_fault(path: pathlib.Path) -> str:
-  """Returns why a file cannot be a clip, '' if it may be one."""
+  """Returns why a file cannot be a clip, or ''."""
   try:
     size = path.stat().st_size
     if not size:
       return 'is empty'
     if size <= _STUB_BYTES and path.read_bytes().startswith(_STUB):
-      return "is a stub of git-lfs and no clip; run 'git lfs pull'"
+      return "is a stub of git-lfs, not a clip; run 'git lfs pull'"
   except OSError as error:
     return f'cannot be read: {error.strerror}'
   return ''
@@ -60,9 +60,9 @@ def digest(path: str | os.PathLike) -> str:
 def copies(
   root: pathlib.Path, paths: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-  """Yields the files that are, byte for byte, an earlier one: (one, first).
+  """Yields (path, earlier path) of files with equal content.
 
-  Only files of one size are read.
+  Only files of equal size are read.
   """
   sizes: dict[int, list[str]] = defaultdict(list)
   for path in paths:

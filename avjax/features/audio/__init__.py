@@ -1,12 +1,12 @@
-"""The audio features: YAAFE's at 16 kHz with its defaults (Section 3.3).
+"""The audio features: Yaafe's, with its defaults at 16 kHz (Section 3.3).
 
-framing     frames of 1024 samples every 512, and long ones
-tables      filters and bands, from their formulas
-statistics, spectral, bands, perceptual, temporal, envelope
-            features as functions of arrays
-block       what they share, computed once
-table       all of them by name, and the presets
-extraction  from a waveform to features and columns
+framing        short frames of 1024 samples every 512, and long frames
+filters        filters and bands, from their formulas
+statistics, spectral, bands, perceptual, temporal, envelope, linear_prediction
+               features as functions of arrays
+block          intermediate results that several features share
+feature_table  all features by name, and the presets
+yaafe          from a waveform to features and columns
 """
 
 from avjax.features.audio.feature_table import FEATURES, PRESETS, width

@@ -1,4 +1,4 @@
-"""What several features of the same frames share, each computed once."""
+"""Intermediate results that several features share, each computed once."""
 
 import dataclasses
 import functools
@@ -22,12 +22,11 @@ Rows = Float[np.ndarray, 'frames _']
 
 @dataclasses.dataclass(frozen=True)
 class ShortBlock:
-  """Short frames on end.
+  """Consecutive short frames.
 
   Attributes:
-    samples: from the beginning of the second frame before the first to the
-      end of the last.
-    first: whether a clip begins here, so that there is nothing before.
+    samples: of the frames, and of the two frames before the first.
+    first: whether this is the first block of a clip.
   """
 
   samples: Float[np.ndarray, ' samples']
@@ -35,7 +34,7 @@ class ShortBlock:
 
   @property
   def own(self) -> Float[np.ndarray, ' samples']:
-    """Samples of the frames themselves."""
+    """Samples of the frames, without the two frames before them."""
     return self.samples[2 * SHORT.step :]
 
   @functools.cached_property
@@ -45,26 +44,26 @@ class ShortBlock:
 
   @functools.cached_property
   def spectrum(self) -> Complex[np.ndarray, '_ 513']:
-    """X of every frame, and of the two before the first; not scaled."""
+    """X of the two frames before the first and of every frame; not scaled."""
     windowed = SHORT.frames(self.samples) * filters.hann(SHORT.size)
     return scipy.fft.rfft(windowed, overwrite_x=True)
 
   @functools.cached_property
   def _magnitudes(self) -> Rows:
-    found = np.abs(self.spectrum[1:])
-    found[found == 0] = EPS
+    magnitudes = np.abs(self.spectrum[1:])
+    magnitudes[magnitudes == 0] = EPS
     if self.first:
-      found[0] = 0  # and not EPS
-    return found
+      magnitudes[0] = 0  # not EPS: there is no frame before the clip
+    return magnitudes
 
   @property
   def magnitude(self) -> Rows:
-    """M of every frame; exact zeros are EPS."""
+    """M of every frame; exact zeros are replaced by EPS."""
     return self._magnitudes[1:]
 
   @property
   def before(self) -> Rows:
-    """M of every frame's predecessor; zeros before the clip."""
+    """M of the frame before each; zeros before the clip."""
     return self._magnitudes[:-1]
 
   @functools.cached_property
@@ -74,7 +73,7 @@ class ShortBlock:
 
   @functools.cached_property
   def moments(self) -> Rows:
-    """Of M over the bins."""
+    """Moments of M over the bins."""
     return statistics.moments(self.magnitude)
 
   @functools.cached_property
@@ -84,7 +83,7 @@ class ShortBlock:
 
   @functools.cached_property
   def mel(self) -> Rows:
-    """M through the mel filters."""
+    """M filtered by the mel filters."""
     return perceptual.mel(self.magnitude)
 
   @functools.cached_property
@@ -94,26 +93,26 @@ class ShortBlock:
 
   @functools.cached_property
   def octaves(self) -> Rows:
-    """Logarithms of the power in octaves."""
+    """Logarithm of the power in octave bands."""
     return perceptual.octaves(self.power)
 
   @functools.cached_property
-  def cells(self) -> Rows:
-    """Power in the groups of bins of the quarter octaves; frames last."""
-    return bands.cells(self.power)
+  def groups(self) -> Rows:
+    """Power of groups of bins in quarter octaves; frames are the last axis."""
+    return bands.groups(self.power)
 
 
 @dataclasses.dataclass(frozen=True)
 class LongBlock:
-  """Long frames on end.
+  """Consecutive long frames.
 
   Attributes:
-    samples: from the first frame's beginning to the last one's end.
+    samples: of the frames.
   """
 
   samples: Float[np.ndarray, ' samples']
 
   @functools.cached_property
   def envelope(self) -> Rows:
-    """164 values of every frame."""
+    """Envelope of every frame, 164 values."""
     return envelope.envelope(LONG.frames(self.samples))

@@ -1,4 +1,4 @@
-"""The audio features by name: width, rate and function (Section 3.3)."""
+"""The audio features by name: width, framing and function (Section 3.3)."""
 
 import dataclasses
 from collections.abc import Callable
@@ -24,9 +24,10 @@ class Feature:
   """One feature.
 
   Attributes:
-    width: columns.
-    framing: `SHORT` (31.25 frames a second) or `LONG` (0.98 a second).
-    function: of a block of frames; (frames, width), or (frames,) of one.
+    width: number of columns.
+    framing: `SHORT` (31.25 frames per second) or `LONG` (0.98 per second).
+    function: from a block of frames to (frames, width), or to (frames,) if
+      the width is 1.
   """
 
   width: int
@@ -65,10 +66,10 @@ FEATURES = {
   'OBSIR': _short(8, lambda b: np.diff(b.octaves)),
   'PerceptualSharpness': _short(1, lambda b: perceptual.sharpness(b.loudness)),
   'PerceptualSpread': _short(1, lambda b: perceptual.spread(b.loudness)),
-  'SpectralCrestFactorPerBand': _short(19, lambda b: bands.crest(b.cells)),
+  'SpectralCrestFactorPerBand': _short(19, lambda b: bands.crest(b.groups)),
   'SpectralDecrease': _short(1, lambda b: spectral.decrease(b.magnitude)),
   'SpectralFlatness': _short(1, lambda b: spectral.flatness(b.magnitude)),
-  'SpectralFlatnessPerBand': _short(19, lambda b: bands.flatness(b.cells)),
+  'SpectralFlatnessPerBand': _short(19, lambda b: bands.flatness(b.groups)),
   'SpectralFlux': _short(1, lambda b: spectral.flux(b.magnitude, b.before)),
   'SpectralRolloff': _short(1, lambda b: spectral.rolloff(b.power)),
   'SpectralShapeStatistics': _short(4, lambda b: statistics.shape(b.moments)),
@@ -82,10 +83,10 @@ FEATURES = {
   'ZCR': _short(1, lambda b: temporal.crossings(b.own, SHORT)),
   'MelSpectrum': _short(40, lambda b: b.mel),
 }
-"""Name -> feature: the 27 documented ones of Yaafe, and MelSpectrum."""
+"""Name -> feature: the 27 features that Yaafe documents, and MelSpectrum."""
 
 FIRST, SECOND = ' first', ' second'
-"""Ends of the names of a feature's derivatives, such as 'MFCC first'."""
+"""Suffixes of the names of derivatives, such as 'MFCC first'."""
 
 _DOCUMENTED = tuple(
   name for name in FEATURES if name not in ('Frames', 'MelSpectrum')
@@ -102,35 +103,38 @@ PRESETS = {
 }
 """Name -> names of features.
 
-The paper's "all the 27 features" have 939 columns, which no list of Yaafe's
-defaults gives. 'v0.65', 27 names and 901 columns, is the list of the version
-of that time without the raw samples; 'documented' is the web page's, 861; and
-'paper-939' adds derivatives that make up the number but that the paper does
-not name.
+The paper's "all the 27 features" have 939 columns, but no list of Yaafe's
+features with default parameters does. 'v0.65' (27 names, 901 columns) is the
+list of Yaafe's version of that time without the raw samples. 'documented' (861
+columns) is the list on its web page. 'paper-939' adds derivatives to reach the
+number; the paper does not mention them.
 """
 
 
 def split(name: str) -> tuple[str, int]:
-  """Returns the feature that a name means, and which derivative of it, or 0.
+  """Returns the feature of a name, and the order of the derivative (0, 1, 2).
 
   Raises:
-    ConfigError: there is no such feature, or no such derivative.
+    ConfigError: there is no such feature or derivative.
   """
   base, order = name, 0
-  for number, end in enumerate((FIRST, SECOND), 1):
-    if name.endswith(end):
-      base, order = name.removesuffix(end), number
+  for number, suffix in enumerate((FIRST, SECOND), 1):
+    if name.endswith(suffix):
+      base, order = name.removesuffix(suffix), number
   if base not in FEATURES:
     raise ConfigError(
-      f'{name!r} is no audio feature; choose from {", ".join(FEATURES)}'
+      f'{name!r} is not an audio feature; choose from {", ".join(FEATURES)}'
     )
   if order and FEATURES[base].framing is LONG:
-    raise ConfigError(f'{base} has long frames, and so no derivative: {name!r}')
+    raise ConfigError(
+      f'there is no {name!r}: {base} has long frames and no derivative; leave'
+      ' it out'
+    )
   return base, order
 
 
 def names(preset: str) -> tuple[str, ...]:
-  """Returns the names of a preset.
+  """Returns the names of the features of a preset.
 
   Raises:
     ConfigError: there is no such preset.
@@ -144,5 +148,9 @@ def names(preset: str) -> tuple[str, ...]:
 
 
 def width(preset: str) -> int:
-  """Returns the number of columns of a preset; as `names`."""
+  """Returns the number of columns of a preset.
+
+  Raises:
+    ConfigError: there is no such preset.
+  """
   return sum(FEATURES[split(name)[0]].width for name in names(preset))

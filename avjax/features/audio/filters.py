@@ -1,4 +1,4 @@
-"""The filters and bands of the features, all from their formulas.
+"""The filters and bands of the features, computed from their formulas.
 
 The spectrum of a short frame has 513 bins, 15.625 Hz apart.
 """
@@ -12,7 +12,7 @@ from avjax.shapes import Float, Int
 
 BINS = SHORT.size // 2 + 1
 SPACING = RATE / SHORT.size
-"""Hz from bin to bin."""
+"""Hz between bins."""
 
 
 @functools.cache
@@ -24,14 +24,14 @@ def hann(size: int) -> Float[np.ndarray, ' size']:
 def mel_edges(
   filters: int = 40, lowest: float = 130, highest: float = 6854
 ) -> Float[np.ndarray, ' edges']:
-  """Returns the corners of the triangles in Hz, equally spaced in mel."""
+  """Returns the corners of the triangular filters in Hz, equidistant in mel."""
   low, high = 1127 * np.log1p(np.array([lowest, highest]) / 700)
   return 700 * np.expm1(np.linspace(low, high, filters + 2) / 1127)
 
 
 @functools.cache
 def mel_filters() -> Float[np.ndarray, 'bins filters']:
-  """Returns triangles of equal area over the magnitudes."""
+  """Returns triangular filters of equal area, for magnitudes."""
   edges = mel_edges()
   low, peak, high = edges[:-2], edges[1:-1], edges[2:]
   frequency = SPACING * np.arange(BINS)[:, None]
@@ -44,9 +44,9 @@ def mel_filters() -> Float[np.ndarray, 'bins filters']:
 def cosines(
   filters: int = 40, kept: int = 13
 ) -> Float[np.ndarray, 'filters _']:
-  """Returns the orthonormal cosine transform II without its first row."""
-  place = (np.arange(filters)[:, None] + 0.5) * np.arange(1, kept + 1)
-  return np.sqrt(2 / filters) * np.cos(np.pi * place / filters)
+  """Returns the orthonormal DCT-II without its first coefficient."""
+  product = (np.arange(filters)[:, None] + 0.5) * np.arange(1, kept + 1)
+  return np.sqrt(2 / filters) * np.cos(np.pi * product / filters)
 
 
 @functools.cache
@@ -64,7 +64,7 @@ def bark_edges(bands: int = 24) -> Int[np.ndarray, ' edges']:
 
 
 def octave_peaks(lowest: float = 27.5) -> Float[np.ndarray, ' peaks']:
-  """Returns the peaks of the octave filters in bins, with both ends."""
+  """Returns the peaks of the octave filters in bins, and both end points."""
   filters = 1 + int(np.floor(np.log2(RATE / 2 / lowest)))
   inner = lowest / SPACING * 2.0 ** np.arange(filters)
   return np.array([0, *inner, BINS - 1])
@@ -72,20 +72,20 @@ def octave_peaks(lowest: float = 27.5) -> Float[np.ndarray, ' peaks']:
 
 @functools.cache
 def octave_filters() -> Float[np.ndarray, 'bins filters']:
-  """Returns triangles an octave wide to either side, over the powers."""
+  """Returns triangular filters, an octave wide on each side, for powers."""
   peaks = octave_peaks()
   low, peak, high = peaks[:-2], peaks[1:-1], peaks[2:]
-  place = np.arange(BINS)[:, None]
-  rise = (place - low) / (peak - low)
-  fall = 1 - (place - peak) / (high - peak)
+  bins = np.arange(BINS)[:, None]
+  rise = (bins - low) / (peak - low)
+  fall = 1 - (bins - peak) / (high - peak)
   return 2 * np.maximum(0, np.minimum(rise, fall))
 
 
 def quarter_octaves(lowest: float = 250) -> list[tuple[int, int, int]]:
-  """Returns first bin, end and bins in a group, of every quarter octave.
+  """Returns (first bin, end, bins per group) of every quarter octave.
 
-  Bands overlap by a tenth; from 1 kHz on neighbouring bins are grouped, and
-  a band's width is a whole number of groups.
+  Bands overlap by a tenth. From 1 kHz, neighbouring bins form groups, and a
+  band is a whole number of groups wide.
   """
   nyquist = RATE / 2
   lowest = nyquist * 2.0 ** round(np.log2(lowest / nyquist))
@@ -106,10 +106,10 @@ def _nearest(frequency: float) -> int:
 
 @functools.cache
 def envelope_taps(length: int = 800) -> Float[np.ndarray, ' taps']:
-  """Returns the envelope's filter: the falling half of a Hann window.
+  """Returns the filter that smooths the envelope: the falling half of a Hann.
 
-  Its largest weight falls on the oldest sample.
+  The largest weight is on the oldest sample.
   """
-  place = length + 1 + np.arange(length)
-  taps = 1 - np.cos(2 * np.pi * place / (2 * length + 1))
+  n = length + 1 + np.arange(length)
+  taps = 1 - np.cos(2 * np.pi * n / (2 * length + 1))
   return taps / taps.sum()

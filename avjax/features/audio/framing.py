@@ -1,8 +1,8 @@
-"""Frames of a waveform, centred, with zeros outside it.
+"""Cuts a waveform into centred frames, with zeros outside the waveform.
 
-Frame t of B samples is centred on sample t S; a clip of n samples has
-ceil(n / S) of them. A long frame's step is 32 short steps, so long frame j is
-centred where short frame 32 j is.
+Frame t has B samples and is centred on sample t S. A clip of n samples has
+ceil(n / S) frames. The step of long frames is 32 steps of short frames, so long
+frame j has the same centre as short frame 32 j.
 """
 
 import dataclasses
@@ -12,21 +12,21 @@ import numpy as np
 from avjax.shapes import Float
 
 RATE = 16000
-"""Samples a second; all tables and constants are for this rate."""
+"""Samples per second; all tables and constants are for this rate."""
 
 EPS = 2.0**-52
-"""Stands for an exact zero wherever a logarithm or a quotient follows."""
+"""Replaces an exact zero before a logarithm or a division."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Framing:
-  """How frames are laid.
+  """The size and step of frames.
 
   Attributes:
-    size: samples of a frame, B; even.
-    step: samples from frame to frame, S.
-    past: frames that are wanted in front of a frame to compute its features.
-    block: frames that are worked on at once: few enough for the cache.
+    size: samples per frame, B; even.
+    step: samples from one frame to the next, S.
+    past: number of earlier frames that the features of a frame need.
+    block: frames that are processed at once; few enough for the cache.
   """
 
   size: int
@@ -35,15 +35,15 @@ class Framing:
   block: int
 
   def count(self, samples: int) -> int:
-    """Number of frames of a clip."""
+    """Returns the number of frames of a clip with so many samples."""
     return -(-samples // self.step)
 
   def padded(
     self, waveform: Float[np.ndarray, ' n']
   ) -> Float[np.ndarray, ' padded']:
-    """The waveform with the zeros of its first and last frames.
+    """Returns the waveform with the zeros that its frames need at both ends.
 
-    The frames in front of the first are there too; nothing is in them.
+    The `past` frames before the first are included.
     """
     ahead = self.size // 2 + self.past * self.step
     return np.pad(waveform, (ahead, (self.size - 1) // 2))
@@ -51,9 +51,9 @@ class Framing:
   def cut(
     self, padded: Float[np.ndarray, ' padded'], start: int
   ) -> Float[np.ndarray, ' samples']:
-    """Padded samples of the block of frames that begins with frame `start`.
+    """Returns the samples of the block of frames that begins with `start`.
 
-    Its past comes first.
+    The `past` frames before it are included.
     """
     length = (self.past + self.block - 1) * self.step + self.size
     return padded[start * self.step :][:length]
@@ -61,7 +61,7 @@ class Framing:
   def frames(
     self, samples: Float[np.ndarray, ' samples']
   ) -> Float[np.ndarray, 'frames size']:
-    """A view of all whole frames of samples."""
+    """Returns all complete frames, as a view of the samples."""
     windows = np.lib.stride_tricks.sliding_window_view(samples, self.size)
     return windows[:: self.step]
 
@@ -69,4 +69,4 @@ class Framing:
 SHORT = Framing(size=1024, step=512, past=2, block=64)
 LONG = Framing(size=32768, step=16384, past=0, block=4)
 RATIO = LONG.step // SHORT.step
-"""Short frames in a long frame's step."""
+"""Short steps per long step."""

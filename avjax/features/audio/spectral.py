@@ -1,4 +1,4 @@
-"""Features of the magnitude spectrum M and of its successive frames."""
+"""Features of the magnitude spectrum M, and of its changes between frames."""
 
 import numpy as np
 
@@ -10,18 +10,18 @@ Scalar = Float[np.ndarray, ' frames']
 
 
 def decrease(magnitude: Magnitude) -> Scalar:
-  """Returns the mean slope from the first bin, weighted to low frequencies."""
+  """Returns the mean slope from the first bin, stressing low frequencies."""
   slopes = (magnitude[:, 1:] - magnitude[:, :1]) @ (1 / np.arange(1, BINS))
   return slopes / magnitude[:, 1:].sum(axis=1)
 
 
 def flatness(magnitude: Magnitude) -> Scalar:
-  """Returns the geometric over the arithmetic mean of the magnitudes."""
+  """Returns geometric over arithmetic mean of the magnitudes."""
   return np.exp(np.log(magnitude).mean(axis=1)) / magnitude.mean(axis=1)
 
 
 def slope(moments: Float[np.ndarray, '5 frames']) -> Scalar:
-  """Returns the regression's slope over Hz, of a spectrum of sum one.
+  """Returns the slope per Hz of a linear fit to the normalised spectrum.
 
   Args:
     moments: of the magnitudes over the bins.
@@ -33,16 +33,16 @@ def slope(moments: Float[np.ndarray, '5 frames']) -> Scalar:
 
 
 def rolloff(power: Magnitude) -> Scalar:
-  """Returns the frequency in Hz below which 99% of the power lies.
+  """Returns the frequency in Hz below which 99 % of the power lies.
 
-  Bins are taken away from the top while the rest exceeds 99%: the frequency is
-  that of the last one taken.
+  Bins are removed from the top while the rest exceeds 99 %. The frequency is
+  that of the last bin removed.
   """
   total = power.sum(axis=1, keepdims=True)
   steps = np.concatenate([total, power[:, ::-1]], axis=1)
   rest = np.subtract.accumulate(steps, axis=1)
-  taken = np.count_nonzero(rest > 0.99 * total, axis=1)
-  return SPACING * (BINS - taken)
+  removed = np.count_nonzero(rest > 0.99 * total, axis=1)
+  return SPACING * (BINS - removed)
 
 
 def flux(magnitude: Magnitude, before: Magnitude) -> Scalar:
@@ -50,17 +50,17 @@ def flux(magnitude: Magnitude, before: Magnitude) -> Scalar:
 
   Args:
     magnitude: of every frame.
-    before: of every frame's predecessor; zeros before the first.
+    before: of the frame before each; zeros before the first.
   """
   change = magnitude - before
   return _quotient(np.vecdot(change, change), _norms(magnitude, before))
 
 
 def variation(magnitude: Magnitude, before: Magnitude) -> Scalar:
-  """Returns one minus the correlation with the frame before; as `flux`."""
+  """Returns 1 - the correlation with the frame before; arguments as `flux`."""
   norms = _norms(magnitude, before)
-  alike = _quotient(np.vecdot(magnitude, before), norms)
-  return np.where(norms > 0, 1 - alike, 0)
+  correlation = _quotient(np.vecdot(magnitude, before), norms)
+  return np.where(norms > 0, 1 - correlation, 0)
 
 
 def _norms(magnitude: Magnitude, before: Magnitude) -> Scalar:
@@ -73,25 +73,25 @@ def _quotient(over: Scalar, under: Scalar) -> Scalar:
 
 
 def onset(spectrum: Complex[np.ndarray, '_ 513']) -> Scalar:
-  """Returns the distance to where steady partials would have moved.
+  """Returns the distance of the spectrum to its prediction for steady partials.
 
-  A bin's magnitude is foretold from the frame before, its phase from the two
-  before.
+  The magnitude of a bin is predicted from the frame before, its phase from the
+  two frames before.
 
   Args:
-    spectrum: of the frames and of the two before the first.
+    spectrum: of the two frames before the first, and of the frames.
   """
-  size = np.abs(spectrum[:-1])
-  # u(z) = z / |z|, and u(0) = 1: what is foretold of a bin is
-  # X_(t-1)^2 conj(X_(t-2)) over both sizes.
-  still = size == 0
-  size[still] = 1
-  turn = spectrum[:-2].conj()
-  turn[still[:-1]] = 1
-  turn *= spectrum[1:-1]
-  turn *= spectrum[1:-1]
-  # A real and an imaginary part each, since NumPy would make the sizes complex.
-  parts = turn.view(np.float64).reshape(*turn.shape, 2)
-  parts /= (size[:-1] * size[1:])[..., None]
-  turn -= spectrum[2:]
-  return np.abs(turn).sum(axis=1)
+  magnitude = np.abs(spectrum[:-1])
+  # With u(z) = z / |z| and u(0) = 1, the prediction of a bin is
+  # X_(t-1)^2 conj(X_(t-2)) over both magnitudes.
+  zero = magnitude == 0
+  magnitude[zero] = 1
+  predicted = spectrum[:-2].conj()
+  predicted[zero[:-1]] = 1
+  predicted *= spectrum[1:-1]
+  predicted *= spectrum[1:-1]
+  # As pairs of floats: NumPy would convert the magnitudes to complex numbers.
+  pairs = predicted.view(np.float64).reshape(*predicted.shape, 2)
+  pairs /= (magnitude[:-1] * magnitude[1:])[..., None]
+  predicted -= spectrum[2:]
+  return np.abs(predicted).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Moments of a curve and the shape statistics that follow from them."""
+"""Moments of a curve, and the shape statistics computed from them."""
 
 import functools
 
@@ -16,9 +16,9 @@ def _powers(length: int) -> Float[np.ndarray, 'length 5']:
 def moments(
   curve: Float[np.ndarray, 'frames L'],
 ) -> Float[np.ndarray, '5 frames']:
-  """Returns the sum of |curve|, and the first four moments of its place.
+  """Returns the sum of |curve|, and the first four moments of the index.
 
-  A sum of zero is given as EPS.
+  The moments are weighted by |curve|. A sum of zero is replaced by EPS.
   """
   sums = (np.abs(curve) @ _powers(curve.shape[1])).T
   total = np.where(sums[0] == 0, EPS, sums[0])
@@ -26,17 +26,17 @@ def moments(
 
 
 def shape(
-  found: Float[np.ndarray, '5 frames'],
+  moments: Float[np.ndarray, '5 frames'],
 ) -> Float[np.ndarray, 'frames 4']:
-  """Returns centroid, spread, skewness and kurtosis, in places of the curve.
+  """Returns centroid, spread, skewness and kurtosis; the unit is the index.
 
-  The third term of the kurtosis is 6 m1 m2 where a central moment has
-  6 m1^2 m2: that is how the features are defined.
+  The third term of the kurtosis is 6 m1 m2, as in Yaafe, although the central
+  moment has 6 m1^2 m2.
 
   Args:
-    found: the `moments` of a curve.
+    moments: from `moments`.
   """
-  _, m1, m2, m3, m4 = found
+  _, m1, m2, m3, m4 = moments
   variance = m2 - m1**2
   spread = np.sqrt(np.maximum(variance, 0))
   spread = np.where(spread == 0, EPS, spread)

@@ -1,4 +1,4 @@
-"""Features of a frame's samples."""
+"""Features of the samples of a frame."""
 
 import numpy as np
 
@@ -10,36 +10,36 @@ Scalar = Float[np.ndarray, ' frames']
 
 
 def energy(frames: Frames) -> Scalar:
-  """Returns the root of the mean square."""
+  """Returns the root mean square of each frame."""
   return np.sqrt(np.vecdot(frames, frames) / frames.shape[1])
 
 
 def autocorrelation(
   frames: Frames, lags: int = 49
 ) -> Float[np.ndarray, 'frames _']:
-  """Returns r[0], r[1], ..., neither windowed nor normalised."""
+  """Returns the autocorrelation r[0], r[1], ..., not windowed or normalised."""
   size = frames.shape[1]
-  found = np.empty((len(frames), lags))
+  r = np.empty((len(frames), lags))
   for lag in range(lags):
-    np.vecdot(frames[:, : size - lag], frames[:, lag:], out=found[:, lag])
-  return found
+    np.vecdot(frames[:, : size - lag], frames[:, lag:], out=r[:, lag])
+  return r
 
 
 def crossings(samples: Float[np.ndarray, ' n'], framing: Framing) -> Scalar:
-  """Returns the changes of sign in a frame, divided by its size.
+  """Returns the number of sign changes in a frame, divided by its size.
 
-  Samples that are zero are passed over.
+  Samples that are zero are skipped.
 
   Args:
-    samples: from the first frame's beginning to the last frame's end.
+    samples: from the start of the first frame to the end of the last.
     framing: of the samples.
   """
-  place = np.flatnonzero(samples)
-  negative = samples[place] < 0
+  nonzero = np.flatnonzero(samples)
+  negative = samples[nonzero] < 0
   changes = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
   start = np.arange(0, len(samples) - framing.size + 1, framing.step)
-  first = np.searchsorted(place, start)
-  last = np.searchsorted(place, start + framing.size) - 1
+  first = np.searchsorted(nonzero, start)
+  last = np.searchsorted(nonzero, start + framing.size) - 1
   some = last > first
   within = changes[last * some] - changes[first * some]
   return within / framing.size

@@ -14,11 +14,6 @@ dense time-major arrays that returns h and c of every step; `api.lstm` gives
 all of them lengths, masking and final states.
 """
 
-from avjax.kernels.lstm.api import (
-  IMPLEMENTATIONS,
-  available,
-  lstm,
-  lstm_together,
-)
+from avjax.kernels.lstm.api import IMPLEMENTATIONS, available, lstm
 
-__all__ = ['IMPLEMENTATIONS', 'available', 'lstm', 'lstm_together']
+__all__ = ['IMPLEMENTATIONS', 'available', 'lstm']

@@ -1,14 +1,14 @@
 """The LSTM of Eqs. 1-3 for a batch of sequences of different lengths."""
 
 import functools
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
+from avjax.kernels import KernelError
 from avjax.kernels.lstm import chunked, fused, pallas_scan, reference
-from avjax.shapes import Array, Float, Int
+from avjax.shapes import Array, Float, Int, checked
 
 IMPLEMENTATIONS: dict[str, Callable] = {
   'reference': reference.scan,
@@ -29,6 +29,7 @@ def available() -> tuple[str, ...]:
   return tuple(n for n in IMPLEMENTATIONS if not n.startswith(absent))
 
 
+@checked
 def lstm(
   inputs: Float[Array, 'B T D'],
   w_input: Float[Array, 'D 4 C'],
@@ -73,13 +74,13 @@ def lstm(
     zero for a row of length 0.
 
   Raises:
-    ValueError: no implementation of that name.
-    ConfigError: the implementation is there but cannot run here.
+    KernelError: no implementation of that name, or it cannot run here.
+    ShapeError: an array does not fit.
   """
   if implementation is None:
     implementation = 'fused'
   if implementation not in IMPLEMENTATIONS:
-    raise ValueError(
+    raise KernelError(
       f'no LSTM implementation {implementation!r}; there are '
       + ', '.join(IMPLEMENTATIONS)
     )
@@ -94,65 +95,6 @@ def lstm(
   h, c = scan(inputs.swapaxes(0, 1), w_input, w_recurrent, bias)
   h, c = h.swapaxes(0, 1), c.swapaxes(0, 1)
   return jnp.where(within, h, 0), (last_step(h, lengths), last_step(c, lengths))
-
-
-def lstm_together(
-  inputs: Sequence[Float[Array, 'B T _']],
-  parameters: Sequence[
-    tuple[Float[Array, '_ 4 _'], Float[Array, '_ 4 _'], Float[Array, '4 _']]
-  ],
-  lengths: Int[Array, ' B'] | None = None,
-  *,
-  implementation: str | None = None,
-  one_scan: bool | None = None,
-) -> list[tuple[Array, tuple[Array, Array]]]:
-  """Returns what `lstm` does for each of several networks, from one scan.
-
-  Ours. The networks stand side by side: one recurrent matrix with a block for
-  each, so that there are as many sequential steps as for one of them.
-
-  Args:
-    inputs: of each network, over the same steps.
-    parameters: w_input, w_recurrent and bias of each network; they may differ
-      in width.
-    lengths: as of `lstm`, the same for all.
-    implementation: as of `lstm`.
-    one_scan: False gives each network a scan of its own. None does so on a
-      CPU, which has little to gain from fewer steps and loses by the zeros
-      between the blocks (a training step of `proposed`: 3 to 5 %).
-  """
-  if one_scan is None:
-    one_scan = jax.default_backend() != 'cpu'
-  if not one_scan or len(inputs) == 1:
-    return [
-      lstm(x, *its, lengths, implementation=implementation)
-      for x, its in zip(inputs, parameters, strict=True)
-    ]
-  w_input, w_recurrent, bias = zip(*parameters, strict=True)
-  h, (h_last, c_last) = lstm(
-    jnp.concatenate(inputs, axis=-1),
-    _blocks(w_input),
-    _blocks(w_recurrent),
-    jnp.concatenate(bias, axis=-1),
-    lengths,
-    implementation=implementation,
-  )
-  ends = list(itertools.accumulate(b.shape[-1] for b in bias))[:-1]
-  parts = (jnp.split(x, ends, axis=-1) for x in (h, h_last, c_last))
-  return [
-    (h, (h_last, c_last)) for h, h_last, c_last in zip(*parts, strict=True)
-  ]
-
-
-def _blocks(matrices: Sequence[Float[Array, '_ 4 _']]) -> Float[Array, '_ 4 _']:
-  """Returns one matrix with the given ones, gate by gate, on its diagonal."""
-  before, columns = 0, sum(m.shape[-1] for m in matrices)
-  rows = []
-  for matrix in matrices:
-    after = columns - before - matrix.shape[-1]
-    rows.append(jnp.pad(matrix, ((0, 0), (0, 0), (before, after))))
-    before += matrix.shape[-1]
-  return jnp.concatenate(rows)
 
 
 def last_step(

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
-from avjax.errors import ConfigError
+from avjax.kernels import KernelError
 from avjax.kernels.lstm import cell
 
 ROWS = 16  # of a program; the least that a matrix instruction takes
@@ -26,11 +26,11 @@ def padded(steps: int, rows: int, cells: int, dtype) -> tuple[int, int, int]:
   """Returns the sizes that the kernels want: blocks of rows, a power of two.
 
   Raises:
-    ConfigError: the weights do not fit on the chip.
+    KernelError: the weights do not fit on the chip.
   """
   whole = max(16, pl.next_power_of_2(cells))
   if 4 * whole**2 * jnp.dtype(dtype).itemsize > WEIGHT_BYTES:
-    raise ConfigError(
+    raise KernelError(
       f"the LSTM implementation 'pallas_gpu' got {cells} cells of {dtype}; it"
       " takes 64 of float32 or 128 of bfloat16 at most; choose 'fused'"
     )

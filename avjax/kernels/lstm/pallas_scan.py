@@ -13,7 +13,7 @@ from types import ModuleType
 import jax
 import jax.numpy as jnp
 
-from avjax.errors import ConfigError
+from avjax.kernels import KernelError
 from avjax.kernels.lstm import fused
 from avjax.shapes import Array, Float
 
@@ -44,11 +44,11 @@ def scan(
       for whatever platform the program is lowered for.
 
   Raises:
-    ConfigError: no device of the platform, no such kernels in this JAX, or
+    KernelError: no device of the platform, no such kernels in this JAX, or
       more cells than they take.
   """
   if interpret is None and jax.default_backend() != platform:
-    raise ConfigError(
+    raise KernelError(
       f"the LSTM implementation 'pallas_{platform}' needs a"
       f' {platform.upper()}, but JAX runs on a {jax.default_backend().upper()};'
       " choose 'fused', or none"
@@ -76,7 +76,7 @@ def _kernels(platform: str) -> ModuleType:
   try:
     return importlib.import_module(f'avjax.kernels.lstm.pallas_{platform}')
   except ImportError as error:
-    raise ConfigError(
+    raise KernelError(
       f"the LSTM implementation 'pallas_{platform}' needs a part of Pallas that"
       f" JAX {jax.__version__} does not have ({error}); choose 'fused', or none"
     ) from error

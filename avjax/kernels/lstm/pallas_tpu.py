@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu
 
-from avjax.errors import ConfigError
+from avjax.kernels import KernelError
 from avjax.kernels.lstm import cell
 
 LANES = 128
@@ -28,10 +28,10 @@ def padded(steps: int, rows: int, cells: int, dtype) -> tuple[int, int, int]:
   """Returns the sizes that the kernels want: whole tiles of time, rows, cells.
 
   Raises:
-    ConfigError: the weights do not fit beside the tiles, or are float64.
+    KernelError: the weights do not fit beside the tiles, or are float64.
   """
   if dtype == jnp.float64 or cells > MOST_CELLS:
-    raise ConfigError(
+    raise KernelError(
       f"the LSTM implementation 'pallas_tpu' got {cells} cells of {dtype}; it"
       f" takes {MOST_CELLS} at most, of float32 or bfloat16; choose 'fused'"
     )

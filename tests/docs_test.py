@@ -1,0 +1,120 @@
+"""The commands, code and links of README.md and docs/, as a reader meets them.
+
+Every block of a page is run by bash or Python as it is printed, page after page
+in one folder (`docs/clone.py`), with the programs at small sizes
+(`docs/programs.py`). Of the blocks in PARSED only the flags and settings are
+checked; the reason stands beside each.
+"""
+
+import re
+
+import pytest
+
+from tests.bin.programs import compiled  # noqa: F401
+from tests.docs import clone, pages
+
+PAGES = pages.named('README.md', 'docs/*.md')
+FIRST = {'docs/use.md': ('README.md',)}
+"""Page -> those whose blocks it builds on."""
+RUN = ('bash', 'python')
+READ = {
+  'csv': 'the table of my_videos, to which clone.py adds rows',
+  'bibtex': 'how to cite the paper',
+}
+"""Language of a block that holds no commands -> what it is."""
+
+HOURS = 'takes hours; bin/train and bin/tables are run by docs/use.md'
+PARSED = {
+  'docs/use.md': {
+    '--config.training.seeds': 'tests/bin/train_test.py trains two seeds',
+    'decision_fusion.py': 'tests/bin/train_test.py trains every config',
+  },
+  'docs/data.md': {
+    '--shard=1/2': 'tests/bin/extract_test.py runs it, and compares the bytes',
+    'bin/train_faces': 'needs images of people; tests/features/identities_test'
+    '.py trains the network on made ones',
+  },
+  'docs/results.md': {
+    '--workdir=results/$name-$seed': HOURS,
+    '--workdir=results/fair-$name-$seed': HOURS,
+    'bin/figures': 'draws a run of those; run by docs/use.md',
+    'takes()': HOURS,
+    '--workdir=results/three-$store': HOURS,
+    'bin/synthesise': 'takes hours; run by docs/data.md',
+  },
+  'docs/speed.md': {
+    '--suite=cpu': 'takes minutes; tests/bin/benchmark_test.py runs a suite',
+    '--suite=gpu': 'needs a GPU',
+  },
+  'docs/afew.md': {
+    'bin/ingest': 'needs AFEW; tests/data/corpora_test.py checks a made one',
+    '--size=smoke': 'needs AFEW; tests/bin/reproduce_test.py runs it on clips'
+    ' in its folders',
+    '--sfew=SFEW': 'needs AFEW and SFEW, and takes days',
+  },
+}
+"""Page -> words that one block of it has -> why that block is only parsed."""
+
+
+@pytest.fixture(scope='module')
+def reader(tmp_path_factory, compiled):  # noqa: F811
+  """A clone, and the pages whose blocks have been run in it."""
+  folder = tmp_path_factory.mktemp('docs')
+  with clone.make(folder, compiled) as made:
+    yield made, set()
+
+
+def follow(reader, page):
+  """Runs the blocks of a page, and of the pages that come first."""
+  made, done = reader
+  for name in (*FIRST.get(page, ()), page):
+    if name not in done:
+      done.add(name)
+      for block in pages.blocks(name):
+        if block.language in RUN:
+          wrong = made.run(block, only_parse=reason(block) is not None)
+          assert wrong is None, f'{block}\n{wrong}'
+
+
+def reason(block):
+  """Returns why a block is only parsed, or None."""
+  table = PARSED.get(block.page, {})
+  return next(
+    (why for words, why in table.items() if words in block.text), None
+  )
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_blocks(reader, page):
+  """Program: every block of a page does what it is printed for."""
+  follow(reader, page)
+
+
+def test_what_is_not_run():
+  """Law: a block is run, or its reason is listed; no reason outlives it."""
+  assert PARSED.keys() <= set(PAGES)
+  for page in PAGES:
+    blocks = pages.blocks(page)
+    assert 2 * len(blocks) == pages.text(page).count('```'), page
+    for block in blocks:
+      assert block.language in (*RUN, *READ), f'{block}: {block.language!r}'
+    for words, why in PARSED.get(page, {}).items():
+      found = [block for block in blocks if words in block.text]
+      assert len(found) == 1, f'{page}: {words!r} is in {len(found)} blocks'
+      for test in re.findall(r'tests/\S+\.py', why):
+        assert (pages.ROOT / test).exists(), f'{page}: {words!r}: {test}'
+
+
+@pytest.mark.parametrize('page', pages.named('*.md', 'docs/*.md'))
+def test_links(page):
+  """Law: what a page links to is there, headings too."""
+  wrong = []
+  for link in pages.links(page):
+    path, _, heading = link.partition('#')
+    target = (pages.ROOT / page).parent / path if path else pages.ROOT / page
+    if not target.exists():
+      wrong.append(link)
+    elif heading:
+      other = target.resolve().relative_to(pages.ROOT).as_posix()
+      wrong += [link] if heading not in pages.anchors(other) else []
+  assert not wrong
