@@ -39,8 +39,13 @@ class TrainState(struct.PyTreeNode):
 
 @functools.cache
 def _network(model: settings.ModelConfig, emotions: tuple[str, ...]):
-  """Returns one module per setting, so that equal runs share compiled code."""
-  return build(model, emotions)
+  """Returns one module and its `init` per setting: equal runs share programs."""
+  module = build(model, emotions)
+  # This runs once, so compile time matters; without optimisation it is half.
+  init = jax.jit(
+    module.init, compiler_options={'xla_backend_optimization_level': 0}
+  )
+  return module, init
 
 
 def create_state(
@@ -54,14 +59,10 @@ def create_state(
     emotions: names of the classes.
   """
   config = settings.whole(config)
-  module = _network(config.model, tuple(emotions))
+  module, init = _network(config.model, tuple(emotions))
   # The parameters' shapes depend on the widths only, so one clip is enough.
   example = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
   key = jax.random.fold_in(jax.random.key(config.seed), 0)
-  # This runs once, so compile time matters; without optimisation it is half.
-  init = jax.jit(
-    module.init, compiler_options={'xla_backend_optimization_level': 0}
-  )
   variables = init(key, example)
   tx = optimiser(config.training)
   return TrainState(

@@ -7,13 +7,15 @@ import sys
 
 import pytest
 
+from tests.conftest import FAST
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope='session')
-def compiled(tmp_path_factory):
-  """A folder of compiled code: the same step is compiled once a session."""
-  return tmp_path_factory.mktemp('compiled')
+def compiled():
+  """The folder of the session's compiled code."""
+  return pathlib.Path(os.environ['JAX_COMPILATION_CACHE_DIR'])
 
 
 def environment(compiled) -> dict[str, str]:
@@ -21,9 +23,8 @@ def environment(compiled) -> dict[str, str]:
   return {
     **os.environ,
     'PYTHONPATH': str(ROOT),
-    'XLA_FLAGS': '--xla_backend_optimization_level=0',
+    'XLA_FLAGS': FAST,
     'JAX_COMPILATION_CACHE_DIR': str(compiled),
-    'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.1',
   }
 
 
