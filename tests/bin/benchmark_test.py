@@ -66,8 +66,11 @@ def test_files_and_table(compiled, tmp_path):  # noqa: F811
   pytest.importorskip('matplotlib')
   program = f"""
 import runpy, sys
-for name in 'ml_collections', 'jaxtyping', 'beartype', 'torch':
-  sys.modules[name] = None
+class Missing:
+  def find_spec(self, name, path=None, target=None):
+    if name in ('ml_collections', 'jaxtyping', 'beartype', 'torch'):
+      raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
 sys.argv[0] = {str(ROOT / 'bin/benchmark')!r}
 runpy.run_path(sys.argv[0], run_name='__main__')
 """
