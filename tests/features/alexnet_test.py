@@ -149,7 +149,7 @@ def damaged(change):
     ),
     (
       damaged(lambda a: a.update(conv5_w=np.array([{}], object))),
-      'conv5_w.npy holds object where numbers are wanted',
+      'conv5_w.npy has the type object; wanted numbers',
     ),
     ({'conv1_w': np.zeros(3)}, 'and 7 more'),
     ({'about': np.zeros(9, np.uint8)}, 'damaged'),

@@ -191,7 +191,7 @@ def far(path):
   [
     ('none.npy', None, 'No such file'),
     ('a.xyz', b'1 2', 'endings .npy, .mat, .txt, .csv'),
-    ('o.npy', lambda p: np.save(p, [{}], allow_pickle=True), 'numbers are'),
+    ('o.npy', lambda p: np.save(p, [{}], allow_pickle=True), 'wanted numbers'),
     ('a.npy', lambda p: np.save(p, np.ones((T, 50, 2))), r'\(12, 50, 2\)'),
     ('f.npy', lambda p: np.save(p, np.full((T, 98), 1e7)), '1e.07 pixels'),
     ('e.npy', b'', 'not an array'),

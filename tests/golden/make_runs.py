@@ -51,6 +51,10 @@ MODELS = (
 COMMANDS = {name: (name, SMALL) for name in MODELS} | {
   'average_pool5': ('average_pool5', SMALL | {'model.streams': 'shape'}),
   'linear': ('linear', SMALL | {'model.streams': 'shape'}),
+  'decision_fusion': (
+    'decision_fusion',
+    SMALL | {'seed': 2},  # whose networks do not weigh the same
+  ),
   'folds': (
     'average',
     SMALL
