@@ -26,8 +26,8 @@ if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
   COMPILED = tempfile.TemporaryDirectory(prefix='avjax-compiled-')
   os.environ['JAX_COMPILATION_CACHE_DIR'] = COMPILED.name
 
-import jax
-import jaxtyping
+import jax  # noqa: E402
+import jaxtyping  # noqa: E402
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jaxtyping.install_import_hook('avjax', 'beartype.beartype')

@@ -39,7 +39,7 @@ class TrainState(struct.PyTreeNode):
 
 @functools.cache
 def _network(model: settings.ModelConfig, emotions: tuple[str, ...]):
-  """Returns one module and its `init` per setting: equal runs share programs."""
+  """Returns one module and its `init` per setting, so equal runs share both."""
   module = build(model, emotions)
   # This runs once, so compile time matters; without optimisation it is half.
   init = jax.jit(

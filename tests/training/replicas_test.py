@@ -1,6 +1,7 @@
 """Many runs in one program, against each of them alone."""
 
 import dataclasses
+import functools
 import json
 import signal
 
@@ -11,35 +12,29 @@ import pytest
 from avjax.errors import ConfigError, TrainingError
 from avjax.runs import experiment
 from avjax.settings import DataConfig
-from avjax.training import replicas, resident
+from avjax.training import replicas, resident, steps
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.devices import Devices
+from avjax.training.loop import Trainer
 from avjax.training.setup import Setup
 from tests.training import examples
-from tests.training.loop_test import train as train_alone
+from tests.training.loop_test import assert_same_run
 
 SEEDS = (3, 4)
+FIRST, SECOND = examples.make_clips(26, 'one'), examples.make_clips(7, 'two')
+DIVIDED = (
+  {'training': FIRST, 'validation': SECOND},
+  {'training': FIRST[8:] + SECOND, 'validation': FIRST[:8]},
+)
+"""Two folds of the same clips, with different numbers of batches."""
+PARTS = {'seeds': (DIVIDED[0], DIVIDED[0]), 'folds': DIVIDED}
 
 
-def settings_of(seed, **training):
-  return dataclasses.replace(examples.with_training(**training), seed=seed)
-
-
-def divisions():
-  """Two folds: each other's clips, and of different numbers of batches."""
-  first, second = examples.make_clips(26, 'one'), examples.make_clips(7, 'two')
-  return (
-    {'training': first, 'validation': second},
-    {'training': first[8:] + second, 'validation': first[:8]},
-  )
-
-
-def runs_in(folder, parts=None, **training):
-  parts = parts or [examples.make_parts()] * len(SEEDS)
+def runs_in(folder, parts, **training):
   return [
     replicas.Replica(
       f'seed {seed}',
-      settings_of(seed, **training),
+      dataclasses.replace(examples.with_training(**training), seed=seed),
       part,
       folder / str(seed),
     )
@@ -47,78 +42,97 @@ def runs_in(folder, parts=None, **training):
   ]
 
 
-def train_together(folder, parts=None, **training):
+def train_together(folder, parts, **training):
   """Returns the best state and the progress of every run."""
   runs = runs_in(folder, parts, **training)
-  parts = [part for run in runs for part in run.splits.values()]
-  everything = {str(k): part for k, part in enumerate(parts)}
-  setup = Setup(examples.SETTINGS, examples.EMOTIONS, everything)
+  setup = Setup(examples.SETTINGS, examples.EMOTIONS, parts[0])
   trainer = replicas.Replicas(runs, setup)
   with Checkpoints(folder / 'checkpoints', {'run': 'test'}) as checkpoints:
     return trainer.train(folder, checkpoints)
 
 
-def assert_same(first, second, **tolerance):
-  for (one, story), (other, its) in zip(first, second, strict=True):
-    assert story.epoch == its.epoch
-    assert story.selection.epoch == its.selection.epoch
-    for a, b in zip(story.history, its.history, strict=True):
-      for name in ('training_loss', 'validation_loss'):
-        np.testing.assert_allclose(a[name], b[name], **tolerance)
-    jax.tree.map(
-      lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5, **tolerance),
-      one,
-      other,
-    )
+def train_alone(run):
+  """Returns the best state and the progress of a run by itself."""
+  setup = Setup(run.config, examples.EMOTIONS, run.splits)
+  trainer = Trainer(setup, run.splits)
+  with Checkpoints(run.folder, {'run': 'test'}) as checkpoints:
+    progress = trainer.train(run.folder, checkpoints)
+    _, best, _ = checkpoints.restore_best(steps.as_saved(setup.initial))
+  return best, progress
 
 
-@pytest.fixture(params=['one after another', 'stacked'])
-def how(request, monkeypatch):
-  """Runs as on a CPU, or by vmap over the devices as on accelerators."""
-  if request.param == 'stacked':
-    monkeypatch.setattr(Devices, 'is_cpu', False)
-    place, _ = Devices('jit').run_shardings(len(SEEDS))
-    assert len(place.device_set) == 2
+@pytest.fixture(scope='module')
+def alone(tmp_path_factory):
+  """A function that returns what `train_together` does, of runs on their own.
+
+  On one device, as on a CPU.
+  """
+
+  @functools.cache
+  def train(parts, **training):
+    folder = tmp_path_factory.mktemp('alone')
+    devices = jax.local_devices()[:1]
+    with pytest.MonkeyPatch.context() as patch:
+      patch.setattr(jax, 'local_devices', lambda: devices)
+      runs = runs_in(folder, PARTS[parts], **training)
+      return [train_alone(run) for run in runs]
+
+  return train
 
 
-@pytest.mark.parametrize('folds', [False, True], ids=['seeds', 'folds'])
-def test_each_is_the_run_alone(tmp_path, how, folds):
-  """Law: with seed and clips of its own, each run is what it is alone."""
-  parts = divisions() if folds else None
-  together = train_together(tmp_path / 'all', parts, epochs=3)
-  for run, (best, progress) in zip(
-    runs_in(tmp_path / 'alone', parts, epochs=3), together, strict=True
-  ):
-    alone, _ = train_alone(run.folder, run.config, run.splits)
-    assert progress.selection.epoch == alone.selection.epoch
-    for a, b in zip(progress.history, alone.history, strict=True):
+def assert_same_runs(first, second):
+  """Two lists of runs are the same, metrics and best states to the bit."""
+  for run, other in zip(first, second, strict=True):
+    assert_same_run(run[::-1], other[::-1])
+
+
+def assert_close_runs(first, second):
+  """Two lists of runs are the same, to the rounding of a few epochs."""
+  for (best, progress), (other, wanted) in zip(first, second, strict=True):
+    assert progress.epoch == wanted.epoch
+    assert progress.selection.epoch == wanted.selection.epoch
+    assert best['step'] == other['step']
+    for a, b in zip(progress.history, wanted.history, strict=True):
       for name in ('training_loss', 'validation_loss'):
         np.testing.assert_allclose(a[name], b[name], rtol=1e-4)
       assert a['training_accuracy'] == b['training_accuracy']
     np.testing.assert_allclose(
       progress.history[0]['training_loss'],
-      alone.history[0]['training_loss'],
+      wanted.history[0]['training_loss'],
       rtol=1e-5,
     )
-    steps = len(run.splits['training']) // 8 + 1
-    assert best['step'] == steps * (progress.selection.epoch + 1)
 
 
-def test_one_ends_before_the_other(tmp_path, how):
+@pytest.fixture(params=['one after another', 'stacked'])
+def assert_agree(request, monkeypatch):
+  """How runs agree: as on a CPU, or by vmap over devices as on accelerators."""
+  if request.param == 'one after another':
+    return assert_same_runs
+  monkeypatch.setattr(Devices, 'is_cpu', False)
+  place, _ = Devices('jit').run_shardings(len(SEEDS))
+  assert len(place.device_set) == 2
+  return assert_close_runs
+
+
+@pytest.mark.parametrize('parts', PARTS)
+def test_each_is_the_run_alone(tmp_path, alone, assert_agree, parts):
+  """Law: with seed and clips of its own, each run is what it is alone."""
+  together = train_together(tmp_path, PARTS[parts], epochs=3)
+  assert_agree(together, alone(parts, epochs=3))
+  for (best, progress), part in zip(together, PARTS[parts], strict=True):
+    steps_an_epoch = -(-len(part['training']) // 8)
+    assert best['step'] == steps_an_epoch * (progress.selection.epoch + 1)
+
+
+def test_one_ends_before_the_other(tmp_path, alone, assert_agree):
   """Law: early stopping is each run's own, and leaves its best state alone."""
-  together = train_together(tmp_path / 'all', epochs=9, patience=2)
+  together = train_together(tmp_path, PARTS['seeds'], epochs=9, patience=1)
   assert len({progress.epoch for _, progress in together}) == 2
-  for run, (_, progress) in zip(
-    runs_in(tmp_path / 'alone', epochs=9, patience=2), together, strict=True
-  ):
-    alone, _ = train_alone(run.folder, run.config, run.splits)
-    assert progress.epoch == alone.epoch
-    assert progress.selection.epoch == alone.selection.epoch
+  assert_agree(together, alone('seeds', epochs=9, patience=1))
 
 
-def test_resume(tmp_path, monkeypatch):
+def test_resume(tmp_path, alone, monkeypatch):
   """Law: stopped within an epoch and run again, all runs end the same."""
-  whole = train_together(tmp_path / 'whole', epochs=3)
   monkeypatch.setattr(resident, 'STEPS', 1)
   calls = []
   step = resident.train_replicas
@@ -132,17 +146,23 @@ def test_resume(tmp_path, monkeypatch):
   with monkeypatch.context() as patch:
     patch.setattr(resident, 'train_replicas', interrupted)
     with pytest.raises(SystemExit) as stopped:
-      train_together(tmp_path / 'parts', epochs=3)
+      train_together(tmp_path, PARTS['folds'], epochs=3)
   assert stopped.value.code == 128 + signal.SIGINT
-  assert_same(whole, train_together(tmp_path / 'parts', epochs=3), rtol=0)
+  resumed = train_together(tmp_path, PARTS['folds'], epochs=3)
+  assert_same_runs(resumed, alone('folds', epochs=3))
 
 
 def test_run_that_is_not_finite(tmp_path):
   """Law: the error names the run and the clip."""
-  bad = examples.make_parts()
-  bad['training'][11].streams['face'][0, 0] = np.nan
-  with pytest.raises(TrainingError, match=r'seed 4: .*training-11;'):
-    train_together(tmp_path, [examples.make_parts(), bad], epochs=1)
+  bad = dataclasses.replace(SECOND[3], streams=dict(SECOND[3].streams))
+  bad.streams['face'] = np.full_like(bad.streams['face'], np.nan)
+  second = [*SECOND[:3], bad, *SECOND[4:]]
+  parts = (
+    {'training': FIRST, 'validation': second},
+    {'training': FIRST[8:] + second, 'validation': FIRST[:8]},
+  )
+  with pytest.raises(TrainingError, match=r'seed 4: .*two-3;'):
+    train_together(tmp_path, parts, epochs=1)
 
 
 def test_seeds_and_folds_of_a_corpus(tmp_path):
@@ -151,7 +171,7 @@ def test_seeds_and_folds_of_a_corpus(tmp_path):
     examples.SETTINGS,
     data=DataConfig(buckets=1, protocol='loso'),
     synthetic=dataclasses.replace(
-      examples.SETTINGS.synthetic, speakers=1, training=28, validation=28
+      examples.SETTINGS.synthetic, speakers=1, training=14, validation=14
     ),
     model=dataclasses.replace(
       examples.SETTINGS.model, streams=('audio', 'shape')

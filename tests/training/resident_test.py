@@ -28,12 +28,13 @@ def test_gather_is_collate():
   loader = examples.make_loader(settings, parts)
   assert len(loader.buckets.lengths) == 2
   store = jax.device_put(resident.pack(clips, loader))
+  gather = jax.jit(resident.gather, static_argnums=2)
   for indices in loader.order(clips, 0, 0):
     wanted = loader.batch(clips, indices)
     lengths = loader.buckets.lengths[loader.buckets.of(clips)[indices].max()]
     filled = np.full(loader.rows, batching.UNKNOWN, np.int32)
     filled[: len(indices)] = indices
-    got = resident.gather(store, filled, lengths)
+    got = gather(store, filled, lengths)
     assert jax.tree.structure(got) == jax.tree.structure(wanted)
     for a, b in zip(*map(jax.tree.leaves, (got, wanted)), strict=True):
       np.testing.assert_array_equal(a, b)
@@ -78,18 +79,19 @@ def test_stop_between_two_calls(tmp_path, monkeypatch):
 @pytest.mark.parametrize('where', ['host', 'device'])
 def test_compiles_in_the_first_epoch_only(tmp_path, where):
   """Law: more epochs compile nothing more."""
+  programs = (
+    steps.train_step,
+    steps.eval_step,
+    resident.train_steps,
+    resident.predict,
+  )
 
   def compiled(epochs, folder):
-    jax.clear_caches()
     train(tmp_path / folder, placed(where, epochs=epochs))
-    programs = (
-      steps.train_step,
-      steps.eval_step,
-      resident.train_steps,
-      resident.predict,
-    )
     return [program._cache_size() for program in programs]
 
+  for program in programs:
+    program.clear_cache()
   first = compiled(1, 'one')
   # On the host a program for each padded length, on the device one for all.
   assert first[0] == (2 if where == 'host' else 0)
