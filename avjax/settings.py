@@ -5,7 +5,7 @@ configs/ change only what differs. Each section becomes a frozen dataclass by
 `section(ModelConfig, config.model)`, so an unknown key or an impossible value
 is an error before anything runs.
 
-"ours" marks a choice that the paper leaves open; the README lists them.
+"ours" marks a choice that the paper leaves open; docs/choices.md lists them.
 """
 
 import dataclasses

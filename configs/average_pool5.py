@@ -4,7 +4,7 @@ r"""Average encoding of the appearance only, first row of Table 1.
   bin/train --config=configs/average_pool5.py:smoke --workdir=runs/smoke
 
 Paper: 73.84 train, 43.14 validation, 39.89 test (% accuracy on AFEW).
-Ours: README, Table 1.
+Ours: docs/results.md.
 """
 
 from avjax import settings

@@ -4,7 +4,7 @@ r"""Last-time encoding, second row of Table 1: the last state (Eq. 7).
   bin/train --config=configs/last_time.py:smoke --workdir=runs/smoke  # seconds
 
 Paper: 82.70 train, 36.39 validation, 41.19 test (% accuracy on AFEW).
-Ours: README, Table 1.
+Ours: docs/results.md.
 """
 
 from avjax import settings

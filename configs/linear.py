@@ -3,7 +3,7 @@ r"""The linear baseline: regression on means and standard deviations (ours).
   bin/train --config=configs/linear.py --workdir=runs/linear
   bin/train --config=configs/linear.py:smoke --workdir=runs/smoke  # seconds
 
-It needs scikit-learn: pip install 'avjax[features]'. Ours: README.
+It needs scikit-learn: pip install 'avjax[features]'. Ours: docs/results.md.
 """
 
 from avjax import settings
