@@ -79,25 +79,18 @@ def _reap() -> None:
 
 
 def _answer(connection: socket.socket, run: Run) -> None:
-  """Runs what is asked for in a fork, sends its exit code, and ends."""
+  """Runs what is asked for, sends its exit code, and ends the process."""
   text, streams, _, _ = socket.recv_fds(connection, 2**16, 3)
   while more := connection.recv(2**16):
     text += more
-  if program := os.fork():
-    code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
-    connection.sendall(str(code).encode())
-    os._exit(0)
-  connection.close()
   for number, stream in enumerate(streams):
     os.dup2(stream, number)
     os.close(stream)
   name, arguments, folder, environment = json.loads(text)
-  os._exit(_ended(lambda: _run(run, name, arguments, folder, environment)))
-
-
-def _run(run: Run, name, arguments, folder, environment) -> None:
   os.chdir(folder)
-  run(name, arguments, environment)
+  code = _ended(lambda: run(name, arguments, environment))
+  connection.sendall(str(code).encode())
+  os._exit(0)
 
 
 def _ended(run: Callable[[], None]) -> int:

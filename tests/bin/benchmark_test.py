@@ -65,14 +65,11 @@ def test_files_and_table(tmp_path):
   pytest.importorskip('matplotlib')
   program = f"""
 import runpy, sys
-
 class Missing:
-  @staticmethod
-  def find_spec(name, path=None, target=None):
+  def find_spec(self, name, path=None, target=None):
     if name in ('ml_collections', 'jaxtyping', 'beartype', 'torch'):
       raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Missing)
+sys.meta_path.insert(0, Missing())
 sys.argv[0] = {str(ROOT / 'bin/benchmark')!r}
 runpy.run_path(sys.argv[0], run_name='__main__')
 """
