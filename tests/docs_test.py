@@ -10,7 +10,6 @@ import re
 
 import pytest
 
-from tests.bin.programs import compiled  # noqa: F401
 from tests.docs import clone, pages
 
 PAGES = pages.named('README.md', 'docs/*.md')
@@ -57,10 +56,10 @@ PARSED = {
 
 
 @pytest.fixture(scope='module')
-def reader(tmp_path_factory, compiled):  # noqa: F811
+def reader(tmp_path_factory):
   """A clone, and the pages whose blocks have been run in it."""
   folder = tmp_path_factory.mktemp('docs')
-  with clone.make(folder, compiled) as made:
+  with clone.make(folder) as made:
     yield made, set()
 
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 from absl import flags
 
-from tests.bin.programs import ROOT, compiled, run  # noqa: F401
+from tests.bin.programs import ROOT, run
 from tests.golden.make_runs import (
   COMMANDS,
   EVALUATED,
@@ -160,11 +160,9 @@ def test_the_same_command(name, call, runs, capsys):
   assert_close(json.loads(results.read_text()), before)  # folds: joined again
 
 
-def test_resume(runs, compiled):  # noqa: F811
+def test_resume(runs):
   """Golden: the same command ends the run that SIGTERM stopped in an epoch."""
-  code, _, error = run(
-    'train', *train(ROOT, 'interrupted'), compiled=compiled, cwd=runs
-  )
+  code, _, error = run('train', *train(ROOT, 'interrupted'), cwd=runs)
   assert code == 0, error
   assert 'resumed at step ' in error
   folder, wanted = runs / 'interrupted', EXPECTED / 'train'

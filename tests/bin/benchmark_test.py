@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.bin.programs import ROOT, compiled, environment, fails, run  # noqa: F401
+from tests.bin.programs import ROOT, environment, fails, forked
 
 TINY = (
   *('--batch=2', '--frames=4', '--cells=2'),
@@ -26,14 +26,13 @@ def lines_of(out):
     ('lstm', 'fused_hc', ['avjax', 'fused_hc']),
   ],
 )
-def test_lines(case, peers, names, compiled, tmp_path):  # noqa: F811
+def test_lines(case, peers, names, tmp_path):
   """Program: one JSON line for each implementation, ours first."""
-  code, out, error = run(
+  code, out, error = forked(
     'benchmark',
     f'--case={case}',
     f'--peers={peers}',
     *TINY,
-    compiled=compiled,
     cwd=tmp_path,
   )
   assert (code, error) == (0, '')
@@ -48,17 +47,17 @@ def test_lines(case, peers, names, compiled, tmp_path):  # noqa: F811
     assert ('cells' in line) == (case == 'lstm')
 
 
-def test_torch(compiled, tmp_path):  # noqa: F811
+def test_torch(tmp_path):
   """Program: PyTorch's peers, dense and packed, where PyTorch is installed."""
   pytest.importorskip('torch')
   flags = '--case=train_step', '--peers=torch', *TINY
-  code, out, error = run('benchmark', *flags, compiled=compiled, cwd=tmp_path)
+  code, out, error = forked('benchmark', *flags, cwd=tmp_path)
   assert (code, error) == (0, '')
   names = [line['implementation'] for line in lines_of(out)]
   assert names == ['avjax', 'torch', 'torch_packed']
 
 
-def test_files_and_table(compiled, tmp_path):  # noqa: F811
+def test_files_and_table(tmp_path):
   """Program: lines are added to a file, and a table is made of it.
 
   Without the packages that only configs and the tests need.
@@ -78,7 +77,7 @@ runpy.run_path(sys.argv[0], run_name='__main__')
   def start(*flags):
     return subprocess.run(
       [sys.executable, '-c', program, *flags],
-      env=environment(compiled),
+      env=environment(),
       cwd=tmp_path,
       capture_output=True,
       text=True,
@@ -97,10 +96,10 @@ runpy.run_path(sys.argv[0], run_name='__main__')
   assert (tmp_path / 'BENCHMARKS.png').exists()
 
 
-def test_no_time(compiled, tmp_path):  # noqa: F811
+def test_no_time(tmp_path):
   """Program: a suite without any time says so of each entry."""
-  code, out, error = run(
-    'benchmark', '--suite=cpu', '--budget=0', compiled=compiled, cwd=tmp_path
+  code, out, error = forked(
+    'benchmark', '--suite=cpu', '--budget=0', cwd=tmp_path
   )
   assert (code, error) == (0, '')
   assert all('budget of 0 s' in line['left_out'] for line in lines_of(out))
@@ -117,7 +116,7 @@ def test_no_time(compiled, tmp_path):  # noqa: F811
     (['--table', 'none.jsonl'], 'none.jsonl: No such file'),
   ],
 )
-def test_wrong_flags(flags, message, compiled, tmp_path):  # noqa: F811
+def test_wrong_flags(flags, message, tmp_path):
   """Program: what is not to be had is one line that says what is."""
-  error = fails('benchmark', *flags, *TINY, compiled=compiled, cwd=tmp_path)
+  error = fails('benchmark', *flags, *TINY, cwd=tmp_path)
   assert message in error

@@ -7,23 +7,23 @@ import shutil
 import pytest
 
 from avjax.data import store
-from tests.bin.programs import compiled, fails, run  # noqa: F401
+from tests.bin.programs import fails, forked, run
 from tests.bin.train_test import SMALL, make_store
 from tests.training import examples
 
 
 @pytest.fixture(scope='module')
-def trained(tmp_path_factory, compiled):  # noqa: F811
+def trained(tmp_path_factory):
   """A folder with a store and a finished run in `w`."""
   folder = tmp_path_factory.mktemp('trained')
   made = make_store(folder / 'store')
   arguments = *SMALL, f'--config.data.store={made}', '--workdir=w'
-  code, _, error = run('train', *arguments, compiled=compiled, cwd=folder)
+  code, _, error = forked('train', *arguments, cwd=folder)
   assert code == 0, error
   return folder
 
 
-def test_own_store(trained, compiled):  # noqa: F811
+def test_own_store(trained):
   """Program: the best state gives again what bin/train wrote of it."""
   wanted = json.loads((trained / 'w/results.json').read_text())['splits']
   for split in ('validation', 'test'):
@@ -31,7 +31,6 @@ def test_own_store(trained, compiled):  # noqa: F811
       'evaluate',
       '--workdir=w',
       f'--split={split}',
-      compiled=compiled,
       cwd=trained,
     )
     assert code == 0, error
@@ -46,19 +45,15 @@ def test_own_store(trained, compiled):  # noqa: F811
 
 
 @pytest.mark.parametrize('variant', ['linear', 'decision_fusion'])
-def test_baselines(variant, trained, compiled, tmp_path):  # noqa: F811
+def test_baselines(variant, trained, tmp_path):
   """Program: a baseline is evaluated as a network is, and gives the same."""
   arguments = *SMALL, f'--config.data.store={trained}/store', '--workdir=w'
   chosen = f'--config.model.variant={variant}'
-  code, _, error = run(
-    'train', *arguments, chosen, compiled=compiled, cwd=tmp_path
-  )
+  code, _, error = forked('train', *arguments, chosen, cwd=tmp_path)
   assert code == 0, error
   folders = ('w', 'w/audio', 'w/vision') if 'fusion' in variant else ('w',)
   for folder in folders:
-    code, _, error = run(
-      'evaluate', f'--workdir={folder}', compiled=compiled, cwd=tmp_path
-    )
+    code, _, error = forked('evaluate', f'--workdir={folder}', cwd=tmp_path)
     assert code == 0, error
     one = tmp_path / folder / 'evaluation-own-test/results.json'
     results = json.loads(one.read_text())['splits']['test']
@@ -68,18 +63,17 @@ def test_baselines(variant, trained, compiled, tmp_path):  # noqa: F811
     assert results['loss'] == pytest.approx(wanted['loss'], rel=1e-5)
 
 
-def test_other_store(trained, compiled, tmp_path):  # noqa: F811
+def test_other_store(trained, tmp_path):
   """Program: other clips, some without a label, by name and all of them."""
   clips = examples.make_clips(9, 'test', seed=1)
   clips[4] = dataclasses.replace(clips[4], label=None)
   store.write(tmp_path / 'other', clips)
-  code, _, error = run(
+  code, _, error = forked(
     'evaluate',
     f'--workdir={trained}/w',
     '--store=other',
     '--split=all',
     '--output=out',
-    compiled=compiled,
     cwd=tmp_path,
   )
   assert code == 0, error
@@ -88,7 +82,7 @@ def test_other_store(trained, compiled, tmp_path):  # noqa: F811
   assert len((tmp_path / 'out/predictions.csv').read_text().splitlines()) == 10
 
 
-def test_store_that_has_changed(trained, compiled, tmp_path):  # noqa: F811
+def test_store_that_has_changed(trained, tmp_path):
   """Program: other clips under the store's name are not its test clips."""
   folder = tmp_path / 'trained'
   shutil.copytree(trained, folder)
@@ -97,11 +91,11 @@ def test_store_that_has_changed(trained, compiled, tmp_path):  # noqa: F811
   shutil.rmtree(folder / 'store')
   store.write(folder / 'store', examples.make_clips(9, 'test', seed=1))
   (folder / 'w/config.json').write_text(config)
-  line = fails('evaluate', '--workdir=w', compiled=compiled, cwd=folder)
+  line = fails('evaluate', '--workdir=w', cwd=folder)
   assert 'has changed since' in line
 
 
-def test_what_is_wrong(trained, compiled, tmp_path):  # noqa: F811
+def test_what_is_wrong(trained, tmp_path):
   """Program: one line that names it, exit code 2, nothing written."""
   clips = examples.make_clips(9, 'test', seed=1)
   strange = [dataclasses.replace(c, label='bored') for c in clips]
@@ -126,5 +120,5 @@ def test_what_is_wrong(trained, compiled, tmp_path):  # noqa: F811
     ([run_folder, '--store=wide'], "'face' is 4 wide"),
     ([run_folder, '--store=wide', '--split=training'], 'no training clips'),
   ]:
-    line = fails('evaluate', *arguments, compiled=compiled, cwd=tmp_path)
+    line = fails('evaluate', *arguments, cwd=tmp_path)
     assert wanted in line

@@ -14,16 +14,15 @@ import numpy as np
 import pytest
 
 from avjax.data import audit, protocols, store
-from tests.bin.programs import ROOT, compiled, fails, run, start  # noqa: F401
+from tests.bin.programs import ROOT, fails, forked, run, start
 
 
 @pytest.fixture(scope='module')
-def corpus(tmp_path_factory, compiled):  # noqa: F811
+def corpus(tmp_path_factory):
   """A folder with a corpus `c` of 15 clips by 5 speakers."""
   folder = tmp_path_factory.mktemp('raw')
-  code, _, error = run(
-    'synthesise', 'c', '--clips=15', '--speakers=5', compiled=compiled,
-    cwd=folder,
+  code, _, error = forked(
+    'synthesise', 'c', '--clips=15', '--speakers=5', cwd=folder,
   )  # fmt: skip
   assert code == 0, error
   return folder
@@ -38,11 +37,12 @@ def files(folder):
   }
 
 
-def test_from_clips_to_a_prediction(corpus, compiled):  # noqa: F811
+def test_from_clips_to_a_prediction(corpus):
   """Program: synthesise, extract, train, evaluate, predict."""
 
   def does(name, *arguments):
-    code, out, error = run(name, *arguments, compiled=compiled, cwd=corpus)
+    how = run if name in ('extract', 'predict') else forked
+    code, out, error = how(name, *arguments, cwd=corpus)
     assert code == 0, error
     return out
 
@@ -80,7 +80,7 @@ def test_from_clips_to_a_prediction(corpus, compiled):  # noqa: F811
       assert share == pytest.approx(float(evaluated[name][emotion]), abs=1e-4)
     assert set(line['ablated']) == {'audio off', 'vision off'}
     assert (corpus / line['picture']).read_bytes().startswith(b'\x89PNG')
-  refused(corpus, compiled)
+  refused(corpus)
 
 
 def smoke():
@@ -97,27 +97,25 @@ def rows(path):
     return list(csv.DictReader(file))
 
 
-def refused(corpus, compiled):  # noqa: F811
+def refused(corpus):
   """An extractor that the run was not trained with is refused, until asked."""
-  code, _, error = run(
+  code, _, error = forked(
     'extract', 'c', 'other', '--fit_on=all', '--streams=audio',
-    compiled=compiled, cwd=corpus,
+    cwd=corpus,
   )  # fmt: skip
   assert code == 0, error
   clip = 'c/' + store.read(corpus / 'other')[0].name
   error = fails(
     'predict', clip, '--workdir=r', '--extractor=other/extractor',
-    compiled=compiled, cwd=corpus,
+    cwd=corpus,
   )  # fmt: skip
   assert '--transfer' in error
 
 
 @pytest.fixture(scope='module')
-def whole(corpus, compiled):  # noqa: F811
+def whole(corpus):
   """The files of an audio store that was extracted without a break."""
-  code, _, error = run(
-    'extract', 'c', 'whole', *AUDIO, compiled=compiled, cwd=corpus
-  )
+  code, _, error = forked('extract', 'c', 'whole', *AUDIO, cwd=corpus)
   assert code == 0, error
   assert not (corpus / 'whole.work').exists()
   return files(corpus / 'whole')
@@ -126,11 +124,9 @@ def whole(corpus, compiled):  # noqa: F811
 AUDIO = ('--streams=audio', '--workers=2')
 
 
-def test_killed_and_typed_again(corpus, whole, compiled):  # noqa: F811
+def test_killed_and_typed_again(corpus, whole):
   """Program: after kill -9 the same command gives the same bytes."""
-  process = start(
-    'extract', 'c', 'killed', *AUDIO, compiled=compiled, cwd=corpus
-  )
+  process = start('extract', 'c', 'killed', *AUDIO, cwd=corpus)
   work = corpus / 'killed.work/clips'
   while not list(work.glob('*.npz')):
     time.sleep(0.02)
@@ -140,18 +136,18 @@ def test_killed_and_typed_again(corpus, whole, compiled):  # noqa: F811
   assert not (corpus / 'killed').exists()
   done = {path: path.stat().st_mtime_ns for path in work.glob('*.npz')}
   arguments = 'extract', 'c', 'killed', *AUDIO
-  code, out, error = run(*arguments, compiled=compiled, cwd=corpus)
+  code, out, error = forked(*arguments, cwd=corpus)
   assert code == 0, error
   assert files(corpus / 'killed') == whole
   assert done
-  code, again, error = run(*arguments, compiled=compiled, cwd=corpus)
+  code, again, error = forked(*arguments, cwd=corpus)
   assert (code, again) == (0, out)
   assert 'finished already' in error
 
 
-def test_a_process_that_dies(corpus, whole, compiled):  # noqa: F811
+def test_a_process_that_dies(corpus, whole):
   """Program: a worker that is killed costs no clip and changes no byte."""
-  process = start('extract', 'c', 'died', *AUDIO, compiled=compiled, cwd=corpus)
+  process = start('extract', 'c', 'died', *AUDIO, cwd=corpus)
   place = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children')
   if not place.exists():
     pytest.skip('no /proc here that names the children')
@@ -170,18 +166,16 @@ def test_a_process_that_dies(corpus, whole, compiled):  # noqa: F811
   assert files(corpus / 'died') == whole
 
 
-def test_shards(corpus, whole, compiled):  # noqa: F811
+def test_shards(corpus, whole):
   """Program: two shards and then the whole give the same bytes."""
   for shard in ('--shard=1/2', '--shard=2/2', '--seed=0'):
-    code, _, error = run(
-      'extract', 'c', 'shards', *AUDIO, shard, compiled=compiled, cwd=corpus
-    )
+    code, _, error = forked('extract', 'c', 'shards', *AUDIO, shard, cwd=corpus)
     assert code == 0, error
     assert (corpus / 'shards').exists() is (shard == '--seed=0')
   assert files(corpus / 'shards') == whole
 
 
-def test_damaged_clips(corpus, whole, compiled, tmp_path):  # noqa: F811
+def test_damaged_clips(corpus, whole, tmp_path):
   """Program: what is broken is listed with its reason, the rest is the same."""
   broken = tmp_path / 'c'
   shutil.copytree(corpus / 'c', broken)
@@ -192,9 +186,7 @@ def test_damaged_clips(corpus, whole, compiled, tmp_path):  # noqa: F811
   paths[1].write_bytes(b'')
   paths[2].write_bytes(b'no video at all' * 50)
   paths[3].write_bytes(paths[3].read_bytes()[:3000])
-  code, out, error = run(
-    'extract', broken, 's', *AUDIO, compiled=compiled, cwd=tmp_path
-  )
+  code, out, error = forked('extract', broken, 's', *AUDIO, cwd=tmp_path)
   assert code == 0, error
   listed = [line for line in out.splitlines() if line.startswith('left out')]
   assert [line.split(':')[0].split()[-1] for line in listed] == other[:4]
@@ -207,7 +199,7 @@ def test_damaged_clips(corpus, whole, compiled, tmp_path):  # noqa: F811
       np.testing.assert_array_equal(array, before[clip.name].streams[name])
 
 
-def test_a_public_corpus(corpus, compiled, tmp_path):  # noqa: F811
+def test_a_public_corpus(corpus, tmp_path):
   """Program: RAVDESS's folders give a store that its protocols take."""
   table = rows(corpus / 'c/clips.csv')
   for actor in (1, 2, 3):
@@ -218,12 +210,10 @@ def test_a_public_corpus(corpus, compiled, tmp_path):  # noqa: F811
       shutil.copy(corpus / 'c' / table.pop()['clip'], place)
   (tmp_path / 'R/Actor_03/01-01-05-01-01-01-03.mp4').write_bytes(b'')
   arguments = 'extract', 'R', 's', *AUDIO, '--corpus=ravdess'
-  code, _, error = run(*arguments, compiled=compiled, cwd=tmp_path)
+  code, _, error = forked(*arguments, cwd=tmp_path)
   assert code == 2
   assert '--fit_on=all' in error  # RAVDESS has no splits
-  code, out, error = run(
-    *arguments, '--fit_on=all', compiled=compiled, cwd=tmp_path
-  )
+  code, out, error = forked(*arguments, '--fit_on=all', cwd=tmp_path)
   assert code == 0, error
   assert 'broken: Actor_03/01-01-05-01-01-01-03.mp4 is empty' in out
   clips = store.read(tmp_path / 's')
@@ -259,12 +249,12 @@ def test_a_public_corpus(corpus, compiled, tmp_path):  # noqa: F811
     (('empty', 'new', '--streams=audio'), 'no clip'),
   ],
 )
-def test_what_is_refused(corpus, compiled, arguments, message):  # noqa: F811
+def test_what_is_refused(corpus, arguments, message):
   """Program: one line, exit code 2, nothing written."""
   empty = corpus / 'empty'
   empty.mkdir(exist_ok=True)
   (empty / 'clips.csv').write_text('clip,label\na.mp4,happy\n')
-  error = fails('extract', *arguments, compiled=compiled, cwd=corpus)
+  error = fails('extract', *arguments, cwd=corpus)
   assert message in error
 
 
@@ -276,7 +266,7 @@ def test_what_is_refused(corpus, compiled, arguments, message):  # noqa: F811
     (('c/clips.csv', '--workdir=nowhere'), 'nowhere'),
   ],
 )
-def test_what_predict_refuses(corpus, compiled, arguments, message):  # noqa: F811
+def test_what_predict_refuses(corpus, arguments, message):
   """Program: one line, exit code 2, nothing written."""
-  error = fails('predict', *arguments, compiled=compiled, cwd=corpus)
+  error = fails('predict', *arguments, cwd=corpus)
   assert message in error

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from tests.bin.programs import compiled, fails, run  # noqa: F401
+from tests.bin.programs import fails, forked, run
 from tests.bin.train_test import SMALL, make_store
 
 
 @pytest.fixture(scope='module')
-def trained(tmp_path_factory, compiled):  # noqa: F811
+def trained(tmp_path_factory):
   """A folder with two finished runs, `proposed` and `linear`."""
   folder = tmp_path_factory.mktemp('trained')
   made = make_store(folder / 'store')
@@ -20,19 +20,18 @@ def trained(tmp_path_factory, compiled):  # noqa: F811
       f'--config.data.store={made}',
       f'--workdir={variant}',
     )
-    code, _, error = run('train', *arguments, compiled=compiled, cwd=folder)
+    code, _, error = forked('train', *arguments, cwd=folder)
     assert code == 0, error
   return folder
 
 
-def test_tables(trained, compiled):  # noqa: F811
+def test_tables(trained):
   """Program: Markdown on the terminal, and each table in three formats."""
   code, out, error = run(
     'tables',
     'proposed',
     'linear',
     '--output=tables',
-    compiled=compiled,
     cwd=trained,
   )
   assert (code, error) == (0, '')
@@ -47,14 +46,13 @@ def test_tables(trained, compiled):  # noqa: F811
   assert (trained / 'tables/table-1.md').read_text() in out
 
 
-def test_figures(trained, compiled):  # noqa: F811
+def test_figures(trained):
   """Program: every figure as PNG and PDF, and its numbers."""
   code, out, error = run(
     'figures',
     'proposed',
     '--output=figures',
     '--clips=test-3',
-    compiled=compiled,
     cwd=trained,
   )
   assert code == 0, error
@@ -67,7 +65,7 @@ def test_figures(trained, compiled):  # noqa: F811
   assert 'All 7 test clips: entropy' in out
 
 
-def test_report(trained, compiled):  # noqa: F811
+def test_report(trained):
   """Program: one file, with a section for each run."""
   code, _, error = run(
     'report',
@@ -75,7 +73,6 @@ def test_report(trained, compiled):  # noqa: F811
     'linear',
     '--output=page.html',
     '--clips=3',
-    compiled=compiled,
     cwd=trained,
   )
   assert (code, error) == (0, 'output: page.html\n')
@@ -100,8 +97,8 @@ BAD = [
 
 
 @pytest.mark.parametrize('number', range(len(BAD)))
-def test_what_is_wrong(number, trained, compiled, tmp_path):  # noqa: F811
+def test_what_is_wrong(number, trained, tmp_path):
   """Program: one line that names it, exit code 2, nothing written."""
   name, arguments, wanted = BAD[number]
   arguments = [text.format(trained) for text in arguments]
-  assert wanted in fails(name, *arguments, compiled=compiled, cwd=tmp_path)
+  assert wanted in fails(name, *arguments, cwd=tmp_path)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.bin.programs import ROOT, compiled, fails, run, start  # noqa: F401
+from tests.bin.programs import ROOT, fails, forked, run, start
 
 FOLDERS = {'training': 'Train_AFEW', 'validation': 'Val_AFEW', 'test': 'Test'}
 FLAGS = '--size=smoke', '--seeds=2', '--workers=2'
@@ -18,21 +18,21 @@ LEFT = ('angry', 'disgust')  # emotions of the clips; more would take longer
 
 
 @pytest.fixture(scope='module')
-def holder(tmp_path_factory, compiled):  # noqa: F811
+def holder(tmp_path_factory):
   """A folder with a tree `afew`, and `out`, killed once and made whole."""
   folder = tmp_path_factory.mktemp('holder')
-  code, _, error = run(
+  code, _, error = forked(
     'synthesise', 'made', '--clips=35', '--speakers=5', '--measure=false',
-    compiled=compiled, cwd=folder,
+    cwd=folder,
   )  # fmt: skip
   assert code == 0, error
   place(folder / 'made', folder / 'afew')
   arguments = 'reproduce', 'afew', 'out', *FLAGS
-  process = start(*arguments, compiled=compiled, cwd=folder)
+  process = start(*arguments, cwd=folder)
   out = folder / 'out'
   kill_when(process, (out / 'runs/proposed/seed-0/metrics.jsonl').exists)
   assert not (out / 'tables').exists()
-  code, said, error = run(*arguments, compiled=compiled, cwd=folder)
+  code, said, error = run(*arguments, cwd=folder)
   assert code == 0, error
   assert 'finished: features; average_pool5; last_time; average\n' in error
   assert f'{out}/report.html' in said
@@ -91,22 +91,19 @@ def test_everything_is_there(holder):
   assert len(stages) == 9 and all(value > 0 for value in stages.values())
 
 
-def test_again(holder, compiled):  # noqa: F811
+def test_again(holder):
   """Program: a finished folder is left as it is; other flags are refused."""
   before = contents(holder / 'out')
-  code, _, error = run(
-    'reproduce', 'afew', 'out', *FLAGS, compiled=compiled, cwd=holder
-  )
+  code, _, error = forked('reproduce', 'afew', 'out', *FLAGS, cwd=holder)
   assert code == 0 and 'to do: nothing' in error
   assert contents(holder / 'out') == before
   error = fails(
-    'reproduce', 'afew', 'out', *FLAGS, '--seeds=3', compiled=compiled,
-    cwd=holder,
+    'reproduce', 'afew', 'out', *FLAGS, '--seeds=3', cwd=holder,
   )  # fmt: skip
   assert 'seeds was 2 and is 3' in error
 
 
-def test_killed_in_training(holder, compiled):  # noqa: F811
+def test_killed_in_training(holder):
   """Program: the row that was killed is that of bin/train without a break."""
   for name, *arguments in (
     (
@@ -116,7 +113,7 @@ def test_killed_in_training(holder, compiled):  # noqa: F811
     ),
     ('tables', 'alone', '--output=tables'),
   ):  # fmt: skip
-    code, _, error = run(name, *arguments, compiled=compiled, cwd=holder)
+    code, _, error = forked(name, *arguments, cwd=holder)
     assert code == 0, error
   for seed in ('seed-0', 'seed-1'):
     path = f'{seed}/predictions.csv'
@@ -139,9 +136,9 @@ BAD = [
 
 
 @pytest.mark.parametrize('number', range(len(BAD)))
-def test_what_is_wrong(number, holder, compiled, tmp_path):  # noqa: F811
+def test_what_is_wrong(number, holder, tmp_path):
   """Program: one line that names it, and nothing is written."""
   given, wanted = BAD[number]
   arguments = [text.format(holder) for text in given]
-  error = fails('reproduce', *arguments, compiled=compiled, cwd=tmp_path)
+  error = fails('reproduce', *arguments, cwd=tmp_path)
   assert wanted in error

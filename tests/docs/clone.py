@@ -10,12 +10,9 @@ import tempfile
 from collections.abc import Iterator
 
 from tests import forks
-from tests.bin.programs import environment
+from tests.bin.programs import ONE_THREAD, environment
 from tests.docs import inputs, programs
 from tests.docs.pages import ROOT, Block
-
-ONE_THREAD = {'OPENBLAS_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'}
-"""Of the forks' process, which may have no other thread."""
 
 
 class Clone:
@@ -76,12 +73,11 @@ class Clone:
 
 
 @contextlib.contextmanager
-def make(folder: pathlib.Path, compiled: pathlib.Path) -> Iterator[Clone]:
+def make(folder: pathlib.Path) -> Iterator[Clone]:
   """Gives a clone while the server of its programs runs.
 
   Args:
     folder: gets the folder `clone`, and others beside it.
-    compiled: folder of compiled code, which all programs share.
   """
   with tempfile.TemporaryDirectory(prefix='avjax') as short:
     address = f'{short}/socket'  # its path must be short
@@ -90,7 +86,7 @@ def make(folder: pathlib.Path, compiled: pathlib.Path) -> Iterator[Clone]:
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       cwd=ROOT,
-      env=environment(compiled) | ONE_THREAD,
+      env=environment() | ONE_THREAD,
     ) as process:  # at its end standard input is closed, and the server ends
       assert process.stdout.readline() == b'ready\n'
       clone = Clone(folder / 'clone', address)

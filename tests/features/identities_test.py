@@ -23,7 +23,6 @@ from avjax.features import (
 )
 from tests.bin import programs
 
-compiled = programs.compiled
 COLOURS = {'ann': (220, 40, 40), 'bob': (40, 200, 60), 'cy': (50, 60, 220)}
 TINY = identities.IdentityTraining(
   width=1 / 32, epochs=3, batch_size=8, held_out=0.3
@@ -222,18 +221,17 @@ def test_invalid_settings_and_folders(folder, tmp_path):
     train(folder, tmp_path / 'run', diverging)
 
 
-def test_train_faces(folder, compiled, tmp_path):
+def test_train_faces(folder, tmp_path):
   """Program: prints a line per epoch and the result; errors are one line."""
-  where = {'compiled': compiled, 'cwd': tmp_path}
-  error = programs.fails('train_faces', folder, **where)
+  error = programs.fails('train_faces', folder, cwd=tmp_path)
   assert '--workdir is missing' in error
-  error = programs.fails('train_faces', 'none', '--workdir=run', **where)
+  error = programs.fails('train_faces', 'none', '--workdir=run', cwd=tmp_path)
   assert 'none is not a folder' in error
   code, out, error = programs.run(
     'train_faces',
     folder,
     *('--workdir=run', '--width=0.03', '--epochs=2', '--batch_size=8'),
-    **where,
+    cwd=tmp_path,
   )
   assert code == 0, error
   assert out.startswith('run/weights.npz: validation accuracy ')
