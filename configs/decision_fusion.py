@@ -4,7 +4,8 @@ r"""Decision fusion of an audio network and a visual network.
   bin/train --config=configs/decision_fusion.py:smoke --workdir=runs/smoke
 
 Section 4.3 names decision fusion as the stronger alternative, without a number.
-Each network is that of configs/average.py on its own streams. Ours: docs/results.md.
+Each network is that of configs/average.py on its own streams. Ours:
+docs/results.md.
 """
 
 from avjax import settings
