@@ -10,6 +10,7 @@ next.
 
 import importlib.metadata
 import os
+import pathlib
 import tempfile
 
 FAST = '--xla_backend_optimization_level=0'
@@ -31,6 +32,35 @@ import jaxtyping  # noqa: E402
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jaxtyping.install_import_hook('avjax', 'beartype.beartype')
+
+
+TESTS = pathlib.Path(__file__).parent
+SLOW = (
+  'bin/',
+  'docs_test.py',
+  'golden_runs_test.py',
+  'training/loop_test.py',
+  'training/replicas_test.py',
+  'training/resident_test.py',
+  'training/steps_test.py',
+  'training/checkpoints_test.py',
+  'reporting/figures_test.py',
+  'features/identities_test.py',
+  'features/random_forest_test.py',
+  'kernels/pallas_test.py',
+  'kernels/lowering_test.py',
+  'data/corpora_test.py',
+  'benchmarks/peers_test.py',
+)
+"""What starts programs, trains networks or compiles much. The rest is quick."""
+
+
+def pytest_collection_modifyitems(items):
+  """Marks what `pytest -m quick` runs: every test but those of SLOW."""
+  for item in items:
+    path = item.path.relative_to(TESTS).as_posix()
+    if not path.startswith(SLOW):
+      item.add_marker(pytest.mark.quick)
 
 
 def pytest_unconfigure():
