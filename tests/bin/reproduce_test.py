@@ -88,7 +88,7 @@ def test_everything_is_there(holder):
     assert text in told and text in page
   assert 'No label of' not in told  # all test clips have one here
   stages = json.loads((out / 'seconds.json').read_text())
-  assert len(stages) == 9 and all(value > 0 for value in stages.values())
+  assert len(stages) == 10 and all(value > 0 for value in stages.values())
 
 
 def test_again(holder):
