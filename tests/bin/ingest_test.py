@@ -1,26 +1,17 @@
-import os
-import pathlib
 import re
-import subprocess
-import sys
+import types
 
 import numpy as np
 import pytest
 
 from avjax.data import store
+from tests.bin.programs import ROOT, fails, forked, run
 from tests.data import corpus_trees
 
-ROOT = pathlib.Path(__file__).parents[2]
 
-
-def ingest(*arguments) -> subprocess.CompletedProcess:
-  return subprocess.run(
-    [sys.executable, ROOT / 'bin' / 'ingest', *map(str, arguments)],
-    capture_output=True,
-    text=True,
-    env={**os.environ, 'PYTHONPATH': str(ROOT)},
-    timeout=120,
-  )
+def ingest(*arguments, how=forked) -> types.SimpleNamespace:
+  code, out, error = how('ingest', *arguments, cwd=ROOT)
+  return types.SimpleNamespace(returncode=code, stdout=out, stderr=error)
 
 
 @pytest.fixture
@@ -46,7 +37,7 @@ FLAGS = (
 
 def test_features(folder, tmp_path):
   """Program: arrays and a table become a store and a report."""
-  done = ingest('features', folder, tmp_path / 'store', *FLAGS)
+  done = ingest('features', folder, tmp_path / 'store', *FLAGS, how=run)
   assert (done.returncode, done.stderr) == (0, '')
   assert done.stdout.startswith('2 clips read, 1 left out\n  left out c: ')
   assert done.stdout == (tmp_path / 'store' / 'report.txt').read_text()
@@ -79,13 +70,8 @@ def test_features(folder, tmp_path):
 def test_faults(folder, tmp_path, arguments, reason):
   """Program: what is wrong is one line, the exit code 2, and no store."""
   places = {'FOLDER': folder, 'OUT': tmp_path / 'store'}
-  done = ingest(*(places.get(word, word) for word in arguments))
-  assert done.returncode == 2
-  assert done.stdout == ''
-  assert done.stderr.startswith('ingest: error: ')
-  assert done.stderr.count('\n') == 1
-  assert reason in done.stderr
-  assert not (tmp_path / 'store').exists()
+  arguments = [places.get(word, word) for word in arguments]
+  assert reason in fails('ingest', *arguments, cwd=tmp_path)
 
 
 def test_takes_and_targets(folder, tmp_path):

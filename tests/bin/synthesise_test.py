@@ -1,7 +1,6 @@
 import csv
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import time
@@ -9,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.bin.programs import ROOT, fails
 
 
 def synthesise(*arguments) -> subprocess.CompletedProcess:
@@ -75,13 +74,8 @@ def test_faults(tmp_path, arguments, reason):
   (tmp_path / 'full').mkdir()
   (tmp_path / 'full' / 'mine').touch()
   places = {'OUT': tmp_path / 'out', 'FULL': tmp_path / 'full'}
-  done = synthesise(*(places.get(word, word) for word in arguments))
-  assert done.returncode == 2
-  assert done.stdout == ''
-  assert done.stderr.startswith('synthesise: error: ')
-  assert done.stderr.count('\n') == 1
-  assert reason in done.stderr
-  assert [path.name for path in tmp_path.iterdir()] == ['full']
+  arguments = [places.get(word, word) for word in arguments]
+  assert reason in fails('synthesise', *arguments, cwd=tmp_path)
 
 
 def test_killed(tmp_path):
