@@ -29,6 +29,7 @@ if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
 
 import jax  # noqa: E402
 import jaxtyping  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jaxtyping.install_import_hook('avjax', 'beartype.beartype')
