@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from avjax.shapes import Array, Float, Int
 
@@ -42,6 +41,8 @@ def wilson_interval(
       f'{correct} of {total} at level {level}: wanted 0 <= correct <= total,'
       ' total >= 1 and 0 < level < 1'
     )
+  from scipy import stats  # slow to load
+
   found = stats.binomtest(correct, total).proportion_ci(level, 'wilson')
   return float(found.low), float(found.high)
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from avjax.shapes import Array, Bool, Float
 
@@ -48,6 +47,8 @@ def mcnemar(first: Bool[Array, ' n'], second: Bool[Array, ' n']) -> McNemarTest:
   first, second = np.asarray(first), np.asarray(second)
   one = int(np.sum(first & ~second))
   other = int(np.sum(second & ~first))
+  from scipy import stats  # slow to load
+
   p = stats.binomtest(one, one + other).pvalue if one + other else 1.0
   return McNemarTest(one, other, float(p))
 
@@ -107,5 +108,7 @@ def paired_t(first: Sequence[float], second: Sequence[float]) -> PairedTTest:
     raise ValueError(f'{len(gaps)} pairs; a t-test wants two or more')
   if np.ptp(gaps) == 0:  # SciPy would warn, and divide by 0
     return PairedTTest(float(gaps.mean()), math.nan, math.nan)
+  from scipy import stats  # slow to load
+
   t, p = stats.ttest_1samp(gaps, 0)
   return PairedTTest(float(gaps.mean()), float(t), float(p))
