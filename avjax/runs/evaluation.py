@@ -82,7 +82,8 @@ class TrainedRun:
     if split == 'all':
       return clips
     if not own:
-      return _select(splits.by_name(clips, remedy=_EVERY), split, config)
+      by_split = splits.by_name(clips, remedy='use --split=all for every clip')
+      return _select(by_split, split, config)
     if fingerprint(clips) != self.info.data_fingerprint:
       raise DataError(
         f'{config.data.store} has changed since the run was trained, so its'

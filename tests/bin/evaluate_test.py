@@ -111,7 +111,7 @@ def test_what_is_wrong(trained, tmp_path):
   unsplit = [dataclasses.replace(c, split='') for c in clips]
   store.write(tmp_path / 'unsplit', unsplit)
   for arguments, wanted in [
-    ([run_folder, '--store=unsplit'], '--split=all takes'),
+    ([run_folder, '--store=unsplit'], 'use --split=all for every clip'),
     ([], '--workdir is missing'),
     (['--workdir=nowhere'], 'bin/train has made'),
     ([run_folder, '--split=dev'], 'training, validation, test, all'),
