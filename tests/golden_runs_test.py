@@ -35,7 +35,7 @@ TIMES = 'seconds', 'clips_per_second'
 
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):
-  """A folder with a copy of every run: reading one locks it."""
+  """A folder with a copy of every run: one is resumed."""
   folder = tmp_path_factory.mktemp('golden')
   for name in COMMANDS:
     shutil.copytree(RUNS / name, folder / name)
@@ -77,8 +77,13 @@ def assert_close(found, wanted, at=''):
 
 
 def assert_same_results(found, wanted):
-  """Two results.json are the same, what computed them apart."""
+  """Two results.json are the same, what computed them apart.
+
+  Revision 0f47154 wrote no digests, and did not count the clips seen before.
+  """
   found, wanted = (json.loads(p.read_text()) for p in (found, wanted))
+  for name in ('digests', 'sha256', 'seen'):
+    found.pop(name, None)
   assert found.pop('device').split()[-1] == wanted.pop('device').split()[-1]
   assert_close(found, wanted)
 
