@@ -238,7 +238,8 @@ class Answer:
     """Returns what this answer is, beside that about the undamaged run."""
     if 'Traceback' in self.error or 'Traceback' in self.out:
       return 'TRACEBACK'
-    if self.code == 2 and self.error.count('\n') == 1 and not self.files:
+    lines = [x for x in self.error.splitlines() if not x.startswith('note: ')]
+    if self.code == 2 and len(lines) == 1 and not self.files:
       return 'refused'
     same = dataclasses.replace(self, error='') == dataclasses.replace(
       undamaged, error=''
