@@ -88,7 +88,7 @@ class TrainedRun:
 
   def _own(self, clips: Sequence[Clip], split: str) -> list[Clip]:
     """Returns a split of the run, of all clips of its store."""
-    data = self.config.data
+    data = self.located().data
     if fingerprint(clips) != self.info.data_fingerprint:
       raise DataError(
         f'{data.store} has changed since the run was trained, so its splits may'

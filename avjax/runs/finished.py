@@ -7,8 +7,8 @@ import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 
-from avjax.data import corpus
-from avjax.errors import AvjaxError, CheckpointError
+from avjax.data import corpus, store
+from avjax.errors import AvjaxError, CheckpointError, DataError
 from avjax.runs import registry
 from avjax.runs.folder import RunFolder, RunInfo, settings_json
 from avjax.runs.model import Model
@@ -98,9 +98,16 @@ class FinishedRun:
 
   @property
   def speakers(self) -> dict[str, str]:
-    """Clip -> speaker, where it is known; empty if the store is missing."""
-    data = Settings(data=self.config.data, synthetic=self.config.synthetic)
-    return _speakers(data, self.info.store)
+    """Clip -> speaker, where it is known.
+
+    Empty, with a note, if the store is missing or is not that of the run.
+    """
+    config = Settings(
+      data=self.config.data,
+      synthetic=self.config.synthetic,
+      model=ModelConfig(streams=self.config.model.streams),
+    )
+    return _speakers(config, self.info.store, self.info.data_fingerprint)
 
   @property
   def group_key(self) -> str:
@@ -111,9 +118,12 @@ class FinishedRun:
 
 
 @functools.cache
-def _speakers(config: Settings, store: str) -> dict[str, str]:
+def _speakers(config: Settings, path: str, wanted: str) -> dict[str, str]:
   try:
-    clips = corpus.read(corpus.located(config, store))
+    config = corpus.located(config, path)
+    clips = corpus.load(config)
+    if store.fingerprint(clips) != wanted:
+      raise DataError(f'{config.data.store} has changed since the run')
   except AvjaxError as error:
     print(f'note: no intervals by speaker: {error}', file=sys.stderr)
     return {}

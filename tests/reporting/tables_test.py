@@ -1,6 +1,7 @@
 """The paper's tables of finished runs."""
 
 import csv
+import dataclasses
 import io
 import re
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from avjax import files
+from avjax.data import corpus
+from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError
 from avjax.metrics import classification, significance
 from avjax.reporting import figures, markup, published
@@ -30,7 +33,7 @@ def cells(table, row):
 def known_speakers(monkeypatch):
   """Speakers of the made clips, as their store would name them."""
   named = {f'test-{k}': f'speaker {k % 4}' for k in range(24)}
-  monkeypatch.setattr(finished, '_speakers', lambda data, synthetic: named)
+  monkeypatch.setattr(finished, '_speakers', lambda *_: named)
   return named
 
 
@@ -174,6 +177,17 @@ def test_formats():
   assert '<caption>A &amp; B</caption>' in text and '&lt;p&gt;' in text
   with pytest.raises(ValueError, match='must have 2 columns'):
     markup.Table('t', '', ('a', 'b'), (('a',),))
+
+
+def test_speakers_of_another_store(tmp_path, capsys):
+  """Law: the store that lies there now is used only if it is the run's."""
+  finished._speakers.cache_clear()
+  run = finished.load(make_run(tmp_path / 'a'))
+  assert run.speakers == {}
+  assert 'synthetic has changed since the run' in capsys.readouterr().err
+  clips = corpus.load(run.config)
+  info = dataclasses.replace(run.info, data_fingerprint=fingerprint(clips))
+  assert len(dataclasses.replace(run, info=info).speakers) == 28
 
 
 def test_what_is_no_run(tmp_path):
