@@ -15,7 +15,8 @@ from scipy.special import softmax
 from avjax.clips import AUDIO, SOUND, Clip, Splits
 from avjax.data import corpus
 from avjax.errors import ConfigError
-from avjax.runs.folder import RESULTS, RunFolder, RunInfo
+from avjax.runs.folder import RESULTS, RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Fitted, Job, Model
 from avjax.runs.network import Network, TrainedNetwork
 from avjax.settings import Settings

@@ -14,7 +14,8 @@ from avjax.data import batching, corpus, protocols, splits
 from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError, ConfigError, DataError
 from avjax.runs import registry
-from avjax.runs.folder import CONFIG, RunFolder, RunInfo
+from avjax.runs.folder import CONFIG, RunFolder
+from avjax.runs.info import RunInfo
 from avjax.settings import Settings
 from avjax.training.outcome import Outcome
 

@@ -13,7 +13,8 @@ from typing import Any
 from avjax.data import corpus, preparation
 from avjax.errors import ConfigError
 from avjax.runs import joining, registry
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Job, Model
 from avjax.settings import Settings, whole
 

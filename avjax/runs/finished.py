@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from avjax.data import corpus, store
 from avjax.errors import AvjaxError, CheckpointError, DataError
 from avjax.runs import registry
-from avjax.runs.folder import RunFolder, RunInfo, settings_json
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo, settings_json
 from avjax.runs.model import Model
 from avjax.runs.predictions import Predictions, labelled
 from avjax.runs.results import EpochLine, Results

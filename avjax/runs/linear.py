@@ -17,7 +17,8 @@ from avjax import files
 from avjax.clips import Clip, Splits
 from avjax.errors import ConfigError
 from avjax.records import RUN
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Fitted, Job, Model
 from avjax.settings import Settings
 from avjax.shapes import Array, Float

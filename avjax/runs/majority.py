@@ -15,7 +15,8 @@ import numpy as np
 from avjax import files
 from avjax.clips import Clip
 from avjax.records import RUN
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Fitted, Job, Model
 from avjax.settings import Settings
 from avjax.training.outcome import Outcome, without_maps

@@ -11,7 +11,8 @@ import numpy as np
 
 from avjax.clips import Clip
 from avjax.models import classifiers
-from avjax.runs.folder import RunFolder, RunInfo, settings_json
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo, settings_json
 from avjax.runs.model import Fitted, Job, Model
 from avjax.settings import Settings
 from avjax.training import steps

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.training.outcome import without_maps
 from avjax.training.progress import Progress
 from tests.training import examples

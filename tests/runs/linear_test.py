@@ -9,7 +9,8 @@ from sklearn import linear_model, pipeline, preprocessing
 
 from avjax.errors import CheckpointError, ConfigError
 from avjax.runs import linear
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Job
 from tests.training import examples
 

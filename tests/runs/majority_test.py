@@ -7,7 +7,8 @@ import pytest
 
 from avjax.errors import CheckpointError
 from avjax.runs import majority
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Job
 from tests.training import examples
 
