@@ -10,7 +10,7 @@ import sys
 import pytest
 from absl import flags
 
-from tests.bin.programs import ROOT, run
+from tests.bin.programs import ROOT, run, written
 from tests.golden.make_runs import (
   COMMANDS,
   EVALUATED,
@@ -158,10 +158,10 @@ def test_report(call, tmp_path):
 @pytest.mark.parametrize('name', [n for n in COMMANDS if n != 'interrupted'])
 def test_the_same_command(name, call, runs, capsys):
   """Golden: the command that made a run still takes its folder for its own."""
-  before = {p: p.stat() for p in sorted((runs / name).rglob('*'))}
+  before = written(runs / name)
   call('train', *train(ROOT, name))
   assert 'nothing to do' in capsys.readouterr().err
-  assert before == {p: p.stat() for p in sorted((runs / name).rglob('*'))}
+  assert before == written(runs / name)
 
 
 def test_resume(runs):

@@ -9,7 +9,7 @@ import pytest
 from avjax.data import store
 from avjax.errors import CheckpointError
 from avjax.runs.folder import RunFolder
-from tests.bin.programs import fails, forked, run
+from tests.bin.programs import fails, forked, run, written
 from tests.bin.train_test import SMALL, make_store
 from tests.training import examples
 
@@ -52,7 +52,7 @@ def test_own_store(trained):
 
 def test_from_another_folder(trained, tmp_path):
   """Program: a relative store is found again; all its clips are no new ones."""
-  before = {p: p.stat() for p in sorted(trained.rglob('*'))}
+  before = written(trained)
   arguments = '--split=all', '--output=out'
   code, out, error = forked(
     'evaluate', f'--workdir={trained}/w', *arguments, cwd=tmp_path
@@ -61,7 +61,7 @@ def test_from_another_folder(trained, tmp_path):
   assert '20 training and 7 validation clips of the run are among them' in out
   results = json.loads((tmp_path / 'out/results.json').read_text())
   assert results['seen'] == {'training': 20, 'validation': 7}
-  assert before == {p: p.stat() for p in sorted(trained.rglob('*'))}
+  assert before == written(trained)
   shutil.copytree(trained, tmp_path / 'moved/trained')
   moved = tmp_path / 'moved'
   (trained / 'store').rename(trained / 'gone')

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bin.programs import forked
+from tests.bin.programs import forked, written
 from tests.bin.train_test import SMALL, make_store
 from tests.runs import damage
 
@@ -27,11 +27,11 @@ def test_sample(work):
   Every program has its turn with every file.
   """
   folder, programs = work
-  before = {p: p.stat() for p in sorted((folder / 'w').rglob('*'))}
+  before = written(folder / 'w')
   known = {one: damage.answer(one, folder) for one in programs}
   assert not any(one.code for one in known.values()), known
   # Reading has left every file as it was, and no new one.
-  assert before == {p: p.stat() for p in sorted((folder / 'w').rglob('*'))}
+  assert before == written(folder / 'w')
   files = [f'w/{name}' for name in FILES]
   verdicts = {}
   for k, trial in enumerate(damage.trials(folder, files, COUNT, seed=5)):
