@@ -186,7 +186,8 @@ class Parts:
         f'its time stamps jump: {len(self.all)} parts follow each other here'
       )
       notes.append(('joined', text))
-      if any(bool(p.video.frames) != bool(p.audio.rate) for p in self.all):
+      streams = {(p.video.own_end > 0, p.audio.end > 0) for p in self.all}
+      if len(streams) > 1:
         notes.append(('joined', 'a part has no picture or no sound'))
     for part in self.all:
       video, audio = part.video, part.audio
