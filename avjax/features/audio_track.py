@@ -57,6 +57,7 @@ class AudioTrack:
     self._times: list[Fraction | None] = []
     self._blocks: list[np.ndarray] = []
     self._samples = 0
+    self._runs: list[tuple[int, int, int]] = []
 
   def add(self, frame, time: Fraction | None) -> None:
     """Adds the next block of samples; without a time it follows the last."""
@@ -91,8 +92,8 @@ class AudioTrack:
 
   @property
   def end(self) -> Fraction:
-    """End of the last block in seconds from zero; 0 without blocks."""
-    if not self._blocks:
+    """End of the last block in seconds from zero; 0 if none is placed."""
+    if not self._runs:
       return Fraction(0)
     last = max(start + size for start, size in self._spans())
     check_seconds(Fraction(last, self.rate), 'audio')

@@ -66,8 +66,7 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
     for kind, frame, time in frames:
       with _collected(faults):
         parts.add(kind, frame, time)
-    with _collected(faults):
-      parts.finish(delay)
+    parts.finish(delay, lambda: _collected(faults))
     notes += file_formats.unread(container, frames.reach, path)
     if len(parts.all) == 1 and parts.length:
       part = parts.all[0]

@@ -5,6 +5,8 @@ Picture and sound of a part stay together, and the parts follow each other.
 JAX is not imported: `decoding` runs without it.
 """
 
+import contextlib
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +21,7 @@ from avjax.features.timestamps import (
 from avjax.features.video_track import VideoTrack
 
 Notes = list[tuple[str, str]]
+Guard = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class Part:
@@ -69,17 +72,21 @@ class Part:
     self.zero = zeros(first, sound, self._counted)
     return self.zero[0]
 
-  def finish(self, delay: int) -> None:
+  def finish(self, delay: int, guard: Guard) -> None:
     """Places all pictures and blocks of sound.
 
     Args:
       delay: of the sound's encoder, in samples, where no time stamp tells it.
+      guard: what to convert each picture in.
     """
-    self.video.place_all()
+    while self.video.waiting:
+      with guard():
+        self.video.place()
     if not self._begun:
       self._begin(None)
     self.audio.place(self.zero[1], delay)
-    self.video.finish(self.audio.end)
+    with guard():
+      self.video.finish(self.audio.end)
 
   @property
   def length(self) -> int:
@@ -121,21 +128,23 @@ class Parts:
   def _add(self, kind: str, settled) -> None:
     for number, frame, time in settled:
       while number >= len(self.all):
-        earlier = sum(part.length for part in self.all)
+        earlier = sum(len(part.video.frames) for part in self.all)
         self.all.append(Part(self._aspect, earlier, self._counted))
       part = self.all[number]
       (part.video if kind == 'video' else part.audio).add(frame, time)
 
-  def finish(self, delay: int) -> None:
+  def finish(self, delay: int, guard: Guard) -> None:
     """Ends every part.
 
     Args:
       delay: of the sound's encoder, in samples, where no time stamp tells it.
+      guard: returns a context that catches the errors of a damaged picture.
     """
     for kind, clock in self._clocks.items():
-      self._add(kind, clock.finish())
+      with guard():
+        self._add(kind, clock.finish())
     for part in self.all:
-      part.finish(delay)
+      part.finish(delay, guard)
     if any(part.video.frames for part in self.all):
       self._hold_between()
 
@@ -177,7 +186,8 @@ class Parts:
         f'its time stamps jump: {len(self.all)} parts follow each other here'
       )
       notes.append(('joined', text))
-      if any(bool(p.video.frames) != bool(p.audio.rate) for p in self.all):
+      streams = {(p.video.own_end > 0, p.audio.end > 0) for p in self.all}
+      if len(streams) > 1:
         notes.append(('joined', 'a part has no picture or no sound'))
     for part in self.all:
       video, audio = part.video, part.audio

@@ -30,8 +30,8 @@ BACK = Fraction(1, 2)
 stamped in the order of decoding go back by at most 16 frames, usually by 3."""
 
 FORWARD = 10
-"""Seconds. A larger gap begins a new part where a container's clock may be set
-anew (MPEG-TS and -PS); FFmpeg has the same bound."""
+"""Seconds. A jump ahead by more begins a new part where a container's clock may
+be set anew (MPEG-TS and -PS); FFmpeg has the same bound."""
 
 LEAD = Fraction(1, 10)
 """Seconds. Sound that begins so shortly before the picture is an encoder's
@@ -54,7 +54,8 @@ class Clock:
   off is damaged, and becomes None.
 
   Args:
-    discontinuous: whether the container's clock may be set anew.
+    discontinuous: whether the container's clock may be set anew; if not, a
+      jump ahead is a gap.
   """
 
   def __init__(self, discontinuous: bool):
@@ -69,42 +70,57 @@ class Clock:
     """Returns (part, frame, time) for all frames that are settled now."""
     settled: list[tuple[int, Any, Fraction | None]] = []
     if self._doubtful is not None:
-      before, stamp = self._doubtful
-      self._doubtful = None
-      if self._confirms(stamp, time) and self._part + 1 < MAX_PARTS:
-        self._part, self._newest = self._part + 1, stamp
-        settled.append((self._part, before, stamp))
-      else:
-        settled.append((self._part, before, None))
+      settled.append(self._settle(time))
     if time is None or self._newest is None:
       self._newest = time if time is not None else self._newest
-      return [*settled, (self._part, frame, time)]
-    later = time >= self._newest
-    if (not later or self._discontinuous) and self._jumps(self._newest, time):
+    elif self._jumps(self._newest, time):
       self._doubtful = frame, time
       return settled
-    if later:
+    elif time > self._newest:
       self._newest = time
     return [*settled, (self._part, frame, time)]
 
+  def _settle(self, time: Fraction | None) -> tuple[int, Any, Fraction | None]:
+    """Returns (part, frame, time) of the doubtful frame.
+
+    Args:
+      time: of the frame after it.
+    """
+    assert self._doubtful is not None and self._newest is not None
+    frame, stamp = self._doubtful
+    self._doubtful = None
+    if not self._confirms(stamp, time):
+      return self._part, frame, None
+    if not self._is_gap(stamp):
+      if self._part + 1 == MAX_PARTS:
+        return self._part, frame, None
+      self._part += 1
+    self._newest = stamp
+    return self._part, frame, stamp
+
   def finish(self) -> list[tuple[int, Any, Fraction | None]]:
     """Returns the frame that is not settled yet, if any."""
-    if self._doubtful is None:
-      return []
-    return [(self._part, self._doubtful[0], None)]
+    return [] if self._doubtful is None else [self._settle(None)]
 
   def _confirms(self, stamp: Fraction, time: Fraction | None) -> bool:
     """Returns whether a time follows a doubtful stamp, not the one before."""
     assert self._newest is not None
+    if self._is_gap(stamp):
+      return time is None or time >= stamp
     if time is None or self._jumps(stamp, time):
       return False
     if time <= self._newest or self._jumps(self._newest, time):
       return True
     return abs(time - stamp) < time - self._newest
 
+  def _is_gap(self, stamp: Fraction) -> bool:
+    """Returns whether a doubtful stamp is later, and no new part begins so."""
+    assert self._newest is not None
+    return stamp > self._newest and not self._discontinuous
+
   def _jumps(self, before: Fraction, now: Fraction) -> bool:
-    if self._discontinuous and now - before > FORWARD:
-      return True
+    if now >= before:
+      return now - before > FORWARD
     return before - now > BACK
 
 

@@ -27,7 +27,7 @@ LOOKAHEAD = 16
 """Pictures whose time stamps are put in order: the most that H.264 reorders."""
 
 _IN_ORDER = 4
-"""Lookahead once so many pictures came in order; fewer wait, which is faster."""
+"""Lookahead once so many came in order; fewer pictures stay in the cache."""
 
 HOLD = 30
 """Seconds for which the last picture is held at most. Beyond that there is
@@ -101,12 +101,12 @@ class VideoTrack:
       if not self.disordered:
         self._lookahead = _IN_ORDER
       while len(self._waiting) > self._lookahead:
-        self._place()
+        self.place()
 
-  def place_all(self) -> None:
-    """Places the pictures that wait for later time stamps."""
-    while self._waiting:
-      self._place()
+  @property
+  def waiting(self) -> bool:
+    """Whether pictures wait for later time stamps."""
+    return bool(self._waiting)
 
   def finish(self, sound_end: Fraction) -> None:
     """Repeats the last picture for its duration, and while there is sound.
@@ -149,7 +149,7 @@ class VideoTrack:
       1, FRAME_RATE
     )
 
-  def _place(self) -> None:
+  def place(self) -> None:
     """Gives the first waiting picture the earliest time stamp."""
     frame, time = self._waiting.popleft(), self._stamps.pop(0)
     if self._zero is None:

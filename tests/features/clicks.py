@@ -270,12 +270,12 @@ def main() -> int:
       clip = decoder(path)
       click, flash = errors(clip, case)
       good = click <= CLICK_BOUND and flash <= FLASH_BOUND + 1e-9
-      untold = name in UNTOLD
-      bad += not (good or untold)
+      verdict = 'ok' if good else 'untold' if name in UNTOLD else 'BAD'
+      bad += verdict == 'BAD'
       notes = '; '.join(note.text for note in clip.notes)
       print(
-        f'{"ok " if good else "untold" if untold else "BAD"} {name}: clicks {1000 * click:.1f} ms,'
-        f' flashes {1000 * flash:.0f} ms, {clip.length / 25:.2f} s; {notes}'
+        f'{verdict:<6} {name}: clicks {1000 * click:.1f} ms, flashes'
+        f' {1000 * flash:.0f} ms, {clip.length / 25:.2f} s; {notes}'
       )
   print(f'{len(cases())} combinations, {bad} beyond the bounds')
   return int(bool(bad))

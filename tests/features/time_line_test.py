@@ -97,19 +97,21 @@ def test_clock_set_anew(decoder, tmp_path, jump):
 
 
 @pytest.mark.parametrize(
-  ('times', 'parts', 'lost'),
+  ('times', 'parts', 'lost', 'anew'),
   [
-    ([0, 1, 2, 0.5, 4], [0, 0, 0, 0, 0], [3]),  # one false stamp
-    ([0, 1, 2, 0.5, 1.5], [0, 0, 0, 1, 1], []),
-    ([0, 1, 2, 1.9, 3], [0, 0, 0, 0, 0], []),  # out of order
-    ([0, 1, 50, 51], [0, 0, 1, 1], []),
-    ([0, 1, 2, 0.5], [0, 0, 0, 0], [3]),  # nothing confirms it
-    ([0, None, 2, 0.5, None, 1], [0] * 6, [1, 3, 4, 5]),
+    ([0, 1, 2, 0.5, 4], [0, 0, 0, 0, 0], [3], True),  # one false stamp
+    ([0, 1, 2, 0.5, 1.5], [0, 0, 0, 1, 1], [], True),
+    ([0, 1, 2, 1.9, 3], [0, 0, 0, 0, 0], [], True),  # out of order
+    ([0, 1, 50, 51], [0, 0, 1, 1], [], True),
+    ([0, 1, 2, 0.5], [0, 0, 0, 0], [3], True),  # nothing confirms it
+    ([0, None, 2, 0.5, None, 1], [0] * 6, [1, 3, 4, 5], True),
+    ([0, 15, 30], [0, 0, 0], [], False),  # a slow slide show
+    ([0, 1, 50, 2, 3], [0, 0, 0, 0, 0], [2], False),
   ],
 )
-def test_parts_of_time_stamps(times, parts, lost):
+def test_parts_of_time_stamps(times, parts, lost, anew):
   """Law: a part begins where two stamps agree that time has jumped."""
-  clock = timestamps.Clock(discontinuous=True)
+  clock = timestamps.Clock(discontinuous=anew)
   settled = []
   for k, time in enumerate(times):
     settled += clock.add(k, None if time is None else Fraction(time))
