@@ -326,7 +326,7 @@ def test_kill_loses_no_step_that_was_waited_for(tmp_path, trials=6):
 
 @pytest.mark.parametrize('damaged', [False, True])
 def test_reading_leaves_the_folder_as_it_is(damaged, tmp_path):
-  """Law: a reader makes, removes and moves nothing, not even what is damaged."""
+  """Law: a reader makes, removes and moves nothing, damaged steps included."""
   run_of(tmp_path / 'c', 1, 2, best=(1,))
   (tmp_path / f'c/3{snapshot.UNFINISHED}').mkdir()
   if damaged:
