@@ -35,11 +35,14 @@ class Setup:
     self.config = config
     self.devices = Devices(config.training.parallelism)
     self.loader = Loader(
-      buckets=batching.buckets(clips, config.data.buckets),
+      buckets=batching.buckets(
+        clips, config.data.buckets, config.training.batch_size
+      ),
       emotions=tuple(emotions),
       streams=config.model.streams,
       batch_size=config.training.batch_size,
       rows=self.devices.rows(config.training.batch_size),
+      devices=len(self.devices),
     )
     self._example = clips[0]
 

@@ -60,8 +60,15 @@ def create_state(
   """
   config = settings.whole(config)
   module, init = _network(config.model, tuple(emotions))
-  # The parameters' shapes depend on the widths only, so one clip is enough.
-  example = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
+  # The parameters' shapes depend on the widths only: one frame is enough, and
+  # one shape for any clips.
+  example = jax.tree.map(
+    lambda x: jnp.asarray(x[:1, :1, ...] if x.ndim > 1 else x[:1]), batch
+  )
+  example = example.replace(
+    audio_length=jnp.minimum(example.audio_length, 1),
+    visual_length=jnp.minimum(example.visual_length, 1),
+  )
   key = jax.random.fold_in(jax.random.key(config.seed), 0)
   variables = init(key, example)
   tx = optimiser(config.training)
