@@ -17,6 +17,9 @@ from avjax.errors import AvjaxError, ConfigError, TrainingError
 if TYPE_CHECKING:
   from ml_collections import config_dict
 
+PARTIAL = 3
+"""Exit code: something that was given was left out, the rest is done."""
+
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
   """Parses the flags, calls `main(arguments)` and exits.

@@ -18,11 +18,19 @@ import numpy as np
 
 from avjax.clips import Note, RawClip
 from avjax.errors import DataError
-from avjax.features import audio, crops, landmark_files, landmarks, media
+from avjax.features import (
+  audio,
+  cautions,
+  crops,
+  landmark_files,
+  landmarks,
+  media,
+)
 from avjax.settings import FeaturesConfig
 from avjax.shapes import Bool, Float
 
 POINTS = 49  # landmarks; two columns each
+_SILENT = 1e-4  # range of a waveform; three steps of 16-bit samples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +80,15 @@ class Measure:
     """Returns the decoded clip."""
     return dataclasses.replace(self._decoder(path), name=name)
 
-  def __call__(self, raw: RawClip, folder: str | os.PathLike = '') -> Columns:
+  def __call__(
+    self, raw: RawClip, folder: str | os.PathLike = '', cautious: bool = False
+  ) -> Columns:
     """Returns the raw features of a decoded clip.
 
     Args:
       raw: the clip.
       folder: base of a relative path in `settings.landmarks`.
+      cautious: whether to add the notes of `cautions`.
 
     Raises:
       DataError: the clip has no frame, or its file of landmarks is damaged.
@@ -85,13 +96,14 @@ class Measure:
     if not raw.length:
       raise DataError('it has neither video nor audio of any length')
     arrays, seconds, notes = {}, {}, list(raw.notes)
+    points = np.zeros((raw.length, POINTS, 2))
     found = np.zeros(raw.length, bool)
     if 'audio' in self._settings.streams:
       start = time.perf_counter()
       features = audio.columns(raw.waveform, self._settings.preset)
       arrays['audio'] = features.astype(np.float32)
       seconds['audio'] = time.perf_counter() - start
-      if raw.audible.any() and not np.ptp(raw.waveform):
+      if raw.audible.any() and np.ptp(raw.waveform) < _SILENT:
         notes.append(Note('silent', 'the audio is silent throughout'))
     if self._visual:
       start = time.perf_counter()
@@ -100,13 +112,13 @@ class Measure:
         arrays['shape'] = landmarks.normalise(points, found)
       seconds['landmarks'] = time.perf_counter() - start
       if raw.frames is not None and not found.all():
-        count = f'in {found.sum()} of {len(found)} frames'
-        text = f'a face {count}' if found.any() else 'no face'
-        notes.append(Note('face', text))
+        notes.append(_face_note(found))
       if 'appearance' in self._settings.streams:
         start = time.perf_counter()
         arrays['pool5'] = self._pool5(raw, points, found)
         seconds['appearance'] = time.perf_counter() - start
+    if cautious:
+      notes += cautions.cautions(raw, points, found, self._detector)
     return Columns(arrays, found, tuple(notes), seconds)
 
   def _landmarks(self, raw: RawClip, folder: str | os.PathLike):
@@ -129,3 +141,13 @@ class Measure:
       faces = crops.aligned(raw.frames[found], points[found], found[found])
       pool5[found] = self._network.pool5(faces)
     return pool5
+
+
+def _face_note(found: Bool[np.ndarray, ' T']) -> Note:
+  """Returns in how many frames there is a face, if not in all."""
+  if not found.any():
+    return Note('no face', 'no face in any frame')
+  count = f'{found.sum()} of {len(found)} frames'
+  if found.mean() < 0.5:
+    return Note('no face', f'a face in only {count}')
+  return Note('face', f'a face in {count}')

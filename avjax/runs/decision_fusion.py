@@ -90,13 +90,15 @@ class FusedNetworks:
   members: Mapping[str, TrainedNetwork]
   folder: RunFolder
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the fused predictions, and facts; see `Predictor`."""
     weights = self.folder.read_results()['weights']
     outcomes = {}
     for name, member in self.members.items():
       selected = corpus.as_read(clips, member.config.model.streams)
-      outcomes[name], facts = member.predict(selected)
+      outcomes[name], facts = member.predict(selected, rounded)
     return join(clips, outcomes, weights), {'device': facts['device']}
 
   def embeddings(self, clips: Sequence[Clip]) -> None:

@@ -1,6 +1,7 @@
 """A trained run evaluated on any clips, as by bin/evaluate."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import sys
@@ -15,6 +16,7 @@ from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError, ConfigError, DataError
 from avjax.runs import registry
 from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.model import Predictor
 from avjax.settings import Settings
 from avjax.training.outcome import Outcome
 
@@ -35,15 +37,19 @@ class TrainedRun:
   config: Settings
   info: RunInfo
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions of the best state, and facts for results.json.
+
+    For the arguments see `Predictor`.
 
     Raises:
       AvjaxError: the clips do not fit the run, or the run has no usable state.
     """
     clips = corpus.as_read(clips, self.config.model.streams)
     self._check_widths(clips)
-    return self._model().predict(clips)
+    return self._model.predict(clips, rounded)
 
   def embeddings(
     self, clips: Sequence[Clip]
@@ -59,7 +65,7 @@ class TrainedRun:
       AvjaxError: the clips do not fit the run, or the run has no usable state.
     """
     clips = corpus.as_read(clips, self.config.model.streams)
-    return self._model().embeddings(clips)
+    return self._model.embeddings(clips)
 
   def clips(self, split: str, store: str | None = None) -> list[Clip]:
     """Returns the clips of a split, from the run's own store or another.
@@ -102,7 +108,9 @@ class TrainedRun:
     first, second = (os.path.expanduser(name) for name in (store, own))
     return os.path.realpath(first) == os.path.realpath(second)
 
-  def _model(self):
+  @functools.cached_property
+  def _model(self) -> Predictor:
+    """The fitted model, loaded when it is first used."""
     model = registry.model_of(self.config)
     return model.load(self.config, self.folder, self.info)
 

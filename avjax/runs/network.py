@@ -1,6 +1,7 @@
 """The networks of Table 1 as a kind of model."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import sys
@@ -79,10 +80,12 @@ class TrainedNetwork:
   folder: RunFolder
   info: RunInfo
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns predictions of the best state, and facts; see `Predictor`."""
-    setup = Setup(self.config, self.info.emotions, {'': clips})
-    step, saved = self._best(setup)
+    setup = Setup(self.config, self.info.emotions, {'': clips}, rounded)
+    step, saved = self._best
     return setup.evaluate(saved, clips), {
       'step': step,
       'parameters': parameter_count(saved),
@@ -94,14 +97,18 @@ class TrainedNetwork:
   ) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns the embeddings before and after training; see `Predictor`."""
     setup = Setup(self.config, self.info.emotions, {'': clips})
-    _, saved = self._best(setup)
+    _, saved = self._best
     if 'embeddings' not in saved['params']:
       return None
     before, after = setup.initial.params, saved['params']
     return np.array(before['embeddings']), np.array(after['embeddings'])
 
-  def _best(self, setup: Setup) -> tuple[int, dict[str, Any]]:
-    """Returns the best epoch's last step, and its saved state."""
+  @functools.cached_property
+  def _best(self) -> tuple[int, dict[str, Any]]:
+    """The best epoch's last step, and its saved state."""
+    widths = self.info.widths.items()
+    blank = Clip('', {k: np.zeros((1, n), np.float32) for k, n in widths})
+    setup = Setup(self.config, self.info.emotions, {'': [blank]})
     with (
       self.folder.locked(),
       _checkpoints(self.config, self.info, self.folder) as checkpoints,

@@ -23,6 +23,7 @@ class Setup:
     config: the settings.
     emotions: names of the classes.
     splits: the clips; the padded lengths are chosen for all of them.
+    rounded: whether all clips are one batch, of a length that is rounded up.
 
   Attributes:
     config: the settings.
@@ -30,18 +31,25 @@ class Setup:
     loader: makes the batches.
   """
 
-  def __init__(self, config: Settings, emotions: Sequence[str], splits: Splits):
+  def __init__(
+    self,
+    config: Settings,
+    emotions: Sequence[str],
+    splits: Splits,
+    rounded: bool = False,
+  ):
     clips = [clip for split in splits.values() for clip in split]
     self.config = config
     self.devices = Devices(config.training.parallelism)
+    size = len(clips) if rounded else config.training.batch_size
     self.loader = Loader(
-      buckets=batching.buckets(
-        clips, config.data.buckets, config.training.batch_size
-      ),
+      buckets=batching.rounded(clips)
+      if rounded
+      else batching.buckets(clips, config.data.buckets, size),
       emotions=tuple(emotions),
       streams=config.model.streams,
-      batch_size=config.training.batch_size,
-      rows=self.devices.rows(config.training.batch_size),
+      batch_size=size,
+      rows=self.devices.rows(size),
       devices=len(self.devices),
     )
     self._example = clips[0]
