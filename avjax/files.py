@@ -57,30 +57,6 @@ def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
   write_text(path, json.dumps(content, indent=2, sort_keys=False) + '\n')
 
 
-def read_json(path: pathlib.Path) -> dict[str, Any]:
-  """Returns the content of a JSON file of a run.
-
-  Raises:
-    CheckpointError: the file is missing or damaged.
-  """
-  try:
-    content = json.loads(path.read_text(encoding='utf-8'))
-  except FileNotFoundError:
-    raise CheckpointError(
-      f'{path} does not exist; give a folder that bin/train has made'
-    ) from None
-  except (OSError, ValueError) as error:
-    raise CheckpointError(
-      f'{path} cannot be read ({error}); restore it, or train into another'
-      ' folder'
-    ) from None
-  if not isinstance(content, dict):
-    raise CheckpointError(
-      f'{path} is not a JSON object; restore it, or train into another folder'
-    )
-  return content
-
-
 def as_json(value: Any) -> Any:
   """Returns a value as a JSON file would return it: tuples become lists."""
   return json.loads(json.dumps(value))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from avjax.clips import AUDIO, SOUND, Clip, Note, RawClip
-from avjax.data import splits
+from avjax.data import corpus, splits
 from avjax.errors import AvjaxError, DataError
 from avjax.features import extractor as extractors
 from avjax.features import workers
@@ -169,23 +169,35 @@ def _extractor(
   run: evaluation.TrainedRun, folder: str, transfer: bool
 ) -> extractors.Extractor:
   """Returns the extractor of the run, or of `folder` if that is given."""
-  store = pathlib.Path(run.config.data.store).expanduser()
-  try:
-    fitted = extractors.load(folder or store / extractors.FOLDER)
-  except DataError as error:
-    if folder:
-      raise
-    raise DataError(
-      f'{run.folder} was trained on {store}, which has no extractor'
-      f' ({error}); train on a store of bin/extract, or give --extractor'
-    ) from error
+  path = pathlib.Path(folder).expanduser() if folder else _own_extractor(run)
+  fitted = extractors.load(path)
   if fitted.fingerprint != run.info.extractor and not transfer:
     raise DataError(
-      f'{folder or store / extractors.FOLDER} is not the extractor of the'
+      f'{path} is not the extractor of the'
       f' features that {run.folder} was trained on; give that one, or'
       ' --transfer to use this one nevertheless'
     )
   return fitted
+
+
+def _own_extractor(run: evaluation.TrainedRun) -> pathlib.Path:
+  """Returns the folder of the extractor of the run's store.
+
+  Raises:
+    DataError: there is no store, or it has no extractor.
+  """
+  store = run.config.data.store
+  if store != corpus.SYNTHETIC:
+    try:
+      store = run.located().data.store
+    except DataError as error:
+      raise DataError(f'{error}, with --extractor') from None
+    if (pathlib.Path(store) / extractors.FOLDER).is_dir():
+      return pathlib.Path(store) / extractors.FOLDER
+  raise DataError(
+    f'{run.folder} was trained on {store}, which has no extractor; train on a'
+    ' store of bin/extract, or give --extractor'
+  )
 
 
 def _variants(

@@ -15,13 +15,14 @@ from avjax.runs import registry
 
 ROOT = pathlib.Path(__file__).parents[1]
 BASE = {'errors', 'shapes'}
-PLAIN = {'files', 'clips', 'settings', *BASE}
+PLAIN = {'files', 'clips', 'settings', 'records', *BASE}
 BELOW = {
   'errors': set(),
   'shapes': set(),
   'clips': {'shapes'},
   'settings': {'errors'},
   'files': {'errors'},
+  'records': {'errors'},
   'command_line': {'errors'},
   'metrics': {'clips', 'shapes'},
   'kernels': {'shapes'},

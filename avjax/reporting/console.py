@@ -47,6 +47,13 @@ def table(results: Mapping[str, Any]) -> str:
         f'{split} over {len(fold["each"])} folds:'
         f' {100 * fold["mean"]:.1f} +- {100 * fold["deviation"]:.1f} %'
       )
-  for finding in results.get('audit', ()):
-    lines.append(f'{finding["status"]}: {finding["text"]}')
+  if seen := {k: n for k, n in results.get('seen', {}).items() if n}:
+    counts = ' and '.join(f'{n} {split}' for split, n in seen.items())
+    lines.append(
+      f'{counts} clips of the run are among them; the accuracy is not that of'
+      ' new clips'
+    )
+  for one in results.get('audit', ()):
+    text = one if isinstance(one, str) else f'{one["status"]}: {one["text"]}'
+    lines.append(text)
   return '\n'.join(lines)

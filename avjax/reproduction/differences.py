@@ -1,9 +1,9 @@
 """How a reproduction differs from the paper, in sentences."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from avjax.records import EXTRACTOR
 from avjax.reporting import published
 from avjax.reporting.figures import Figure
 from avjax.reporting.markup import Table, markdown
@@ -16,8 +16,10 @@ def list_differences(request: ReproductionRequest) -> list[str]:
   Args:
     request: whose store has been made.
   """
-  with open(request.store / 'clips.csv', encoding='utf-8', newline='') as file:
-    rows = list(csv.DictReader(file))
+  head, lines = EXTRACTOR.table(
+    request.store / 'clips.csv', ('clip', 'label', 'faces', 'failure')
+  )
+  rows = [dict(zip(head, line, strict=True)) for line in lines]
   return [*_trial(request), *_clips(rows), *_features(request), *_runs(request)]
 
 

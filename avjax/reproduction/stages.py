@@ -17,7 +17,7 @@ from avjax.data.corpora import afew, catalogue
 from avjax.features import extraction, random_forest, workers
 from avjax.reporting import figures, html, tables
 from avjax.reproduction import differences
-from avjax.reproduction.request import ReproductionRequest
+from avjax.reproduction.request import RECORDS, ReproductionRequest
 from avjax.runs import experiment, finished
 from avjax.runs.folder import RESULTS
 from avjax.runs.registry import MODELS
@@ -141,7 +141,7 @@ def _timed(path: pathlib.Path, name: str) -> Iterator[None]:
 
 
 def _seconds(path: pathlib.Path) -> dict[str, float]:
-  return files.read_json(path) if path.exists() else {}
+  return RECORDS.json(path, dict[str, float]) if path.exists() else {}
 
 
 def _listed(names: Sequence[str]) -> str:

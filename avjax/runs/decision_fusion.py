@@ -15,7 +15,7 @@ from scipy.special import softmax
 from avjax.clips import AUDIO, SOUND, Clip, Splits
 from avjax.data import corpus
 from avjax.errors import ConfigError
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RESULTS, RunFolder, RunInfo
 from avjax.runs.model import Fitted, Job, Model
 from avjax.runs.network import Network, TrainedNetwork
 from avjax.settings import Settings
@@ -188,4 +188,5 @@ def fuse(how: str, fitted: Mapping[str, Fitted], splits: Splits) -> Fitted:
       'parameters': sum(one['parameters'] for one in facts),
       'device': facts[0]['device'],
     },
+    tuple(f'{name}/{RESULTS}' for name in fitted),
   )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from avjax.metrics import classification
-from avjax.runs.folder import RunFolder
+from avjax.runs.folder import RESULTS, RunFolder
 
 
 def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
@@ -23,11 +23,14 @@ def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
   """
   config, info = folder.read_config()
   each = [fold.read_results() for fold in folds]
-  folder.join_predictions(folds, 'test')
+  folder.join_predictions(dict(zip(folds, each, strict=True)), 'test')
   tests = [one['splits']['test'] for one in each]
   counts = np.sum([test['confusion'] for test in tests], axis=0)
   content = {
-    'splits': {'test': classification.summary(counts, tests[0]['emotions'])},
+    'splits': {
+      'test': classification.summary(counts, tests[0]['emotions'])
+      | {'unlabelled': sum(test.get('unlabelled', 0) for test in tests)}
+    },
     'protocol': config.data.protocol,
     'audit': info.audit,
     'folds': {
@@ -41,8 +44,7 @@ def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
     'parameters': each[0]['parameters'],
     'device': each[0]['device'],
   }
-  folder.write_results(content)
-  return content
+  return folder.write_results(content, _results_of(folds))
 
 
 def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
@@ -73,8 +75,12 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
     'parameters': each[0]['parameters'],
     'device': each[0]['device'],
   }
-  folder.write_results(content)
-  return content
+  return folder.write_results(content, _results_of(seeds))
+
+
+def _results_of(parts: Sequence[RunFolder]) -> list[str]:
+  """Returns the names of the parts' results.json, within the joint folder."""
+  return [f'{part.path.name}/{RESULTS}' for part in parts]
 
 
 def _statistics(values: Sequence[float]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from avjax import files
 from avjax.clips import Clip
-from avjax.errors import CheckpointError
+from avjax.records import RUN
 from avjax.runs.folder import RunFolder, RunInfo
 from avjax.runs.model import Fitted, Job, Model
 from avjax.settings import Settings
@@ -50,6 +50,7 @@ class Majority(Model):
         'parameters': len(shares),
         'device': 'NumPy',
       },
+      (FILE,),
     )
 
   def load(
@@ -88,15 +89,9 @@ class ClassShares:
       CheckpointError: majority.json is missing or damaged.
     """
     path = folder.path / FILE
-    content = files.read_json(path)
-    try:
-      emotions = tuple(map(str, content['emotions']))
-      shares = tuple(map(float, content['shares']))
-      if len(shares) != len(emotions):
-        raise ValueError(f'{len(shares)} shares for {len(emotions)} emotions')
-      return cls(emotions, shares)
-    except (KeyError, TypeError, ValueError) as error:
-      raise CheckpointError(
-        f'{path} is no largest-class baseline ({error}); train again into'
-        ' another folder'
-      ) from None
+    made = RUN.json(path, cls)
+    if len(made.shares) != len(made.emotions):
+      raise RUN.fault(
+        path, f'{len(made.shares)} shares for {len(made.emotions)} emotions'
+      )
+    return made

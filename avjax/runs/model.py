@@ -49,8 +49,7 @@ class Job:
       content['audit'] = self.info.audit
     content |= fitted.facts
     self.folder.write_predictions(fitted.outcomes)
-    self.folder.write_results(content)
-    return content
+    return self.folder.write_results(content, fitted.files)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,10 +61,12 @@ class Fitted:
     facts: entries of results.json besides the scores: 'seconds' of training,
       'clips_per_second', 'parameters' (a count), 'device', and entries of this
       kind of model.
+    files: names of the files that the model has written into the run folder.
   """
 
   outcomes: Mapping[str, Outcome]
   facts: Mapping[str, Any]
+  files: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -51,6 +51,8 @@ class Network(Model):
     self, config: Settings, jobs: Sequence[Job], folder: RunFolder
   ) -> None:
     if all(job.folder.finished for job in jobs):
+      for job in jobs:
+        job.folder.read_results()
       print(f'{folder} has finished runs; nothing to do', file=sys.stderr)
       return
     info = jobs[0].info
@@ -109,10 +111,9 @@ class TrainedNetwork:
     widths = self.info.widths.items()
     blank = Clip('', {k: np.zeros((1, n), np.float32) for k, n in widths})
     setup = Setup(self.config, self.info.emotions, {'': [blank]})
-    with (
-      self.folder.locked(),
-      _checkpoints(self.config, self.info, self.folder) as checkpoints,
-    ):
+    with _checkpoints(
+      self.config, self.info, self.folder, read_only=True
+    ) as checkpoints:
       like = steps.as_saved(setup.initial)
       step, saved, _ = checkpoints.restore_best(like)
     return step, saved
@@ -137,7 +138,7 @@ def _fitted(
 
 
 def _checkpoints(
-  config: Settings, info: RunInfo, folder: RunFolder
+  config: Settings, info: RunInfo, folder: RunFolder, read_only: bool = False
 ) -> Checkpoints:
   """Returns the checkpoints of a run, bound to its config and data."""
   text = json.dumps(settings_json(config), sort_keys=True)
@@ -147,4 +148,5 @@ def _checkpoints(
       'config': hashlib.sha256(text.encode()).hexdigest(),
       'data': info.data_fingerprint,
     },
+    read_only,
   )

@@ -93,7 +93,7 @@ def test_an_emotion_that_is_not_trained_on(tmp_path):
 def test_damaged_baseline(tmp_path):
   """Law: what is no baseline says so, and a missing scikit-learn too."""
   (tmp_path / linear.FILE).write_text('{"streams": []}')
-  with pytest.raises(CheckpointError, match='no linear baseline'):
+  with pytest.raises(CheckpointError, match=r'linear.json is damaged: '):
     linear.Regression.load(RunFolder(tmp_path))
 
 

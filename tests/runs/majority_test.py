@@ -47,5 +47,5 @@ def test_shares(tmp_path):
 def test_damaged(tmp_path, text):
   """Law: what is no baseline says so."""
   (tmp_path / majority.FILE).write_text(text)
-  with pytest.raises(CheckpointError, match='no largest-class baseline'):
+  with pytest.raises(CheckpointError, match=r'majority.json is damaged: '):
     majority.ClassShares.load(RunFolder(tmp_path))
