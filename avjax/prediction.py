@@ -8,7 +8,10 @@ What makes a prediction doubtful is its caveats: no face, no sound, several
 faces, and so on. They stand beside the predicted emotion, wherever that is.
 """
 
+import contextlib
+import ctypes
 import dataclasses
+import gc
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -146,6 +149,17 @@ def _predict_each(paths, run, fitted) -> Iterator[Predicted | Unpredicted]:
     for path in paths:
       # Nothing of the clip is kept here while the next one is decoded.
       yield _predict_one(path, measure, run, fitted)
+      gc.collect()  # its picture, whose parts refer to each other
+      _trim()
+
+
+def _trim() -> None:
+  """Gives freed memory back to the system.
+
+  Compiling leaves 100 MB, which glibc keeps for the threads that compiled.
+  """
+  with contextlib.suppress(OSError, AttributeError):  # not glibc
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 def _predict_one(
@@ -157,10 +171,19 @@ def _predict_one(
   """Returns the prediction for one clip, or why there is none."""
   try:
     raw = measure.decode(path, pathlib.Path(path).name)
-    columns = measure(raw, pathlib.Path(path).parent, cautious=True)
+    folder = pathlib.Path(path).parent
+    examined = measure.examine(raw, folder, cautious=True)
   except (DataError, OSError) as error:
     return Unpredicted(path, ' '.join(str(error).split()))
+  if raw.frames is not None:
+    # A copy of what the picture shows, so that the other frames are freed.
+    shown = raw.frames[panels.thumbnails(raw.length)]
+    raw = dataclasses.replace(raw, frames=shown)
+  columns = measure.finish(examined)
+  del examined
+  _trim()
   outcome, _ = run.predict(_variants(path, run, fitted, columns), rounded=True)
+  _trim()
   notes = columns.notes + _features_notes(run, fitted)
   return _predicted(path, raw, columns, outcome, _divided(notes, run))
 
@@ -261,7 +284,7 @@ def _predicted(
 
   Args:
     path: of the clip.
-    raw: the decoded clip.
+    raw: the decoded clip, with the frames to show.
     columns: its measured features.
     outcome: of the clip and its ablations.
     remarks: caveats and notes.
@@ -276,8 +299,7 @@ def _predicted(
     name=raw.name,
     emotions=outcome.emotions,
     probabilities=outcome.probabilities[0],
-    # A copy, so that the other frames are not kept.
-    frames=raw.frames[panels.thumbnails(raw.length)] if seen else None,
+    frames=raw.frames,
     length=raw.length,
     waveform=raw.waveform if raw.audible.any() else None,
     found=columns.found if seen else None,

@@ -103,8 +103,9 @@ def rounded(clips: Sequence[Clip]) -> Buckets:
   """
   audio = max(clip.audio_length for clip in clips)
   visual = max(clip.visual_length for clip in clips)
-  # 1.25 audio frames a video frame (Section 3), and 80 of 64 at least.
-  frames = max(64, visual, -(-4 * audio // 5))
+  # 1.25 audio frames a video frame (Section 3). Most clips of an emotion are
+  # shorter than 256 frames, 10 s, so that one network serves them all.
+  frames = max(256, visual, -(-4 * audio // 5))
   frames = 1 << (frames - 1).bit_length()
   return Buckets(((frames * 5 // 4 if audio else 0, frames),))
 

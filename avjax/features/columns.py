@@ -51,6 +51,20 @@ class Columns:
   seconds: Mapping[str, float]
 
 
+@dataclasses.dataclass(frozen=True)
+class Examined:
+  """What `Measure.examine` has of a clip; its frames are needed no more.
+
+  Attributes:
+    columns: the raw features without pool5.
+    faces: (n, 227, 227, 3) uint8 aligned faces of the frames with a face; None
+      if the settings do not name the appearance.
+  """
+
+  columns: Columns
+  faces: np.ndarray | None
+
+
 class Measure:
   """Computes the raw features of clips; decoder and models are loaded once.
 
@@ -80,10 +94,14 @@ class Measure:
     """Returns the decoded clip."""
     return dataclasses.replace(self._decoder(path), name=name)
 
-  def __call__(
+  def __call__(self, raw: RawClip, folder: str | os.PathLike = '') -> Columns:
+    """Returns the raw features of a decoded clip; see `examine`."""
+    return self.finish(self.examine(raw, folder))
+
+  def examine(
     self, raw: RawClip, folder: str | os.PathLike = '', cautious: bool = False
-  ) -> Columns:
-    """Returns the raw features of a decoded clip.
+  ) -> Examined:
+    """Returns the raw features of a decoded clip but pool5.
 
     Args:
       raw: the clip.
@@ -113,13 +131,32 @@ class Measure:
       seconds['landmarks'] = time.perf_counter() - start
       if raw.frames is not None and not found.all():
         notes.append(_face_note(found))
-      if 'appearance' in self._settings.streams:
-        start = time.perf_counter()
-        arrays['pool5'] = self._pool5(raw, points, found)
-        seconds['appearance'] = time.perf_counter() - start
+    faces = None
+    if 'appearance' in self._settings.streams:
+      start = time.perf_counter()
+      faces = self._faces(raw, points, found)
+      seconds['appearance'] = time.perf_counter() - start
     if cautious:
       notes += cautions.cautions(raw, points, found, self._detector)
-    return Columns(arrays, found, tuple(notes), seconds)
+    return Examined(Columns(arrays, found, tuple(notes), seconds), faces)
+
+  def finish(self, examined: Examined) -> Columns:
+    """Returns the raw features of a clip, with pool5 if it is asked for."""
+    columns, faces = examined.columns, examined.faces
+    if faces is None:
+      return columns
+    from avjax.features import alexnet
+
+    start = time.perf_counter()
+    pool5 = np.zeros((len(columns.found), alexnet.POOL5), np.float32)
+    pool5[columns.found] = self._network.pool5(faces)
+    stage = 'appearance'
+    taken = columns.seconds[stage] + time.perf_counter() - start
+    return dataclasses.replace(
+      columns,
+      arrays={**columns.arrays, 'pool5': pool5},
+      seconds={**columns.seconds, stage: taken},
+    )
 
   def _landmarks(self, raw: RawClip, folder: str | os.PathLike):
     """Returns points (T, 49, 2) and whether a face was found (T,)."""
@@ -132,15 +169,11 @@ class Measure:
       return np.zeros((raw.length, POINTS, 2)), np.zeros(raw.length, bool)
     return self._detector(raw.frames)
 
-  def _pool5(self, raw: RawClip, points, found) -> Float[np.ndarray, 'T _']:
-    """Returns pool5 of each frame; zeros where there is no face."""
-    from avjax.features import alexnet
-
-    pool5 = np.zeros((raw.length, alexnet.POOL5), np.float32)
-    if raw.frames is not None and found.any():
-      faces = crops.aligned(raw.frames[found], points[found], found[found])
-      pool5[found] = self._network.pool5(faces)
-    return pool5
+  def _faces(self, raw: RawClip, points, found) -> np.ndarray:
+    """Returns the aligned face of each frame that has one."""
+    if raw.frames is None:
+      return np.zeros((0, crops.SIDE, crops.SIDE, 3), np.uint8)
+    return crops.aligned(raw.frames, points, np.flatnonzero(found))
 
 
 def _face_note(found: Bool[np.ndarray, ' T']) -> Note:

@@ -202,7 +202,7 @@ def _map(axes, values: Float[Array, 'R M'], frames: int, high: float):
 
 def _name_rows(axes, names: Sequence[str], predicted: int) -> None:
   """Labels the rows with the emotions, the most probable one in bold."""
-  axes.set_yticks(range(len(names)), names, parse_math=False)
+  axes.set_yticks(range(len(names)), names)
   axes.tick_params('y', labelsize=NORMAL, length=0)
   axes.get_yticklabels()[predicted].set_fontweight('bold')
 

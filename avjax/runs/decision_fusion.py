@@ -16,6 +16,7 @@ from avjax.clips import AUDIO, SOUND, Clip, Splits
 from avjax.data import corpus
 from avjax.errors import ConfigError
 from avjax.runs.folder import RESULTS, RunFolder, RunInfo
+from avjax.runs.joining import joined_warnings
 from avjax.runs.model import Fitted, Job, Model
 from avjax.runs.network import Network, TrainedNetwork
 from avjax.settings import Settings
@@ -187,6 +188,7 @@ def fuse(how: str, fitted: Mapping[str, Fitted], splits: Splits) -> Fitted:
       'clips_per_second': trained / max(seconds, 1e-9),
       'parameters': sum(one['parameters'] for one in facts),
       'device': facts[0]['device'],
-    },
+    }
+    | joined_warnings({name: one.facts for name, one in fitted.items()}),
     tuple(f'{name}/{RESULTS}' for name in fitted),
   )

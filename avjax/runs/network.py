@@ -114,7 +114,7 @@ class TrainedNetwork:
     with _checkpoints(
       self.config, self.info, self.folder, read_only=True
     ) as checkpoints:
-      like = steps.as_saved(setup.initial)
+      like = steps.as_saved(setup.abstract)
       step, saved, _ = checkpoints.restore_best(like)
     return step, saved
 
@@ -124,6 +124,7 @@ def _fitted(
 ) -> Fitted:
   """Returns the best state's predictions for every split, and facts."""
   trained = progress.epoch * len(job.splits['training'])
+  warnings = progress.warnings(len(job.info.emotions))
   return Fitted(
     {k: setup.evaluate(saved, clips) for k, clips in job.splits.items()},
     {
@@ -133,7 +134,8 @@ def _fitted(
       'clips_per_second': trained / max(progress.seconds, 1e-9),
       'parameters': parameter_count(saved),
       'device': str(setup.devices),
-    },
+    }
+    | ({'warnings': warnings} if warnings else {}),
   )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from avjax.clips import Clip, Splits
+from avjax.clips import Batch, Clip, Splits
 from avjax.data import batching
 from avjax.data.loader import Loader
 from avjax.settings import Settings
@@ -59,16 +59,25 @@ class Setup:
     """The state before the first step."""
     return self.initial_of(self.config)
 
+  @functools.cached_property
+  def abstract(self) -> steps.TrainState:
+    """`initial` with shapes in place of arrays; nothing is compiled for it."""
+    return steps.abstract_state(
+      self.config, self._one_clip(), self.loader.emotions
+    )
+
   def initial_of(self, config: Settings) -> steps.TrainState:
     """Returns the state before the first step, for another seed's settings."""
-    example = self.loader.batch([self._example], np.array([0]))
-    return steps.create_state(config, example, self.loader.emotions)
+    return steps.create_state(config, self._one_clip(), self.loader.emotions)
+
+  def _one_clip(self) -> Batch:
+    """Returns a batch with the streams and widths of the data."""
+    return self.loader.batch([self._example], np.array([0]))
 
   def state(self, saved: Mapping[str, Any]) -> steps.TrainState:
     """Returns a state on the devices, from the arrays of `steps.as_saved`."""
-    # On several devices the first step has donated the memory of `initial`.
     seed = np.asarray(self.config.seed, np.int32)
-    return self.devices.replicate(self.initial.replace(seed=seed, **saved))
+    return self.devices.replicate(self.abstract.replace(seed=seed, **saved))
 
   def evaluate(
     self, saved: Mapping[str, Any], clips: Sequence[Clip]
