@@ -51,6 +51,8 @@ def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
   """Returns the arguments without flags, or None if help is requested."""
   if any(word in ('--help', '-help', '-h') for word in arguments):
     return None
+  if nul := [word for word in arguments if '\0' in word]:
+    raise flags.Error(f'{nul[0]!r:.80} holds a NUL character; leave it out')
   try:
     return flags.FLAGS(arguments)
   except flags.Error as error:

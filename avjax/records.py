@@ -88,14 +88,13 @@ class Reader:
     text = self.text(path)
     *lines, rest = text.split('\n')
     found = []
-    try:
-      if rest:
-        raise MismatchError(f'line {len(lines) + 1} is cut')
-      for number, line in enumerate(lines, 1):
-        found.append(typed(kind, parse(line), f'line {number}'))
-    except MismatchError as error:
-      where = '' if 'line ' in str(error) else f'line {len(found) + 1}: '
-      raise self.fault(path, f'{where}{error}') from None
+    for number, line in enumerate(lines, 1):
+      try:
+        found.append(typed(kind, parse(line)))
+      except MismatchError as error:
+        raise self.fault(path, f'line {number}: {error}') from None
+    if rest:
+      raise self.fault(path, f'line {len(lines) + 1} is cut')
     return found
 
   def table(
@@ -114,7 +113,7 @@ class Reader:
       head, *rows = list(csv.reader(io.StringIO(text, ''), strict=True)) or [[]]
     except csv.Error as error:
       raise self.fault(path, error) from None
-    if not text.endswith('\n'):
+    if text and not text.endswith('\n'):
       raise self.fault(path, f'row {len(rows) + 1} is cut')
     if absent := [name for name in columns if name not in head]:
       raise self.fault(path, f'it has no column {absent[0]}')

@@ -121,7 +121,9 @@ def _report(request: ReproductionRequest, command: Sequence[str]) -> None:
   sentences = differences.list_differences(request)
   text = differences.readme(made, pictures, sentences)
   files.write_text(request.out / README, text)
-  page = html.report(groups, CLIPS, command, sentences)
+  page, left_out = html.report(groups, CLIPS, command, sentences)
+  for title, why in left_out.items():
+    _print(f'left out clips and maps of {title}: {why}')
   files.write_text(request.out / PAGE, page)
 
 

@@ -226,16 +226,19 @@ class RunFolder:
       self._check_has_digests(content)
     except MismatchError as error:
       raise RUN.fault(path, error) from None
+    # These say more about a damage than the digests do.
+    if 'splits' in content:
+      self.read_predictions(content)
+    if (self.path / METRICS).exists():
+      self._read_own_metrics(content)
     for name, digest in content.get('digests', {}).items():
       if records.digest(RUN.content(self.path / name)) != digest:
         raise RUN.fault(
-          self.path / name, f'it is not the file that {path} was written with'
+          self.path / name, f'it was changed (its digest in {RESULTS} differs)'
         )
       part = (self.path / name).parent
       if part != self.path:
         RunFolder(part).read_results()
-    if 'splits' in content:
-      self.read_predictions(content)
     return content
 
   def _check_has_digests(self, content: Results) -> None:
@@ -250,10 +253,7 @@ class RunFolder:
       (self.path / CONFIG).exists() and self.read_config()[1].format >= FORMAT
     ):
       raise MismatchError('its digests are missing')
-    _note_no_digests(
-      f'{self} was written before digests: of such runs only counts and scores'
-      ' are checked'
-    )
+    _note_no_digests(str(self))
 
   def write_results(
     self, content: Mapping[str, Any], names: Sequence[str] = ()
@@ -289,25 +289,27 @@ class RunFolder:
     Raises:
       CheckpointError: a file is missing or damaged, or lacks an epoch.
     """
-    paths = [path.parent for path in self.path.glob(f'**/{METRICS}')]
     found = {}
-    for path in sorted(paths):
-      own, name = RunFolder(path), path.relative_to(self.path).as_posix()
-      known = content if own.path == self.path else own._known_results()
-      if METRICS not in known.get('digests', {METRICS: ''}):
-        raise RUN.fault(path / METRICS, 'it is not a file of the finished run')
-      lines = RUN.lines(path / METRICS, EpochLine)
-      try:
-        results.check_epochs(lines, known)
-      except MismatchError as error:
-        raise RUN.fault(path / METRICS, error) from None
-      if lines:
+    for path in sorted(p.parent for p in self.path.glob(f'**/{METRICS}')):
+      name = path.relative_to(self.path).as_posix()
+      own = RunFolder(path)
+      if path != self.path:
+        content = own.read_results() if own.finished else {}
+      if lines := own._read_own_metrics(content):
         found['' if name == '.' else name] = lines
     return found
 
-  def _known_results(self) -> Results:
-    """Returns the results, or {} if the run has not finished."""
-    return self.read_results() if self.finished else {}
+  def _read_own_metrics(self, content: Results) -> list[EpochLine]:
+    """Returns the lines of metrics.jsonl, which agree with the results."""
+    path = self.path / METRICS
+    if METRICS not in content.get('digests', {METRICS: ''}):
+      raise RUN.fault(path, 'it is not a file of the finished run')
+    lines = RUN.lines(path, EpochLine)
+    try:
+      results.check_epochs(lines, content)
+    except MismatchError as error:
+      raise RUN.fault(path, error) from None
+    return lines
 
   def write_predictions(self, outcomes: Mapping[str, Outcome]) -> None:
     """Writes predictions.csv, one line for each clip of every split.
@@ -350,9 +352,13 @@ class RunFolder:
 
 
 @functools.cache
-def _note_no_digests(advice: str) -> None:
-  """Prints a note, the first time only."""
-  print(f'note: {advice}', file=sys.stderr)
+def _note_no_digests(folder: str) -> None:
+  """Prints a note on a run, the first time only."""
+  print(
+    f'note: {folder} was written before digests: only counts and scores were'
+    ' checked',
+    file=sys.stderr,
+  )
 
 
 def settings_json(config: Settings) -> dict[str, Any]:

@@ -120,6 +120,16 @@ def refused(corpus):
     cwd=corpus,
   )  # fmt: skip
   assert '--transfer' in error
+  # The path of the store is relative; elsewhere the absolute one is used.
+  arguments = 'predict', 'nowhere.mp4', '--workdir=../r'
+  error = forked(*arguments, cwd=corpus / 'c')[2]
+  assert 'nowhere.mp4' in error and 'extractor' not in error
+  (corpus / 's').rename(corpus / 'gone')
+  error = fails(*arguments, cwd=corpus / 'c')
+  (corpus / 'gone').rename(corpus / 's')
+  for folder in (corpus / 'c', corpus):
+    assert f'{folder}/s/manifest.jsonl' in error
+  assert 'with --extractor' in error
 
 
 @pytest.fixture(scope='module')
