@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from avjax import interrupts
 from avjax.errors import AvjaxError, ConfigError, TrainingError
 
 if TYPE_CHECKING:
   from ml_collections import config_dict
+
+PARTIAL = 3
+"""Exit code: something that was given was left out, the rest is done."""
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
@@ -23,9 +27,11 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
 
   The arguments are the program's name and everything that is not a flag. The
   exit code is the result of `main`, 0 for None. For an error that the user can
-  fix it is 2, for a failed training 1, with one line on standard error.
+  fix it is 2, for a failed training 1, after a signal 128 plus its number, with
+  one line on standard error.
   """
   program = os.path.basename(sys.argv[0])
+  interrupts.answer(program)
   try:
     arguments = _parse(sys.argv)
     if arguments is None:
@@ -40,8 +46,6 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     if error.filename is None:
       raise
     _fail(program, f'{error.filename}: {error.strerror}')
-  except KeyboardInterrupt:
-    sys.exit(130)
 
 
 def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
@@ -70,6 +74,12 @@ def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
     text = str(error.args[0] if error.args else error)
     text = text.replace('\\n', ' ').replace("\\'", '').strip('\'" ')
     raise flags.Error(f'--config: {text}') from error
+  except OSError as error:
+    # Raised, without the file's name, where a --config.key follows.
+    given = [word for word in arguments if word.startswith('--config=')]
+    raise flags.Error(
+      f'{(given or ["--config"])[-1]} cannot be read; give one of configs/*.py'
+    ) from error
 
 
 def config_of(flag: flags.FlagHolder) -> 'config_dict.ConfigDict':
@@ -92,6 +102,30 @@ def config_of(flag: flags.FlagHolder) -> 'config_dict.ConfigDict':
     listed = ', '.join(map(str, nearby)) or 'no .py file beside it'
     raise flags.Error(f'--{flag.name}={path} cannot be read; there is {listed}')
   return value
+
+
+def training_command(
+  store: str, streams: Sequence[str], divided: bool, speakers: int
+) -> str:
+  """Returns the command that trains on a store.
+
+  Args:
+    store: its folder, quoted for a shell.
+    streams: names of its streams.
+    divided: whether its clips have splits.
+    speakers: number of its speakers.
+  """
+  # Without a picture the audio takes its place.
+  names = ['sound'] if list(streams) == ['audio'] else streams
+  words = [
+    'bin/train --config=configs/proposed.py',
+    f'--config.data.store={store}',
+    f'--config.model.streams={",".join(names)}',
+  ]
+  if not divided:
+    protocol = 'loso' if speakers >= 3 else 'random'
+    words.append(f'--config.data.protocol={protocol}')
+  return ' '.join(words)
 
 
 def _help(program: str) -> str:

@@ -16,7 +16,7 @@ from avjax.clips import AUDIO, Clip, Note, RawClip
 from avjax.data import splits
 from avjax.errors import AvjaxError, DataError
 from avjax.features import extractor as extractors
-from avjax.features import workers
+from avjax.features import measuring
 from avjax.features.columns import Columns
 from avjax.reporting.timeline import Timeline
 from avjax.runs import evaluation
@@ -97,7 +97,7 @@ def predict(
   failed: dict[str, str] = {}
   raws: dict[str, RawClip] = {}
   measured: dict[str, Columns] = {}
-  with workers.measure(fitted.settings) as measure:
+  with measuring.measure(fitted.settings) as measure:
     for path in dict.fromkeys(paths):
       try:
         raws[path] = measure.decode(path, pathlib.Path(path).name)

@@ -15,14 +15,16 @@ from avjax.runs import registry
 
 ROOT = pathlib.Path(__file__).parents[1]
 BASE = {'errors', 'shapes'}
-PLAIN = {'files', 'clips', 'settings', *BASE}
+PLAIN = {'files', 'clips', 'settings', 'interrupts', *BASE}
 BELOW = {
   'errors': set(),
   'shapes': set(),
   'clips': {'shapes'},
   'settings': {'errors'},
   'files': {'errors'},
-  'command_line': {'errors'},
+  'interrupts': set(),
+  'command_line': {'errors', 'interrupts'},
+  'table_flags': set(),
   'metrics': {'clips', 'shapes'},
   'kernels': {'shapes'},
   'models': {'kernels', 'clips', 'settings', *BASE},

@@ -167,7 +167,7 @@ def test_a_process_that_dies(corpus, whole):
   workers = [
     int(child)
     for child in place.read_text().split()
-    if b'spawn_main' in pathlib.Path(f'/proc/{child}/cmdline').read_bytes()
+    if b'measuring_process' in pathlib.Path(f'/proc/{child}/cmdline').read_bytes()
   ]
   os.kill(workers[-1], signal.SIGKILL)
   _, error = process.communicate(timeout=120)
