@@ -6,6 +6,7 @@ it imports anything slow.
 
 import os
 import pathlib
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -37,7 +38,13 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     if arguments is None:
       print(_help(program))
       sys.exit(0)
-    sys.exit(main(arguments))
+    code = main(arguments)
+    sys.stdout.flush()
+    sys.exit(code)
+  except BrokenPipeError:
+    # What read the output has ended, such as `head`; nothing is to be flushed.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(128 + signal.SIGPIPE)
   except AvjaxError as error:
     _fail(program, error, 1 if isinstance(error, TrainingError) else 2)
   except flags.Error as error:

@@ -79,15 +79,17 @@ def header(file: File, size: int) -> Header:
   shape, fortran, dtype = head
   if dtype.kind not in 'fiub':
     raise DataError(f'has the type {dtype}; wanted numbers')
+  if any(type(n) is not int or n < 0 for n in shape):
+    raise DataError(f'declares the shape {shape!r:.200}')
   if len(shape) > MAX_AXES:
     raise DataError(f'has {len(shape)} axes; at most {MAX_AXES} are read')
-  if any(type(n) is not int or not 0 <= n <= MAX_BYTES for n in shape):
-    raise DataError(f'declares the shape {shape!r:.200}')
   count = math.prod(shape) * dtype.itemsize
   if count > MAX_BYTES:
     raise DataError(
       f'declares {count} bytes (shape {shape}); at most {MAX_BYTES} are read'
     )
+  if max(shape, default=0) > MAX_BYTES:  # of an array that is empty
+    raise DataError(f'declares the shape {shape!r:.200}')
   if count != size - file.tell():
     raise DataError(
       f'has {size - file.tell()} bytes of data, and its shape {shape} needs'

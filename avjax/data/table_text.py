@@ -37,15 +37,17 @@ def read(
     DataError: it cannot be read, or is no such table.
   """
   try:
+    if os.stat(path).st_size > MAX_BYTES:
+      raise DataError(
+        f'{path} has more than {MAX_BYTES} bytes; give a CSV table'
+      )
     with open(path, 'rb') as file:
-      raw = file.read(MAX_BYTES + 1)
+      raw = file.read()
   except OSError as error:
     raise DataError(
       f'cannot read the table {path}: {error.strerror}; give a CSV file with'
       f' the columns {",".join(wanted)}'
     ) from error
-  if len(raw) > MAX_BYTES:
-    raise DataError(f'{path} has more than {MAX_BYTES} bytes; give a CSV table')
   text = _decoded(path, raw)
   if '\0' in text:
     line = text[: text.index('\0')].count('\n') + 1
@@ -97,13 +99,18 @@ def _fields(
   path: str | os.PathLike, text: str, separator: str
 ) -> list[tuple[int, list[str]]]:
   """Returns (number, fields) of the lines that are not empty."""
-  reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
+  reader = csv.reader(
+    io.StringIO(text),
+    delimiter=separator,
+    skipinitialspace=True,
+    strict=True,
+  )
   try:
     lines = [(reader.line_num, fields) for fields in reader]
   except csv.Error as error:
     raise DataError(
-      f'{path} line {reader.line_num} is not a line of a CSV table ({error});'
-      ' correct it'
+      f'{path} is not a CSV table ({error} in line {reader.line_num}); correct'
+      ' it'
     ) from error
   return [
     (number, [field.strip() for field in fields])

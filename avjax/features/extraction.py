@@ -133,7 +133,13 @@ def _extract(
   elif not request.transfer:
     planning.check_fingerprint(request, fitted, plan.rows, training)
   report = dataclasses.replace(report, about=(*plan.remarks, *fitted.about))
-  _write(request, plan, measured, fitted, report)
+  try:
+    _write(request, plan, measured, fitted, report)
+  except OSError as error:
+    raise DataError(
+      f'the store cannot be written to {request.work}: {error.strerror}; run'
+      ' the same command again when it can be'
+    ) from error
   seconds['fit, apply, write'] = time.perf_counter() - start
   return report, seconds
 

@@ -266,7 +266,6 @@ def _lines(path: pathlib.Path) -> list[str]:
 
 def _bytes(path: pathlib.Path) -> bytes:
   with npy.opened(path) as file:
-    raw = file.read(LIMIT + 1)
-  if len(raw) > LIMIT:
-    raise DataError(f'{path.name} has more than {LIMIT} bytes')
-  return raw
+    if os.fstat(file.fileno()).st_size > LIMIT:
+      raise DataError(f'{path.name} has more than {LIMIT} bytes')
+    return file.read()

@@ -38,7 +38,14 @@ FLAGS = (
 def test_features(folder, tmp_path):
   """Program: arrays and a table become a store and a report."""
   done = ingest('features', folder, tmp_path / 'store', *FLAGS, how=run)
-  assert (done.returncode, done.stderr) == (0, '')
+  assert done.returncode == 3  # c is left out
+  left, following = done.stderr.splitlines()
+  assert left.startswith('ingest: left out c: ')
+  assert following == (
+    f'next: bin/train --config=configs/proposed.py'
+    f' --config.data.store={tmp_path / "store"}'
+    ' --config.model.streams=audio,shape --config.data.protocol=random'
+  )
   assert done.stdout.startswith('2 clips read, 1 left out\n  left out c: ')
   assert done.stdout == (tmp_path / 'store' / 'report.txt').read_text()
   clips = store.read(tmp_path / 'store')
@@ -83,7 +90,7 @@ def test_takes_and_targets(folder, tmp_path):
   (folder / 'clips.csv').write_text(text)
   flags = *FLAGS, '--take_column=recording'
   done = ingest('features', folder, tmp_path / 'store', *flags)
-  assert (done.returncode, done.stderr) == (0, '')
+  assert done.returncode == 0, done.stderr
   first, second = store.read(tmp_path / 'store')
   assert (first.corpus, first.take) == ('mine', 'r1')
   assert (first.targets, second.targets) == ({'voice': 'happy'}, {})
@@ -96,7 +103,7 @@ def test_features_of_a_corpus(tmp_path):
     np.save(tmp_path / f'f/shape/01-03-01-01-01-{actor:02}', np.ones((4, 2)))
   arguments = 'features', tmp_path / 'f', tmp_path / 's', '--corpus=ravdess'
   done = ingest(*arguments)
-  assert (done.returncode, done.stderr) == (0, '')
+  assert done.returncode == 0, done.stderr
   clips = store.read(tmp_path / 's')
   assert [(c.speaker, c.label, c.corpus) for c in clips] == [
     ('Actor_01', 'happy', 'ravdess'),
@@ -107,7 +114,7 @@ def test_features_of_a_corpus(tmp_path):
   assert 'give a table' in done.stderr
   done = ingest(*arguments[:2], tmp_path / 't', *arguments[3:], '--clips=c.csv')
   assert (done.returncode, done.stdout) == (2, '')
-  assert '--corpus reads no table' in done.stderr
+  assert '--corpus=ravdess reads no table' in done.stderr
 
 
 def test_check(tmp_path):
