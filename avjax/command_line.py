@@ -36,7 +36,7 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
   try:
     arguments = _parse(sys.argv)
     if arguments is None:
-      print(_help(program))
+      print(_help(program), flush=True)
       sys.exit(0)
     code = main(arguments)
     sys.stdout.flush()

@@ -1,11 +1,15 @@
+import os
 import re
+import signal
+import subprocess
+import sys
 import types
 
 import numpy as np
 import pytest
 
 from avjax.data import store
-from tests.bin.programs import ROOT, fails, forked, run
+from tests.bin.programs import ROOT, environment, fails, forked, run
 from tests.data import corpus_trees
 
 
@@ -142,3 +146,18 @@ def test_help():
   assert done.returncode == 0
   assert 'bin/ingest features FOLDER OUT' in done.stdout
   assert '--clip_column' in done.stdout
+
+
+def test_help_into_a_pipe_that_is_closed():
+  """Program: what `| head` does is no error; the exit code is SIGPIPE's."""
+  reader, writer = os.pipe()
+  os.close(reader)
+  done = subprocess.run(
+    [sys.executable, ROOT / 'bin/ingest', '--help'],
+    stdout=writer,
+    stderr=subprocess.PIPE,
+    text=True,
+    env=environment(),
+  )
+  os.close(writer)
+  assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, '')
