@@ -22,7 +22,7 @@ from avjax.clips import AUDIO, SOUND, Clip, Note, RawClip
 from avjax.data import corpus, splits
 from avjax.errors import AvjaxError, DataError
 from avjax.features import extractor as extractors
-from avjax.features import workers
+from avjax.features import measuring
 from avjax.features.columns import Columns, Measure
 from avjax.reporting import panels
 from avjax.reporting.timeline import Timeline
@@ -145,7 +145,7 @@ def predict(
 
 
 def _predict_each(paths, run, fitted) -> Iterator[Predicted | Unpredicted]:
-  with workers.measure(fitted.settings) as measure:
+  with measuring.measure(fitted.settings) as measure:
     for path in paths:
       # Nothing of the clip is kept here while the next one is decoded.
       yield _predict_one(path, measure, run, fitted)

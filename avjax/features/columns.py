@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from avjax.clips import Note, RawClip
+from avjax.data import clip_files
 from avjax.errors import DataError
 from avjax.features import (
   audio,
@@ -164,7 +165,8 @@ class Measure:
       path = self._settings.landmarks.replace(
         '{clip}', os.path.splitext(raw.name)[0]
       )
-      return landmark_files.read_points(os.path.join(folder, path), raw.length)
+      file = clip_files.ClipFiles(folder or '.').path(path)
+      return landmark_files.read_points(file, raw.length)
     if raw.frames is None:
       return np.zeros((raw.length, POINTS, 2)), np.zeros(raw.length, bool)
     return self._detector(raw.frames)

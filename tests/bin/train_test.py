@@ -266,6 +266,10 @@ def test_two_runs_in_one_folder(tmp_path):
 PROPOSED = f'--config={ROOT}/configs/proposed.py:smoke'
 BAD = {
   'no config': ([], '--config is missing'),
+  'no such config, and a setting': (
+    ['--config=configs/nope.py', '--config.seed=1'],
+    '--config=configs/nope.py cannot be read',
+  ),
   'no such config': ([f'--config={ROOT}/configs/propsed.py'], 'proposed.py'),
   'config is no Python': ([f'--config={ROOT}/setup.cfg'], 'invalid syntax'),
   'size': ([PROPOSED.replace('smoke', 'tiny')], 'one of full, smoke'),
