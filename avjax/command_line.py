@@ -6,6 +6,7 @@ it imports anything slow.
 
 import os
 import pathlib
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -143,6 +144,11 @@ def _help(program: str) -> str:
   own = flags.FLAGS.get_key_flags_for_module(main)
   lines = [f'  --{flag.name}: {flag.help}' for flag in own]
   return '\n'.join([(main.__doc__ or program).strip(), '', *lines])
+
+
+def suggest(*command: object) -> None:
+  """Prints the command that usually comes next, on standard error."""
+  print('next:', shlex.join(map(str, command)), file=sys.stderr)
 
 
 def _fail(program: str, error: object, code: int = 2) -> None:

@@ -11,11 +11,15 @@ import os
 import signal
 import sys
 import threading
+import time
 
 _SIGNALS = {
   signal.SIGINT: 'interrupted',
   signal.SIGTERM: 'ended by SIGTERM',
 }
+
+GRACE_S = 2.0
+"""Seconds for code with a handler of its own to save what it has."""
 
 groups: set[int] = set()
 """Groups of processes that work for this one; they are killed with it."""
@@ -25,7 +29,8 @@ def answer(program: str) -> None:
   """Makes signals end this process, which runs `program`, until it ends.
 
   A signal that is ignored, as Ctrl-C is behind nohup, stays ignored. While code
-  has a handler of its own, as a training has, a signal is left to it.
+  has a handler of its own, as a training has, a signal is left to it for
+  GRACE_S; a training saves in that time, unless it compiles or evaluates.
   """
   numbers = [n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
   reader, writer = os.pipe()
@@ -42,10 +47,16 @@ def _left_to_the_thread(number, frame) -> None:
 
 
 def _watch(reader: int, program: str) -> None:
-  """Ends the process at the first signal that has our handler."""
+  """Ends the process at the first signal that has our handler.
+
+  With another handler it ends GRACE_S later, if that code is still at work.
+  """
   while received := os.read(reader, 1):
     number = received[0]
-    if signal.getsignal(number) is _left_to_the_thread:
+    ours = signal.getsignal(number) is _left_to_the_thread
+    if not ours:
+      time.sleep(GRACE_S)
+    if ours or signal.getsignal(number) is not _left_to_the_thread:
       # A progress bar hides the cursor and leaves its line open.
       shown = '\033[?25h\n' if sys.stderr.isatty() else ''
       text = (

@@ -114,7 +114,7 @@ class TrainedNetwork:
     with _checkpoints(
       self.config, self.info, self.folder, read_only=True
     ) as checkpoints:
-      like = steps.as_saved(setup.abstract)
+      like = setup.saved_shapes
       step, saved, _ = checkpoints.restore_best(like)
     return step, saved
 

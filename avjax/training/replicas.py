@@ -123,9 +123,9 @@ class Replicas:
         )
         if stop.number is not None:
           checkpoints.wait()
-          print(f'{workdir}: saved; run it again to resume', file=sys.stderr)
-          raise SystemExit(128 + stop.number)
+          stop.end(f'{workdir}: saved')
     checkpoints.wait()
+    stop.end(f'{workdir}: saved')
     host = jax.device_get(best)
     return [
       (jax.tree.map(lambda x, k=k: np.asarray(x[k]), host), one)

@@ -60,9 +60,9 @@ class Setup:
     return self.initial_of(self.config)
 
   @functools.cached_property
-  def abstract(self) -> steps.TrainState:
-    """`initial` with shapes in place of arrays; nothing is compiled for it."""
-    return steps.abstract_state(
+  def saved_shapes(self) -> dict[str, Any]:
+    """What is saved of `initial`, with shapes in place of arrays."""
+    return steps.saved_shapes(
       self.config, self._one_clip(), self.loader.emotions
     )
 
@@ -76,8 +76,9 @@ class Setup:
 
   def state(self, saved: Mapping[str, Any]) -> steps.TrainState:
     """Returns a state on the devices, from the arrays of `steps.as_saved`."""
-    seed = np.asarray(self.config.seed, np.int32)
-    return self.devices.replicate(self.abstract.replace(seed=seed, **saved))
+    emotions = self.loader.emotions
+    state = steps.restored_state(self.config, saved, emotions)
+    return self.devices.replicate(state)
 
   def evaluate(
     self, saved: Mapping[str, Any], clips: Sequence[Clip]

@@ -1,12 +1,13 @@
 """One training step and one evaluation step, on one device or several."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 
@@ -63,15 +64,30 @@ def create_state(
   return _state(config, batch, emotions, init)
 
 
-def abstract_state(
+def saved_shapes(
   config: settings.Settings, batch: Batch, emotions: Sequence[str]
-) -> TrainState:
-  """Returns `create_state` with shapes in place of arrays.
+) -> dict[str, Any]:
+  """Returns `as_saved` of a new state, with shapes in place of arrays.
 
   Nothing is compiled, which takes seconds and a quarter of a gigabyte.
   """
   module, _ = _network(config.model, tuple(emotions))
-  return jax.eval_shape(lambda: _state(config, batch, emotions, module.init))
+  return jax.eval_shape(
+    lambda: as_saved(_state(config, batch, emotions, module.init))
+  )
+
+
+def restored_state(
+  config: settings.Settings, saved: Mapping[str, Any], emotions: Sequence[str]
+) -> TrainState:
+  """Returns the state whose `as_saved` is `saved`."""
+  module, _ = _network(config.model, tuple(emotions))
+  return TrainState(
+    **saved,
+    seed=np.asarray(config.seed, np.int32),
+    apply_fn=module.apply,
+    tx=optimiser(config.training),
+  )
 
 
 def _state(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from avjax.data import audit, protocols, store
 from tests.bin import interrupts
 from tests.bin.programs import ROOT, environment, fails, forked, run, start
+from tests.features import clips_made
 
 
 @pytest.fixture(scope='module')
@@ -53,7 +55,7 @@ def test_from_clips_to_a_prediction(corpus):
   """Program: synthesise, extract, train, evaluate, predict."""
 
   def does(name, *arguments):
-    how = run if name in ('extract', 'predict') else forked
+    how = run if name == 'extract' else forked
     code, out, error = how(name, *arguments, cwd=corpus)
     assert code == 0, error
     return out
@@ -83,17 +85,52 @@ def test_from_clips_to_a_prediction(corpus):
   }
   names = [clip.name for clip in clips if clip.split == 'test'][:2]
   paths = [f'c/{name}' for name in names]
-  got = json.loads(
-    does('predict', *paths, 'c/clips.csv', '--workdir=r', '--json')
-  )
+  given = *paths, 'c/clips.csv', '--workdir=r', '--json'
+  process = start('predict', *given, cwd=corpus)
+  first = process.stdout.readline() + process.stdout.readline()
+  assert process.poll() is None  # the next clips are still to come
+  rest, error = process.stdout.read(), process.stderr.read()
+  assert process.wait() == 3, error
+  (left_out,) = [line for line in error.splitlines() if 'left out' in line]
+  assert left_out.startswith('predict: left out c/clips.csv: ')
+  got = json.loads(first + rest)
   assert [line['clip'] for line in got] == paths  # clips.csv is no clip
   for line, name in zip(got, names, strict=True):
     # The clip's own bytes go through everything again to the same result.
     for emotion, share in line['probabilities'].items():
-      assert share == pytest.approx(float(evaluated[name][emotion]), abs=1e-4)
+      assert share == pytest.approx(float(evaluated[name][emotion]), abs=2e-6)
+    assert line['headline'] == f'{line["clip"]}: {line["predicted"]}'
+    assert line['caveats'] == []
     assert set(line['ablated']) == {'audio off', 'vision off'}
     assert (corpus / line['picture']).read_bytes().startswith(b'\x89PNG')
+  admitted(corpus)
   refused(corpus)
+
+
+def admitted(corpus):
+  """What makes a prediction doubtful is in its headline."""
+  odd = 'odd $\\frac$ \x07.mp4'
+  clips_made.make(corpus / odd, ticks=range(15), audio=None)
+  clips_made.make(corpus / 'still.mp4', ticks=range(0, 99, 98), channels=1,
+                  layout='mono', level=0.0)  # fmt: skip
+  given = odd, 'still.mp4', '--workdir=r', '--output=p'
+  code, out, error = forked('predict', *given, cwd=corpus)
+  assert code == 0, error
+  heads = [line for line in out.splitlines() if not line.startswith(' ')]
+  assert len(heads) == 2
+  assert re.fullmatch(
+    r'odd \$\\frac\$ \\x07\.mp4: \w+ - but no sound, no face in any frame, only'
+    r' 0\.6 s long',
+    heads[0],
+  )
+  assert re.search(' - but silent throughout, no face in any frame', heads[1])
+  assert 'predict: 1 of 2, about' in error and 'U+0007' in error
+  assert (corpus / 'p/still.png').exists()
+  code, out, error = forked('predict', 'c/clips.csv', '--workdir=r', cwd=corpus)
+  assert (code, out) == (2, '')
+  assert [line.split(':')[1] for line in error.splitlines()] == [
+    ' left out c/clips.csv', ' error',
+  ]  # fmt: skip
 
 
 def smoke():

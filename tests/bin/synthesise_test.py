@@ -98,7 +98,8 @@ def test_killed(tmp_path):
     process.communicate(timeout=30)
   assert not out.exists()
   done = synthesise(out, '--clips=1', '--size=128x96', '--workers=1')
-  assert (done.returncode, done.stderr) == (0, '')
+  wanted = f'next: bin/extract {out} {out}-store\n'
+  assert (done.returncode, done.stderr) == (0, wanted)
   assert [path.name for path in tmp_path.iterdir()] == ['out']
   assert len(list(out.glob('*.mp4'))) == 1
 
