@@ -46,6 +46,12 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     # What read the output has ended, such as `head`; nothing is to be flushed.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(128 + signal.SIGPIPE)
+  except SystemExit as end:
+    if end.code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+      # A training that has saved. Libraries take a second to clear up.
+      sys.stderr.flush()
+      os._exit(end.code)
+    raise
   except AvjaxError as error:
     _fail(program, error, 1 if isinstance(error, TrainingError) else 2)
   except flags.Error as error:

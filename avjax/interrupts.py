@@ -18,7 +18,7 @@ _SIGNALS = {
   signal.SIGTERM: 'ended by SIGTERM',
 }
 
-GRACE_S = 2.0
+GRACE_S = 1.5
 """Seconds for code with a handler of its own to save what it has."""
 
 groups: set[int] = set()

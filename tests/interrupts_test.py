@@ -28,7 +28,7 @@ sys.exit(7)
 
 @pytest.mark.parametrize('saves', [True, False])
 def test_a_handler_of_its_own(saves):
-  """Program: it has two seconds to save and end; then it is ended."""
+  """Program: it has time to save and to end; then it is ended."""
   process = subprocess.Popen(
     [sys.executable, '-c', PROGRAM.format(saves=saves)],
     stdout=subprocess.PIPE,

@@ -26,7 +26,7 @@ def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
   folder.join_predictions(dict(zip(folds, each, strict=True)), 'test')
   tests = [one['splits']['test'] for one in each]
   counts = np.sum([test['confusion'] for test in tests], axis=0)
-  content = {
+  content: dict[str, Any] = {
     'splits': {
       'test': classification.summary(counts, tests[0]['emotions'])
       | {'unlabelled': sum(test.get('unlabelled', 0) for test in tests)}
@@ -61,7 +61,7 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
   """
   config, info = folder.read_config()
   each = [seed.read_results() for seed in seeds]
-  content = {
+  content: dict[str, Any] = {
     'protocol': config.data.protocol,
     'audit': info.audit,
     'seeds': {
