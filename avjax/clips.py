@@ -45,8 +45,9 @@ class Note(NamedTuple):
   """A remark on a clip for the user.
 
   Attributes:
-    kind: 'partial', 'damaged', 'no picture', 'no sound', 'silent', 'face',
-      'sound' or 'features'.
+    kind: 'partial', 'damaged', 'no picture', 'no sound', 'silent', 'sound',
+      'face' (in most frames), 'no face' (in most or all), 'short', 'still',
+      'faces', 'standardised' or 'features'.
     text: such as 'partial: 1.2 of 2.4 s decoded'.
   """
 

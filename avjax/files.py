@@ -23,17 +23,22 @@ def put(path: pathlib.Path, data: bytes) -> None:
   Raises:
     OSError: no space or no permission; an earlier file is left as it was.
   """
-  # Not the file's own name with a suffix, which could be too long.
-  temporary = path.with_name(f'.{os.getpid()}.part')
+  part = temporary(path, os.getpid())
   try:
-    with open(temporary, 'wb') as file:
+    with open(part, 'wb') as file:
       file.write(data)
       file.flush()
       os.fsync(file.fileno())
-    temporary.replace(path)
-  except OSError:
-    temporary.unlink(missing_ok=True)
+    part.replace(path)
+  except BaseException:
+    part.unlink(missing_ok=True)
     raise
+
+
+def temporary(path: pathlib.Path, process: int) -> pathlib.Path:
+  """Returns the file that a process writes before it becomes `path`."""
+  # Not the file's own name with a suffix, which could be too long.
+  return path.with_name(f'.{process}.part')
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -79,11 +84,15 @@ def differences(before: Any, now: Any, key: str = '') -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def lock(folder: str | pathlib.Path) -> Iterator[None]:
+def lock(folder: str | pathlib.Path, shared: bool = False) -> Iterator[None]:
   """Locks a folder for this process, and creates it if it is missing.
 
   The system releases the lock when the process ends, for whatever reason. The
   file `lock` stays behind and means nothing by itself.
+
+  Args:
+    folder: the folder.
+    shared: whether others may have it too, if they share it as well.
 
   Raises:
     CheckpointError: another process has the lock, or the folder cannot be
@@ -94,7 +103,8 @@ def lock(folder: str | pathlib.Path) -> Iterator[None]:
     try:
       path.parent.mkdir(parents=True, exist_ok=True)
       file = stack.enter_context(open(path, 'a+'))
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+      fcntl.flock(file, kind | fcntl.LOCK_NB)
       file.truncate(0)
       file.write(f'{os.getpid()}\n')
       file.flush()

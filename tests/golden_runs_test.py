@@ -7,9 +7,11 @@ import runpy
 import shutil
 import sys
 
+import numpy as np
 import pytest
 from absl import flags
 
+from avjax.runs import evaluation
 from tests.bin.programs import ROOT, run, written
 from tests.golden.make_runs import (
   COMMANDS,
@@ -114,6 +116,23 @@ def test_evaluate(number, call, tmp_path):
     tmp_path / 'predictions.csv', wanted / 'predictions.csv'
   )
   assert_same_results(tmp_path / 'results.json', wanted / 'results.json')
+
+
+def test_a_few_clips_at_a_time(runs):
+  """Law: clips padded for a prediction, not for all, have the same results."""
+  run = evaluation.open_run(runs / EVALUATED[0])
+  clips = run.clips('test')
+  wanted, _ = run.predict(clips)
+  for k in (0, 4):
+    got, _ = run.predict(clips[k : k + 3], rounded=True)
+    for name in ('probabilities', 'attention', 'alignment'):
+      for a, b in zip(
+        getattr(got, name), getattr(wanted, name)[k : k + 3], strict=True
+      ):
+        assert (a is None) == (b is None)
+        if a is not None:
+          np.testing.assert_allclose(a, b, atol=1e-6)
+  assert len({c.visual_length for c in clips[:7]}) > 2
 
 
 @pytest.mark.parametrize('name', TABLES)

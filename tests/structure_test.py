@@ -15,7 +15,7 @@ from avjax.runs import registry
 
 ROOT = pathlib.Path(__file__).parents[1]
 BASE = {'errors', 'shapes'}
-PLAIN = {'files', 'clips', 'settings', 'records', *BASE}
+PLAIN = {'files', 'clips', 'settings', 'records', 'interrupts', *BASE}
 BELOW = {
   'errors': set(),
   'shapes': set(),
@@ -23,7 +23,9 @@ BELOW = {
   'settings': {'errors'},
   'files': {'errors'},
   'records': {'errors'},
-  'command_line': {'errors'},
+  'interrupts': set(),
+  'command_line': {'errors', 'interrupts'},
+  'table_flags': set(),
   'metrics': {'clips', 'shapes'},
   'kernels': {'shapes'},
   'models': {'kernels', 'clips', 'settings', *BASE},

@@ -327,11 +327,15 @@ def _half(attention: np.ndarray) -> int:
 
 
 def _audit(run: FinishedRun) -> str:
-  """Returns the findings of the split audit; '' without any."""
-  lines = ''.join(f'<li>{html.escape(line)}</li>' for line in run.audit)
-  if not lines:
-    return ''
-  return f'<div class="found"><p>Split audit:</p><ul>{lines}</ul></div>\n'
+  """Returns warnings and findings of the split audit; '' without any."""
+  parts = []
+  for title, texts in ('Warning', run.warnings), ('Split audit', run.audit):
+    lines = ''.join(f'<li>{html.escape(line)}</li>' for line in texts)
+    if lines:
+      parts.append(
+        f'<div class="found"><p>{title}:</p><ul>{lines}</ul></div>\n'
+      )
+  return ''.join(parts)
 
 
 def _stamps(groups: Sequence[Group], command: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from avjax import files
 from avjax.data.corpora import afew, catalogue
-from avjax.features import extraction, random_forest, workers
+from avjax.features import extraction, measuring, random_forest
 from avjax.reporting import figures, html, tables
 from avjax.reproduction import differences
 from avjax.reproduction.request import RECORDS, ReproductionRequest
@@ -71,7 +71,7 @@ def reproduce(
 def _check(request: ReproductionRequest) -> None:
   """Raises AvjaxError if the corpus or a given file cannot be used."""
   catalogue.read('afew', request.afew)
-  workers.measure(request.features)
+  measuring.measure(request.features)
   if request.sfew:
     random_forest.read_images(afew.faces(request.sfew))
 
@@ -96,13 +96,12 @@ def _extract(
   wanted = extraction.ExtractionRequest(
     corpus=request.afew,
     out=request.store,
-    clips=pathlib.Path(),
     settings=request.features,
     faces=request.sfew,
     workers=request.workers,
     named='afew',
   )
-  report, seconds = extraction.extract(wanted, progress)
+  report, seconds = extraction.extract(wanted, progress, _print)
   _print(str(report))
   for line in extraction.stages(report.usable, seconds):
     _print(line)
@@ -131,7 +130,7 @@ def _report(request: ReproductionRequest, command: Sequence[str]) -> None:
 def _timed(path: pathlib.Path, name: str) -> Iterator[None]:
   """Adds the time that passes to the seconds of a stage, in seconds.json.
 
-  Time before an exception or a handled signal counts too.
+  Time before an exception, or a signal that a training handles, counts too.
   """
   start = time.perf_counter()
   try:

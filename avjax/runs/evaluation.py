@@ -1,6 +1,7 @@
 """A trained run evaluated on any clips, as by bin/evaluate."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import sys
@@ -16,6 +17,7 @@ from avjax.errors import CheckpointError, ConfigError, DataError
 from avjax.runs import registry
 from avjax.runs.folder import CONFIG, RunFolder
 from avjax.runs.info import RunInfo
+from avjax.runs.model import Predictor
 from avjax.settings import Settings
 from avjax.training.outcome import Outcome
 
@@ -36,15 +38,19 @@ class TrainedRun:
   config: Settings
   info: RunInfo
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions of the best state, and facts for results.json.
+
+    For the arguments see `Predictor`.
 
     Raises:
       AvjaxError: the clips do not fit the run, or the run has no usable state.
     """
     clips = corpus.as_read(clips, self.config.model.streams)
     self._check_widths(clips)
-    return self._model().predict(clips)
+    return self._model.predict(clips, rounded)
 
   def embeddings(
     self, clips: Sequence[Clip]
@@ -60,7 +66,7 @@ class TrainedRun:
       AvjaxError: the clips do not fit the run, or the run has no usable state.
     """
     clips = corpus.as_read(clips, self.config.model.streams)
-    return self._model().embeddings(clips)
+    return self._model.embeddings(clips)
 
   def clips(self, split: str, store: str | None = None) -> list[Clip]:
     """Returns the clips of a split, from the run's own store or another.
@@ -129,7 +135,9 @@ class TrainedRun:
     asked = os.path.realpath(os.path.expanduser(store))
     return asked in map(os.path.realpath, filter(None, paths))
 
-  def _model(self):
+  @functools.cached_property
+  def _model(self) -> Predictor:
+    """The fitted model, loaded when it is first used."""
     model = registry.model_of(self.config)
     return model.load(self.config, self.folder, self.info)
 

@@ -93,6 +93,11 @@ class FinishedRun:
     ]
 
   @property
+  def warnings(self) -> list[str]:
+    """What a reader of the results must know, such as a diverged training."""
+    return list(self.results.get('warnings', []))
+
+  @property
   def metrics(self) -> dict[str, list[EpochLine]]:
     """Subfolder, or '' -> lines of its metrics.jsonl, one per epoch."""
     return RunFolder(self.folder).read_metrics(self.results)

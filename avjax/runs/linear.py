@@ -93,7 +93,9 @@ class Regression:
   weights: Float[Array, 'N F']
   bias: Float[Array, ' N']
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions for clips, and facts; see `Predictor`."""
     x = (describe(clips, self.streams) - self.mean) / self.scale
     shares = softmax(x @ self.weights.T + self.bias, axis=1)

@@ -72,7 +72,9 @@ class ClassShares:
   emotions: tuple[str, ...]
   shares: tuple[float, ...]
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns equal predictions for all clips, and facts; see `Predictor`."""
     shares = np.tile(np.array(self.shares), (len(clips), 1))
     return without_maps(clips, self.emotions, shares), {'device': 'NumPy'}

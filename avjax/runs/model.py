@@ -74,11 +74,16 @@ class Fitted:
 class Predictor(Protocol):
   """A fitted model, loaded from its run folder."""
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions for clips, and entries for results.json.
 
     Args:
       clips: with the streams and widths that the model reads.
+      rounded: whether to round padded lengths up, so that many calls with a
+        few clips each need few lengths, for each of which a network is
+        compiled.
 
     Raises:
       AvjaxError: the model is missing from the folder, or damaged.

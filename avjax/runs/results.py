@@ -66,6 +66,7 @@ class Results(TypedDict, total=False):
   seen: dict[str, int]  # of bin/evaluate --split=all
   protocol: str
   audit: list[AuditFinding | str]  # text in runs before 0.1.0
+  warnings: list[str]  # see `training.progress.Progress.warnings`
   folds: dict[str, Spread]
   seeds: dict[str, Spread]
   runs: dict[str, dict[str, Scores]]

@@ -1,12 +1,13 @@
 """One training step and one evaluation step, on one device or several."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 
@@ -59,9 +60,52 @@ def create_state(
     emotions: names of the classes.
   """
   config = settings.whole(config)
-  module, init = _network(config.model, tuple(emotions))
-  # The parameters' shapes depend on the widths only, so one clip is enough.
-  example = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
+  _, init = _network(config.model, tuple(emotions))
+  return _state(config, batch, emotions, init)
+
+
+def saved_shapes(
+  config: settings.Settings, batch: Batch, emotions: Sequence[str]
+) -> dict[str, Any]:
+  """Returns `as_saved` of a new state, with shapes in place of arrays.
+
+  Nothing is compiled, which takes seconds and a quarter of a gigabyte.
+  """
+  module, _ = _network(config.model, tuple(emotions))
+  return jax.eval_shape(
+    lambda: as_saved(_state(config, batch, emotions, module.init))
+  )
+
+
+def restored_state(
+  config: settings.Settings, saved: Mapping[str, Any], emotions: Sequence[str]
+) -> TrainState:
+  """Returns the state whose `as_saved` is `saved`."""
+  module, _ = _network(config.model, tuple(emotions))
+  return TrainState(
+    **saved,
+    seed=np.asarray(config.seed, np.int32),
+    apply_fn=module.apply,
+    tx=optimiser(config.training),
+  )
+
+
+def _state(
+  config: settings.Settings,
+  batch: Batch,
+  emotions: Sequence[str],
+  init: Callable,
+) -> TrainState:
+  module, _ = _network(config.model, tuple(emotions))
+  # The parameters' shapes depend on the widths only: one frame is enough, and
+  # one shape for any clips.
+  example = jax.tree.map(
+    lambda x: jnp.asarray(x[:1, :1, ...] if x.ndim > 1 else x[:1]), batch
+  )
+  example = example.replace(
+    audio_length=jnp.minimum(example.audio_length, 1),
+    visual_length=jnp.minimum(example.visual_length, 1),
+  )
   key = jax.random.fold_in(jax.random.key(config.seed), 0)
   variables = init(key, example)
   tx = optimiser(config.training)
