@@ -62,6 +62,18 @@ def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
   write_text(path, json.dumps(content, indent=2, sort_keys=False) + '\n')
 
 
+def check_output(folder: pathlib.Path) -> None:
+  """Raises CheckpointError if a program could not write into its --output.
+
+  Nothing is created, so that a program may call it before its work.
+  """
+  existing = next(p for p in (folder, *folder.parents) if p.exists())
+  if not existing.is_dir() or not os.access(existing, os.W_OK):
+    raise CheckpointError(
+      f'{folder} cannot be written to; give a folder with --output that can'
+    )
+
+
 def as_json(value: Any) -> Any:
   """Returns a value as a JSON file would return it: tuples become lists."""
   return json.loads(json.dumps(value))

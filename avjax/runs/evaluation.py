@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from avjax import files
 from avjax.clips import Clip
 from avjax.data import batching, corpus, protocols, splits
 from avjax.data.store import fingerprint
@@ -241,8 +242,4 @@ def _check_target(target: RunFolder) -> None:
       f'{target} is the folder of a run, whose results would be lost; give'
       ' another --output'
     )
-  existing = next(p for p in (target.path, *target.path.parents) if p.exists())
-  if not existing.is_dir() or not os.access(existing, os.W_OK):
-    raise CheckpointError(
-      f'{target} cannot be written to; give a folder with --output that can'
-    )
+  files.check_output(target.path)
