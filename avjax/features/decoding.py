@@ -5,11 +5,9 @@ FFmpeg does no harm. A request is one line of JSON on standard input. The answer
 on standard output is the length of a header in eight bytes, the header in JSON,
 and the bytes of frames, waveform and coverage; or only a header with the key
 'fault'. JAX is not imported, so that the process starts quickly.
-
-The time stamps of an AVI are not corrected: with MP3 audio, FFmpeg writes the
-video 40 ms late and the audio 25 ms.
 """
 
+import collections
 import contextlib
 import json
 import os
@@ -23,17 +21,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from avjax.features.timestamps import (
-  FRAME_RATE,
-  MAX_BYTES,
-  MAX_PIXELS,
-  AudioTrack,
-  RefusedFile,
-  VideoTrack,
-)
-
-PARTIAL = 0.95
-"""A file with a smaller share of its declared duration is called partial."""
+from avjax.features import file_formats
+from avjax.features.parts import Notes, Parts
+from avjax.features.timestamps import MAX_BYTES, MAX_PIXELS, RefusedFile
 
 MAX_MEMORY = MAX_BYTES + 4 * 2**30
 """Bytes of address space: the frames, plus what the codecs need."""
@@ -42,7 +32,9 @@ GRACE_S = 5
 """Seconds after the time limit at which the process ends by itself, in case
 the caller is gone and FFmpeg hangs."""
 
-_MICROSECONDS = 1_000_000  # per second; FFmpeg's time base for whole files
+LEAST_BYTES = 10
+"""Bytes of a file for each frame after the first ten seconds. A black video of
+96 x 64 has 20; with fewer, time stamps stretch a few pictures."""
 
 
 def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -55,127 +47,89 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
   Raises:
     RefusedFile: nothing can be decoded, or the file is too long or too large.
   """
-  import av
-
   faults: list[str] = []
-  # Metadata in another encoding than UTF-8; PyAV 19 accepts any.
-  old = int(av.__version__.split('.')[0]) < 19
-  lenient: dict[str, Any] = {'metadata_errors': 'replace'} if old else {}
-  with av.open(path, **lenient) as container:
-    video, audio = _first(container, 'video'), _first(container, 'audio')
-    streams = [stream for stream in (video, audio) if stream]
-    if not streams:
-      raise RefusedFile('it has neither a video nor an audio stream')
-    if video and video.width * video.height > MAX_PIXELS:
-      raise RefusedFile(
-        f'its video is {video.width} x {video.height}, and at most'
-        f' {MAX_PIXELS / 1e6:.1f} million pixels are decoded'
-      )
-    for stream in streams:
-      # One thread: the caller runs a process per core; also repeatable.
-      stream.codec_context.thread_count = 1
-      # A damaged packet may declare another size.
-      stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
-    video_track, audio_track = VideoTrack(), AudioTrack()
-    zero = _zero(container)
-    for frame in _frames(container, streams, faults):
-      base = frame.time_base
-      time = None if None in (frame.pts, base) else frame.pts * base - zero
-      is_video = isinstance(frame, av.VideoFrame)
-      track = video_track if is_video else audio_track
+  with file_formats.opened(path) as (container, notes):
+    video, tracks = file_formats.chosen(container, 'video')
+    audio, more = file_formats.chosen(container, 'audio')
+    delay, assumed = file_formats.assumed_delay(container, video, audio)
+    notes += tracks + more + assumed
+    _prepare(video, audio)
+    counted = container.format.name == 'avi'
+    start = audio.start_time if audio else None
+    parts = Parts(
+      Fraction((video and video.sample_aspect_ratio) or 1),
+      counted,
+      file_formats.discontinuous(container),
+      None if start is None else start * audio.time_base,
+    )
+    frames = _Frames(container, video, audio, counted, faults)
+    for kind, frame, time in frames:
       with _collected(faults):
-        track.add(frame, time)
-    with _collected(faults):
-      video_track.finish()
-    ends = [(video, video_track.declared_end), (audio, audio_track.end)]
-    notes = _partial(container, ends, zero)
-  return _assemble(video_track, audio_track, faults, notes)
+        parts.add(kind, frame, time)
+    parts.finish(delay, lambda: _collected(faults))
+    notes += file_formats.unread(container, frames.reach, path)
+    if len(parts.all) == 1 and parts.length:
+      part = parts.all[0]
+      notes += file_formats.partial(
+        container,
+        [
+          (video, part.video.own_end, part.zero[0]),
+          (audio, part.audio.end, part.zero[1]),
+        ],
+      )
+  return _assemble(parts, os.path.getsize(path), faults, notes)
+
+
+def _prepare(video, audio) -> None:
+  """Sets the limits of the decoders.
+
+  Raises:
+    RefusedFile: there is no stream, or the video is too large.
+  """
+  if not (video or audio):
+    raise RefusedFile('it has neither a video nor an audio stream')
+  if video and video.width * video.height > MAX_PIXELS:
+    raise RefusedFile(
+      f'its video is {video.width} x {video.height}, and at most'
+      f' {MAX_PIXELS / 1e6:.1f} million pixels are decoded'
+    )
+  for stream in filter(None, (video, audio)):
+    # One thread: the caller runs a process per core; also repeatable.
+    stream.codec_context.thread_count = 1
+    # A damaged packet may declare another size.
+    stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
 
 
 def _assemble(
-  video_track: VideoTrack,
-  audio_track: AudioTrack,
-  faults: list[str],
-  notes: list[tuple[str, str]],
+  parts: Parts, size: int, faults: list[str], notes: Notes
 ) -> tuple[dict[str, Any], list[np.ndarray]]:
-  """Returns the header and the arrays of a decoded file."""
-  length = len(video_track.frames) or -(-audio_track.end * FRAME_RATE // 1)
+  """Returns the header and the arrays of a decoded file of some bytes."""
+  length, frames = parts.length, parts.frames
   if not length:
     reason = f' ({faults[0]})' if faults else ''
     raise RefusedFile(f'no frame and no audio sample can be decoded{reason}')
-  waveform, audible, bad = audio_track.render(length)
-  if not video_track.frames:
+  if frames and size < LEAST_BYTES * (length - 250):
+    raise RefusedFile(
+      f'its time stamps stretch {size} bytes over {length / 25:.0f} s; encode'
+      ' it again'
+    )
+  waveform, audible, bad, more = parts.render()
+  notes = more + notes
+  if not frames:
     notes.append(('no picture', 'no video'))
   if not audible.any():
     notes.append(('no sound', 'no audio'))
   if faults:
     text = f'damaged: {len(faults)} packets cannot be decoded'
     notes.append(('damaged', text))
-  if audio_track.faults:
-    text = f'{audio_track.faults} audio blocks have another sample rate'
-    notes.append(('sound', text))
   if bad:
     notes.append(('sound', f'{bad} audio samples are not finite'))
   header = {
     'length': length,
-    'shape': video_track.frames[0].shape if video_track.frames else None,
+    'shape': frames[0].shape if frames else None,
     'notes': notes,
   }
-  return header, [*video_track.frames, waveform, audible]
-
-
-def _partial(container, ends, zero) -> list[tuple[str, str]]:
-  """Returns [(kind, text)] if the file ends before its declared end, or [].
-
-  A truncated file often ends without any error.
-
-  Args:
-    container: the open file.
-    ends: (stream or None, its decoded end in seconds) for video and audio.
-    zero: the container's zero, see `_zero`.
-  """
-  pairs = [
-    (end, _declared(stream) - zero)
-    for stream, end in ends
-    if end and stream.duration and stream.time_base
-  ]
-  if not pairs and container.duration:
-    declared = Fraction(
-      (container.start_time or 0) + container.duration, _MICROSECONDS
-    )
-    pairs = [(max(end for _, end in ends), declared - zero)]
-  for end, declared in sorted(pairs, key=lambda pair: pair[0] - pair[1]):
-    if end < PARTIAL * declared:
-      seconds = f'{float(end):.2f} of {float(declared):.2f} s'
-      return [('partial', f'partial: {seconds} decoded')]
-  return []
-
-
-def _declared(stream) -> Fraction:
-  return ((stream.start_time or 0) + stream.duration) * stream.time_base
-
-
-def _zero(container) -> Fraction:
-  """Returns the time stamp, in seconds, that counts as time zero.
-
-  The time stamps of a transport stream start anywhere: zero is the first.
-  """
-  from av.format import Flags
-
-  starts_anywhere = container.format.flags & Flags.ts_discont.value
-  start = container.start_time if starts_anywhere else None
-  return Fraction(start or 0, _MICROSECONDS)
-
-
-def _first(container, kind: str):
-  """Returns the first stream of a kind that can be decoded, or None."""
-  from av.stream import Disposition
-
-  for stream in container.streams:
-    cover = stream.disposition & Disposition.attached_pic  # album art
-    if stream.type == kind and stream.codec_context and not cover:
-      return stream
-  return None
+  return header, [*frames, waveform, audible]
 
 
 @contextlib.contextmanager
@@ -189,24 +143,60 @@ def _collected(faults: list[str]) -> Iterator[None]:
     faults.append(error.strerror or str(error))
 
 
-def _frames(container, streams, faults: list[str]) -> Iterator:
-  """Yields the decoded frames; adds decoding errors to the faults."""
-  for step in _steps(container, streams, faults):
-    frames = []
-    with _collected(faults):
-      frames = step()
-    yield from frames
+class _Frames:
+  """The decoded frames of a file; decoding errors are added to the faults.
 
+  An iterable of ('video' or 'audio', frame, time stamp in seconds or None).
 
-def _steps(container, streams, faults: list[str]) -> Iterator[Callable]:
-  """Yields a decoding call per packet, then one per decoder to flush it."""
-  # PyAV raises IndexError if another stream appears in the middle of the file.
-  with _collected(faults), contextlib.suppress(IndexError):
-    for packet in container.demux(streams):
-      if packet.size:  # an empty packet would end the decoding
-        yield packet.decode
-  for stream in streams:
-    yield stream.decode
+  Attributes:
+    reach: offset in the file of the end of the last packet.
+
+  Args:
+    container: the open file.
+    video, audio: the streams to decode, or None.
+    counted: whether the container counts frames instead of stamping them. The
+      stamps that FFmpeg makes up belong to the order of decoding, so that the
+      pictures take them in turn.
+    faults: to add to.
+  """
+
+  def __init__(self, container, video, audio, counted: bool, faults: list[str]):
+    self.reach = 0
+    self._container, self._video = container, video
+    self._streams = [stream for stream in (video, audio) if stream]
+    self._counted, self._faults = counted, faults
+    self._counts: collections.deque = collections.deque()
+
+  def __iter__(self) -> Iterator[tuple[str, Any, Fraction | None]]:
+    for stream, step in self._steps():
+      kind = 'video' if stream is self._video else 'audio'
+      for frame in self._decoded(kind, step):
+        stamp, base = frame.pts, frame.time_base
+        if self._counted and kind == 'video':
+          stamp = self._counts.popleft() if self._counts else None
+        time = None if stamp is None or base is None else stamp * base
+        yield kind, frame, time
+
+  def _decoded(self, kind: str, step: Callable) -> list:
+    """Returns the frames of a decoding call; none after an error."""
+    with _collected(self._faults):
+      return step()
+    if kind == 'video' and self._counts:
+      self._counts.pop()  # there will be no picture of this packet
+    return []
+
+  def _steps(self) -> Iterator[tuple[Any, Callable]]:
+    """Yields the decoding call of each packet, then those that flush."""
+    # PyAV raises IndexError if another stream appears in the middle of a file.
+    with _collected(self._faults), contextlib.suppress(IndexError):
+      for packet in self._container.demux(self._streams):
+        if packet.size:  # an empty packet would end the decoding
+          self.reach = max(self.reach, (packet.pos or 0) + packet.size)
+          if self._counted and packet.stream is self._video:
+            self._counts.append(packet.dts)
+          yield packet.stream, packet.decode
+    for stream in self._streams:
+      yield stream, stream.decode
 
 
 def _answer(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:

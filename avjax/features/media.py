@@ -235,5 +235,7 @@ def _check(path: pathlib.Path) -> None:
     raise DataError(f'{path} cannot be read: {error.strerror}') from error
   if stat.S_ISDIR(status.st_mode):
     raise DataError(f'{path} is a folder; give the file of a clip')
-  if stat.S_ISREG(status.st_mode) and not status.st_size:
+  if not stat.S_ISREG(status.st_mode):
+    raise DataError(f'{path} is a pipe or a device; give the file of a clip')
+  if not status.st_size:
     raise DataError(f'{path} cannot be decoded: it is empty')

@@ -47,6 +47,8 @@ def make(
   gap=None,
   beep=1.0,
   cover=False,
+  aspect=None,
+  trc=None,
   options=None,
 ):
   """Writes a media file and returns its path.
@@ -58,11 +60,18 @@ def make(
     sound: start and end of the audio in seconds.
     gap: start and end of a gap in the audio, or None.
     cover: whether the video stream is marked as album art.
+    aspect: width of a pixel over its height.
+    trc: number of the transfer function.
   """
   with av.open(str(path), 'w', options=options or {}) as box:
     writers = []
     if video:
       writers.append(_video(box, video, ticks, tick, pixels, size, rotation))
+      context = box.streams.video[0].codec_context
+      if aspect:
+        context.sample_aspect_ratio = aspect
+      if trc:
+        context.color_trc = trc
     if cover:
       box.streams.video[0].disposition = av.stream.Disposition.attached_pic
     if audio:
@@ -102,11 +111,10 @@ def _encoded_video(stream, ticks, tick, size):
 
 def _audio(box, codec, wave, start, rate, layout, gap):
   stream = box.add_stream(codec, rate=rate, layout=layout)
-  return _encoded_audio(stream, wave, start, rate, layout, gap)
+  return encoded_audio(stream, wave, start, rate, layout, gap)
 
 
-def _encoded_audio(stream, wave, start, rate, layout, gap):
-  step = 960
+def encoded_audio(stream, wave, start, rate, layout, gap, step=960):
   for first in range(0, wave.shape[1], step):
     at = (first + start) / rate
     if gap and gap[0] <= at < gap[1]:
