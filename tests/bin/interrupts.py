@@ -21,6 +21,7 @@ Files whose path matches a pattern of --ignore are not compared (seconds).
 """
 
 import argparse
+import contextlib
 import dataclasses
 import fnmatch
 import os
@@ -96,7 +97,8 @@ def interrupt(
     time.sleep(0.001)
   below = _descendants(process.pid)
   sent = time.monotonic()
-  (os.kill if alone else os.killpg)(process.pid, number)
+  with contextlib.suppress(ProcessLookupError):  # it has ended already
+    (os.kill if alone else os.killpg)(process.pid, number)
   _, error = process.communicate(timeout=120)
   took = time.monotonic() - sent
   return Trial(after, took, process.returncode, error, _left(below))
