@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from avjax import interrupts
 from avjax.errors import AvjaxError, ConfigError, TrainingError
 
 if TYPE_CHECKING:
@@ -29,11 +28,10 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
 
   The arguments are the program's name and everything that is not a flag. The
   exit code is the result of `main`, 0 for None. For an error that the user can
-  fix it is 2, for a failed training 1, after a signal 128 plus its number, with
-  one line on standard error.
+  fix it is 2, for a failed training 1, with one line on standard error. Signals
+  are answered by `interrupts`.
   """
   program = os.path.basename(sys.argv[0])
-  interrupts.answer(program)
   try:
     arguments = _parse(sys.argv)
     if arguments is None:

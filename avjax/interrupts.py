@@ -6,6 +6,7 @@ library's code, and libraries print it or swallow it. So a thread ends the
 process; it also answers while XLA compiles.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -39,11 +40,19 @@ def answer(program: str) -> None:
   thread.start()
   for number in numbers:
     signal.signal(number, _left_to_the_thread)
+  atexit.register(_ignore)  # the first to be registered, so the last to run
   signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
 
 def _left_to_the_thread(number, frame) -> None:
   """A handler, without which the system would not wake the thread."""
+
+
+def _ignore() -> None:
+  """Ignores signals while Python ends: the program has done its work."""
+  for number in _SIGNALS:
+    if signal.getsignal(number) is _left_to_the_thread:
+      signal.signal(number, signal.SIG_IGN)
 
 
 def _watch(reader: int, program: str) -> None:

@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,6 +30,7 @@ from avjax.errors import DataError
 
 TRUTH = 'truth.'
 _MOST = npy.MAX_BYTES - (1 << 20)  # bytes without the headers and the truth
+_WRITTEN = re.compile(r'clips/\d{6}-[^/]*\.npz|(clips/)?\.\d+\.part')
 _STREAM = re.compile(r'(?!truth\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}')
 
 
@@ -59,6 +61,18 @@ def check_new(folder: str | os.PathLike) -> None:
       f'{folder} exists and is not an empty folder; choose another folder for'
       ' the store, or remove it'
     )
+
+
+def clear_interrupted(folder: str | os.PathLike) -> None:
+  """Removes what an interrupted `write` has left in a folder, if only that."""
+  folder = pathlib.Path(folder)
+  if not folder.is_dir():
+    return
+  written = [path for path in folder.rglob('*') if path != folder / 'clips']
+  if (folder / 'clips').is_dir() and all(
+    _WRITTEN.fullmatch(path.relative_to(folder).as_posix()) for path in written
+  ):
+    shutil.rmtree(folder)
 
 
 def write(

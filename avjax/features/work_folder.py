@@ -26,6 +26,9 @@ from avjax.features.columns import Columns
 from avjax.settings import FeaturesConfig
 
 
+_DECODING = 2  # raised when files are decoded in another way
+
+
 @dataclasses.dataclass(frozen=True)
 class Measured:
   """The file of one clip in the work folder; its columns are read on demand.
@@ -76,7 +79,8 @@ def begin(work: pathlib.Path, settings: FeaturesConfig) -> None:
   Raises:
     DataError: it has other settings, or cannot be written to.
   """
-  about = {'avjax': avjax.__version__, **dataclasses.asdict(settings)}
+  about = {'avjax': avjax.__version__, 'decoding': _DECODING}
+  about |= dataclasses.asdict(settings)
   for key in ('audio_width', 'shape_width', 'appearance_width'):
     del about[key]  # the raw features do not depend on them
   text = json.dumps(about, indent=2, sort_keys=True).encode()

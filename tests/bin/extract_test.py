@@ -86,11 +86,11 @@ def test_from_clips_to_a_prediction(corpus):
   names = [clip.name for clip in clips if clip.split == 'test'][:2]
   paths = [f'c/{name}' for name in names]
   given = *paths, 'c/clips.csv', '--workdir=r', '--json'
-  process = start('predict', *given, cwd=corpus)
-  first = process.stdout.readline() + process.stdout.readline()
-  assert process.poll() is None  # the next clips are still to come
-  rest, error = process.stdout.read(), process.stderr.read()
-  assert process.wait() == 3, error
+  with start('predict', *given, cwd=corpus) as process:
+    first = process.stdout.readline() + process.stdout.readline()
+    assert process.poll() is None  # the next clips are still to come
+    rest, error = process.stdout.read(), process.stderr.read()
+  assert process.returncode == 3, error
   (left_out,) = [line for line in error.splitlines() if 'left out' in line]
   assert left_out.startswith('predict: left out c/clips.csv: ')
   got = json.loads(first + rest)

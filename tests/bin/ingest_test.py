@@ -40,7 +40,18 @@ FLAGS = (
 
 
 def test_features(folder, tmp_path):
-  """Program: arrays and a table become a store and a report."""
+  """Program: arrays and a table become a store and a report.
+
+  What an interrupted one has left is written again; nothing else is removed.
+  """
+  (tmp_path / 'store/clips').mkdir(parents=True)
+  (tmp_path / 'store/clips/000000-a.npz').write_bytes(b'cut')
+  (tmp_path / 'store/clips/.77.part').write_bytes(b'cut')
+  (tmp_path / 'store/clips/mine.mp4').write_bytes(b'mine')
+  assert 'choose another' in fails(
+    'ingest', 'features', folder, 'store', *FLAGS, cwd=tmp_path
+  )
+  (tmp_path / 'store/clips/mine.mp4').unlink()
   done = ingest('features', folder, tmp_path / 'store', *FLAGS, how=run)
   assert done.returncode == 3  # c is left out
   left, following = done.stderr.splitlines()

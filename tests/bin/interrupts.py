@@ -5,7 +5,9 @@
 
 Every trial starts the command in the current folder without FOLDER, sends the
 signal after a random part of the time that it takes undisturbed, starts it
-again until it is done, and compares FOLDER with that of an undisturbed one. The
+again until it is done, and compares FOLDER with that of an undisturbed one. A
+signal while Python itself starts, before the first line of the program (some 20
+ms), waits for that line: Python answers it with a traceback of its own. The
 signal goes to the process group, as from a terminal, or with --alone to the
 program only. It prints a line a trial, and ends with 1 if one of them
 
@@ -19,6 +21,7 @@ Files whose path matches a pattern of --ignore are not compared (seconds).
 """
 
 import argparse
+import contextlib
 import dataclasses
 import fnmatch
 import os
@@ -90,12 +93,24 @@ def interrupt(
   """Returns how a program ends that gets a signal `after` seconds."""
   process = start(command, folder)
   time.sleep(after)
+  while process.poll() is None and not _begun(process.pid):
+    time.sleep(0.001)
   below = _descendants(process.pid)
   sent = time.monotonic()
-  (os.kill if alone else os.killpg)(process.pid, number)
+  with contextlib.suppress(ProcessLookupError):  # it has ended already
+    (os.kill if alone else os.killpg)(process.pid, number)
   _, error = process.communicate(timeout=120)
   took = time.monotonic() - sent
   return Trial(after, took, process.returncode, error, _left(below))
+
+
+def _begun(pid: int) -> bool:
+  """Returns whether a program's first line has run: it heeds SIGTERM."""
+  heeded = 0
+  for line in _text(pathlib.Path(f'/proc/{pid}/status')).splitlines():
+    if line.startswith((b'SigCgt:', b'SigIgn:')):
+      heeded |= int(line.split()[1], 16)
+  return bool(heeded >> (signal.SIGTERM - 1) & 1)
 
 
 def _descendants(pid: int) -> list[tuple[int, bytes]]:
