@@ -25,7 +25,6 @@ from avjax.errors import AvjaxError, DataError
 from avjax.features.columns import Columns
 from avjax.settings import FeaturesConfig
 
-
 _DECODING = 2  # raised when files are decoded in another way
 
 
