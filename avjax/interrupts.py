@@ -22,6 +22,9 @@ _SIGNALS = {
 GRACE_S = 1.5
 """Seconds for code with a handler of its own to save what it has."""
 
+again = 'run the same command again to go on'
+"""What the line says; a program may know better."""
+
 groups: set[int] = set()
 """Groups of processes that work for this one; they are killed with it."""
 
@@ -68,11 +71,9 @@ def _watch(reader: int, program: str) -> None:
     if ours or signal.getsignal(number) is not _left_to_the_thread:
       # A progress bar hides the cursor and leaves its line open.
       shown = '\033[?25h\n' if sys.stderr.isatty() else ''
-      text = (
-        f'{program}: {_SIGNALS[signal.Signals(number)]}; run the same command'
-      )
+      text = f'{program}: {_SIGNALS[signal.Signals(number)]}; {again}'
       for group in list(groups):
         with contextlib.suppress(ProcessLookupError):
           os.killpg(group, signal.SIGKILL)
-      os.write(2, f'{shown}{text} again to go on\n'.encode())
+      os.write(2, f'{shown}{text}\n'.encode())
       os._exit(128 + number)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from avjax.clips import Note
-from avjax.errors import DataError
+from avjax.records import EXTRACTOR
 
 COUNTS = ('expected', 'usable', 'partial', 'silent', 'faceless', 'broken')
 
@@ -119,30 +119,29 @@ def load(folder: pathlib.Path) -> CorpusReport:
   Raises:
     DataError: the store has no report, or it is damaged.
   """
+  text = EXTRACTOR.text(folder / 'report.txt').rstrip('\n')
+  return CorpusReport(read_rows(folder), text=text)
+
+
+def read_rows(folder: pathlib.Path) -> tuple[Row, ...]:
+  """Returns the outcomes that a store's clips.csv lists.
+
+  Raises:
+    DataError: it is missing or damaged.
+  """
   path = folder / 'clips.csv'
   names = [field.name for field in dataclasses.fields(Row)]
-  try:
-    text = (folder / 'report.txt').read_text(encoding='utf-8').rstrip('\n')
-    with open(path, encoding='utf-8', newline='') as file:
-      header, *lines = csv.reader(file, strict=True)
-    if header != names:
-      raise ValueError(f'its columns are {header!r:.100}')
-    rows = []
-    for line in lines:
-      values: dict[str, Any] = dict(zip(names, line, strict=True))
-      notes = (Note('', values['notes']),) if values['notes'] else ()
+  head, lines = EXTRACTOR.table(path, names)
+  rows = []
+  for line in lines:
+    values: dict[str, Any] = dict(zip(head, line, strict=True))
+    notes = (Note('', values['notes']),) if values['notes'] else ()
+    try:
       counts = {key: int(values[key]) for key in ('frames', 'faces')}
       rows.append(Row(**(values | counts | {'notes': notes})))
-  except OSError as error:
-    raise DataError(
-      f'{error.filename} cannot be read: {error.strerror}; give a store of'
-      ' bin/extract'
-    ) from error
-  except (ValueError, csv.Error) as error:
-    raise DataError(
-      f'{path} is damaged ({error}); make the store again with bin/extract'
-    ) from error
-  return CorpusReport(tuple(rows), text=text)
+    except (TypeError, ValueError) as error:
+      raise EXTRACTOR.fault(path, f'{error!s:.80}') from None
+  return tuple(rows)
 
 
 def _listed(notes: Sequence[Note]) -> str:
