@@ -89,8 +89,9 @@ def _decoded(path: str | os.PathLike, raw: bytes) -> str:
         text = raw.decode('cp1252')
         word = re.search(r'\w{0,20}[^\x00-\x7f]\w{0,20}', text)
         print(
-          f'{path} is not in UTF-8; it was read as Windows-1252, with words such'
-          f' as {word and word[0]!r}: save it as UTF-8 if that looks wrong',
+          f'{path} is not in UTF-8; it was read as Windows-1252, with words'
+          f' such as {word and word[0]!r}: save it as UTF-8 if that looks'
+          ' wrong',
           file=sys.stderr,
         )
         return text
