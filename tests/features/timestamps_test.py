@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from avjax import clips
-from avjax.features import audio_track, media, timestamps, video_track
+from avjax.features import audio_track, canvas, media, timestamps, video_track
 from tests.features import clips_made
 from tests.features.clips_made import make, number, numbers, onset, whole
 
@@ -121,7 +121,9 @@ def test_rounded_time_stamps(decoder, tmp_path):
 
 def test_pictures_stamped_out_of_order():
   """Law: they keep their order; one with the time of another is left out."""
-  track = video_track.VideoTrack(lambda first, excess: first)
+  track = video_track.VideoTrack(
+    lambda first, excess: first, canvas.Canvas(Fraction(1))
+  )
   for index, time in enumerate((0, 0.08, 0.04, 0.08, 0.12)):
     image = np.ascontiguousarray(clips_made.picture(index))
     frame = av.VideoFrame.from_ndarray(image, format='rgb24')
