@@ -52,7 +52,7 @@ class Part:
     self.zero = Fraction(0), Fraction(0)
     self._begun = False
     self.audio = AudioTrack()
-    self.video = VideoTrack(self._begin, canvas, earlier)
+    self.video = VideoTrack(canvas, earlier)
     self._counted = counted
     self._sound_start = sound_start
 
@@ -74,6 +74,13 @@ class Part:
     self.zero = zeros(first, sound, self._counted)
     return self.zero[0]
 
+  def add(self, kind: str, frame, time: Fraction | None) -> None:
+    """Adds a picture or a block of sound; see `Parts.add`."""
+    if kind == 'video':
+      self.video.add(frame, time, self._begin)
+    else:
+      self.audio.add(frame, time)
+
   def finish(self, delay: int, guard: Guard) -> None:
     """Places all pictures and blocks of sound.
 
@@ -83,7 +90,7 @@ class Part:
     """
     while self.video.waiting:
       with guard():
-        self.video.place()
+        self.video.place(self._begin)
     if not self._begun:
       self._begin(None)
     self.audio.place(self.zero[1], delay)
@@ -135,8 +142,7 @@ class Parts:
       while number >= len(self.all):
         earlier = sum(len(part.video.frames) for part in self.all)
         self.all.append(Part(self._canvas, earlier, self._counted))
-      part = self.all[number]
-      (part.video if kind == 'video' else part.audio).add(frame, time)
+      self.all[number].add(kind, frame, time)
 
   def finish(self, delay: int, guard: Guard) -> None:
     """Ends every part.

@@ -40,6 +40,9 @@ until the next one; otherwise the nearest is taken."""
 _ROUNDING = Fraction(1, 500)  # seconds; Matroska and FLV round to 1 ms
 
 
+Begin = Callable[[Fraction, Fraction], Fraction]
+
+
 class VideoTrack:
   """Source pictures with time stamps -> the nearest one at every 1/25 s.
 
@@ -53,15 +56,12 @@ class VideoTrack:
     notes: (kind, text) about how the pictures are shown.
 
   Args:
-    begin: called with the first time stamp and `_excess`; returns the time
-      stamp of time zero.
     canvas: shared by all parts of the file.
     earlier: frames of the parts before this one.
   """
 
   def __init__(
     self,
-    begin: Callable[[Fraction, Fraction], Fraction],
     canvas: Canvas,
     earlier: int = 0,
   ):
@@ -69,7 +69,6 @@ class VideoTrack:
     self.dropped = 0
     self.disordered = False
     self.notes: list[tuple[str, str]] = []
-    self._begin = begin
     self._canvas = canvas
     self._earlier = earlier
     self._waiting: collections.deque = collections.deque()
@@ -82,8 +81,14 @@ class VideoTrack:
     self._gaps: list[Fraction] = []
     self._longest = Fraction(0)
 
-  def add(self, frame, time: Fraction | None) -> None:
-    """Adds the next source picture; without a time it follows the last."""
+  def add(self, frame, time: Fraction | None, begin: Begin) -> None:
+    """Adds the next source picture; without a time it follows the last.
+
+    Args:
+      frame: the picture.
+      time: its time stamp in seconds, if it has one.
+      begin: see `place`.
+    """
     if self._latest is None and not self._waiting:
       self._newest = time or Fraction(0)
     if time is None:
@@ -99,7 +104,7 @@ class VideoTrack:
       if not self.disordered:
         self._lookahead = _IN_ORDER
       while len(self._waiting) > self._lookahead:
-        self.place()
+        self.place(begin)
 
   @property
   def waiting(self) -> bool:
@@ -150,11 +155,16 @@ class VideoTrack:
       1, FRAME_RATE
     )
 
-  def place(self) -> None:
-    """Gives the first waiting picture the earliest time stamp."""
+  def place(self, begin: Begin) -> None:
+    """Gives the first waiting picture the earliest time stamp.
+
+    Args:
+      begin: called once, with the first time stamp and by how much longer the
+        first picture lasts than the others; returns the stamp of time zero.
+    """
     frame, time = self._waiting.popleft(), self._stamps.pop(0)
     if self._zero is None:
-      self._zero = self._begin(time, _excess([time, *self._stamps]))
+      self._zero = begin(time, _excess([time, *self._stamps]))
     time -= self._zero
     if self._latest is None:
       self._latest, self._time = frame, time
