@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from avjax import clips
-from avjax.features import audio_track, media, timestamps, video_track
+from avjax.features import audio_track, canvas, media, timestamps, video_track
 from tests.features import clips_made
 from tests.features.clips_made import make, number, numbers, onset, whole
 
@@ -121,13 +121,17 @@ def test_rounded_time_stamps(decoder, tmp_path):
 
 def test_pictures_stamped_out_of_order():
   """Law: they keep their order; one with the time of another is left out."""
-  track = video_track.VideoTrack(lambda first, excess: first)
+  track = video_track.VideoTrack(canvas.Canvas(Fraction(1)))
+
+  def begin(first, excess):
+    return first
+
   for index, time in enumerate((0, 0.08, 0.04, 0.08, 0.12)):
     image = np.ascontiguousarray(clips_made.picture(index))
     frame = av.VideoFrame.from_ndarray(image, format='rgb24')
-    track.add(frame, Fraction(time).limit_denominator(100))
+    track.add(frame, Fraction(time).limit_denominator(100), begin)
   while track.waiting:
-    track.place()
+    track.place(begin)
   track.finish(Fraction(0))
   assert [number(frame) for frame in track.frames] == [0, 1, 2, 4]
   assert track.disordered and track.dropped == 1
