@@ -268,6 +268,17 @@ def test_cut_short(decoder, tmp_path, suffix, options):
   assert whole(first) and 20 < first.length < 50
   note = re.search(r'partial: (\d\.\d\d) of 2\.4\d s', ' '.join(texts(first)))
   assert float(note[1]) == pytest.approx(first.length / 25, abs=0.05)
+  assert len(texts(first)) - any('damaged' in t for t in texts(first)) == 1
   # The frame at the cut may be incomplete.
   same = first.length - 2
   np.testing.assert_array_equal(first.frames[:same], clip.frames[:same])
+
+
+def test_missing_bytes(decoder, tmp_path):
+  """Law: a WAV file and an MP4 index that are cut have a note."""
+  sound = dict(video=None, audio='pcm_s16le', rate=16000)
+  for name, given in (('a.wav', sound), ('a.mp4', {})):
+    path = make(tmp_path / name, **given)
+    assert 'missing' not in ' '.join(texts(decoder(path)))
+    path.write_bytes(path.read_bytes()[:-20])
+    assert 'bytes of it are missing' in ' '.join(texts(decoder(path)))
