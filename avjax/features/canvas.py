@@ -113,10 +113,10 @@ def _turn(frame) -> tuple[bool, bool, bool]:
   The matrix maps a point (x, y) to (a x + c y, b x + d y); the nearest of the
   eight turns by quarters with or without a mirror is taken.
   """
-  for data in frame.side_data:
-    if data.type.name == 'DISPLAYMATRIX':
-      a, b, _, c, d = struct.unpack_from('=5i', bytes(data))
-      if abs(a) + abs(d) >= abs(b) + abs(c):
-        return False, a < 0, d < 0
-      return True, c < 0, b < 0
-  return False, False, False
+  matrix = frame.side_data.get('DISPLAYMATRIX')
+  if matrix is None:
+    return False, False, False
+  a, b, _, c, d = struct.unpack_from('=5i', bytes(matrix))
+  if abs(a) + abs(d) >= abs(b) + abs(c):
+    return False, a < 0, d < 0
+  return True, c < 0, b < 0
