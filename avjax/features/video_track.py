@@ -173,10 +173,10 @@ class VideoTrack:
     if gap <= 0:
       self.dropped += 1
       return
-    usual = self._gap()
     previous, middle = self._latest, self._time + gap / 2
-    if gap > max(STILL, 2 * usual):
-      middle = time - usual / 2
+    # The usual gap is a median of all: too slow to be asked for every picture.
+    if gap > STILL and gap > 2 * self._gap():
+      middle = time - self._gap() / 2
       self._longest = max(self._longest, gap)
     self._gaps.append(gap)
     self._latest, self._time = frame, time
