@@ -19,6 +19,7 @@ class Loader:
     streams: streams that the model reads.
     batch_size: clips in a full batch.
     rows: rows of every batch, padding rows included.
+    speakers: names of the speakers that batches number; () for none.
   """
 
   buckets: batching.Buckets
@@ -26,6 +27,7 @@ class Loader:
   streams: tuple[str, ...]
   batch_size: int
   rows: int
+  speakers: tuple[str, ...] = ()
 
   def size(self, clips: Sequence[Clip]) -> int:
     """Returns the bytes of the clips' streams that the model reads."""
@@ -43,9 +45,15 @@ class Loader:
 
   def batch(self, clips: Sequence[Clip], indices: np.ndarray) -> Batch:
     """Returns the batch of the clips at `indices`, as NumPy arrays."""
-    return batching.collate(
+    batch = batching.collate(
       clips, indices, self.buckets, self.emotions, self.streams, self.rows
     )
+    if not self.speakers:
+      return batch
+    chosen = [clips[k] for k in indices]
+    speaker = np.full(self.rows, batching.UNKNOWN, np.int32)
+    speaker[: len(chosen)] = batching.speakers(chosen, self.speakers)
+    return dataclasses.replace(batch, speaker=speaker)
 
   def evaluation(
     self, clips: Sequence[Clip]

@@ -11,7 +11,7 @@ from avjax.clips import Clip, Splits
 from avjax.data import batching
 from avjax.data.loader import Loader
 from avjax.settings import Settings
-from avjax.training import steps
+from avjax.training import augmentation, steps
 from avjax.training.devices import Devices
 from avjax.training.outcome import Outcome, evaluate
 
@@ -40,18 +40,36 @@ class Setup:
       streams=config.model.streams,
       batch_size=config.training.batch_size,
       rows=self.devices.rows(config.training.batch_size),
+      speakers=_exchanged(config, clips),
     )
     self._example = clips[0]
+    self._training = splits.get('training', ())
 
   @functools.cached_property
   def initial(self) -> steps.TrainState:
     """The state before the first step."""
-    return self.initial_of(self.config)
+    return self.initial_of(self.config, self._training)
 
-  def initial_of(self, config: Settings) -> steps.TrainState:
-    """Returns the state before the first step, for another seed's settings."""
-    example = self.loader.batch([self._example], np.array([0]))
-    return steps.create_state(config, example, self.loader.emotions)
+  def initial_of(
+    self, config: Settings, training: Sequence[Clip]
+  ) -> steps.TrainState:
+    """Returns the state before the first step.
+
+    Args:
+      config: the settings, perhaps with another seed.
+      training: the clips to train on; none for a state that only predicts.
+    """
+    loader = self.loader
+    speakers = None
+    if loader.speakers and training:
+      speakers = augmentation.moments(training, loader.speakers, loader.streams)
+    return steps.create_state(
+      config,
+      loader.batch([self._example], np.array([0])),
+      loader.emotions,
+      config.training.epochs * -(-len(training) // loader.batch_size),
+      speakers,
+    )
 
   def state(self, saved: Mapping[str, Any]) -> steps.TrainState:
     """Returns a state on the devices, from the arrays of `steps.as_saved`."""
@@ -68,6 +86,13 @@ class Setup:
       TrainingError: a logit is not finite; the message names the clips.
     """
     return evaluate(self.devices, self.state(saved), clips, self.loader)
+
+
+def _exchanged(config: Settings, clips: Sequence[Clip]) -> tuple[str, ...]:
+  """Returns the speakers of the clips if the training exchanges them."""
+  if not config.training.regularisation.speaker_exchange:
+    return ()
+  return tuple(sorted({clip.speaker for clip in clips if clip.speaker}))
 
 
 def parameter_count(saved: Mapping[str, Any]) -> int:
