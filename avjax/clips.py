@@ -45,8 +45,11 @@ class Note(NamedTuple):
   """A remark on a clip for the user.
 
   Attributes:
-    kind: 'partial', 'damaged', 'no picture', 'no sound', 'silent', 'face',
-      'sound' or 'features'.
+    kind: of the file: 'partial', 'damaged', 'joined', 'order' (of its time
+      stamps), 'tracks', 'no picture', 'no sound', 'silent', 'sound', 'hole',
+      'overlap', 'picture', 'held' (the last picture), 'hdr'. Of what was found
+      in it: 'face' (in most frames), 'no face' (in most or all), 'short',
+      'still', 'faces', 'standardised' or 'features'.
     text: such as 'partial: 1.2 of 2.4 s decoded'.
   """
 

@@ -6,6 +6,8 @@ it imports anything slow.
 
 import os
 import pathlib
+import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -17,21 +19,37 @@ from avjax.errors import AvjaxError, ConfigError, TrainingError
 if TYPE_CHECKING:
   from ml_collections import config_dict
 
+PARTIAL = 3
+"""Exit code: something that was given was left out, the rest is done."""
+
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
   """Parses the flags, calls `main(arguments)` and exits.
 
   The arguments are the program's name and everything that is not a flag. The
   exit code is the result of `main`, 0 for None. For an error that the user can
-  fix it is 2, for a failed training 1, with one line on standard error.
+  fix it is 2, for a failed training 1, with one line on standard error. Signals
+  are answered by `interrupts`.
   """
   program = os.path.basename(sys.argv[0])
   try:
     arguments = _parse(sys.argv)
     if arguments is None:
-      print(_help(program))
+      print(_help(program), flush=True)
       sys.exit(0)
-    sys.exit(main(arguments))
+    code = main(arguments)
+    sys.stdout.flush()
+    sys.exit(code)
+  except BrokenPipeError:
+    # What read the output has ended, such as `head`; nothing is to be flushed.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(128 + signal.SIGPIPE)
+  except SystemExit as end:
+    if end.code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+      # A training that has saved. Libraries take a second to clear up.
+      sys.stderr.flush()
+      os._exit(end.code)
+    raise
   except AvjaxError as error:
     _fail(program, error, 1 if isinstance(error, TrainingError) else 2)
   except flags.Error as error:
@@ -40,14 +58,14 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     if error.filename is None:
       raise
     _fail(program, f'{error.filename}: {error.strerror}')
-  except KeyboardInterrupt:
-    sys.exit(130)
 
 
 def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
   """Returns the arguments without flags, or None if help is requested."""
   if any(word in ('--help', '-help', '-h') for word in arguments):
     return None
+  if nul := [word for word in arguments if '\0' in word]:
+    raise flags.Error(f'{nul[0]!r:.80} holds a NUL character; leave it out')
   try:
     return flags.FLAGS(arguments)
   except flags.Error as error:
@@ -70,6 +88,12 @@ def _parse(arguments: Sequence[str]) -> Sequence[str] | None:
     text = str(error.args[0] if error.args else error)
     text = text.replace('\\n', ' ').replace("\\'", '').strip('\'" ')
     raise flags.Error(f'--config: {text}') from error
+  except OSError as error:
+    # Raised, without the file's name, where a --config.key follows.
+    given = [word for word in arguments if word.startswith('--config=')]
+    raise flags.Error(
+      f'{(given or ["--config"])[-1]} cannot be read; give one of configs/*.py'
+    ) from error
 
 
 def config_of(flag: flags.FlagHolder) -> 'config_dict.ConfigDict':
@@ -94,12 +118,41 @@ def config_of(flag: flags.FlagHolder) -> 'config_dict.ConfigDict':
   return value
 
 
+def training_command(
+  store: str, streams: Sequence[str], divided: bool, speakers: int
+) -> str:
+  """Returns the command that trains on a store.
+
+  Args:
+    store: its folder, quoted for a shell.
+    streams: names of its streams.
+    divided: whether its clips have splits.
+    speakers: number of its speakers.
+  """
+  # Without a picture the audio takes its place.
+  names = ['sound'] if list(streams) == ['audio'] else streams
+  words = [
+    'bin/train --config=configs/proposed.py',
+    f'--config.data.store={store}',
+    f'--config.model.streams={",".join(names)}',
+  ]
+  if not divided:
+    protocol = 'loso' if speakers >= 3 else 'random'
+    words.append(f'--config.data.protocol={protocol}')
+  return ' '.join(words)
+
+
 def _help(program: str) -> str:
   """Returns the program's docstring and its flags."""
   main = sys.modules['__main__']
   own = flags.FLAGS.get_key_flags_for_module(main)
   lines = [f'  --{flag.name}: {flag.help}' for flag in own]
   return '\n'.join([(main.__doc__ or program).strip(), '', *lines])
+
+
+def suggest(*command: object) -> None:
+  """Prints the command that usually comes next, on standard error."""
+  print('next:', shlex.join(map(str, command)), file=sys.stderr)
 
 
 def _fail(program: str, error: object, code: int = 2) -> None:

@@ -23,17 +23,22 @@ def put(path: pathlib.Path, data: bytes) -> None:
   Raises:
     OSError: no space or no permission; an earlier file is left as it was.
   """
-  # Not the file's own name with a suffix, which could be too long.
-  temporary = path.with_name(f'.{os.getpid()}.part')
+  part = temporary(path, os.getpid())
   try:
-    with open(temporary, 'wb') as file:
+    with open(part, 'wb') as file:
       file.write(data)
       file.flush()
       os.fsync(file.fileno())
-    temporary.replace(path)
-  except OSError:
-    temporary.unlink(missing_ok=True)
+    part.replace(path)
+  except BaseException:
+    part.unlink(missing_ok=True)
     raise
+
+
+def temporary(path: pathlib.Path, process: int) -> pathlib.Path:
+  """Returns the file that a process writes before it becomes `path`."""
+  # Not the file's own name with a suffix, which could be too long.
+  return path.with_name(f'.{process}.part')
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -57,28 +62,16 @@ def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
   write_text(path, json.dumps(content, indent=2, sort_keys=False) + '\n')
 
 
-def read_json(path: pathlib.Path) -> dict[str, Any]:
-  """Returns the content of a JSON file of a run.
+def check_output(folder: pathlib.Path) -> None:
+  """Raises CheckpointError if a program could not write into its --output.
 
-  Raises:
-    CheckpointError: the file is missing or damaged.
+  Nothing is created, so that a program may call it before its work.
   """
-  try:
-    content = json.loads(path.read_text(encoding='utf-8'))
-  except FileNotFoundError:
+  existing = next(p for p in (folder, *folder.parents) if p.exists())
+  if not existing.is_dir() or not os.access(existing, os.W_OK):
     raise CheckpointError(
-      f'{path} does not exist; give a folder that bin/train has made'
-    ) from None
-  except (OSError, ValueError) as error:
-    raise CheckpointError(
-      f'{path} cannot be read ({error}); restore it, or train into another'
-      ' folder'
-    ) from None
-  if not isinstance(content, dict):
-    raise CheckpointError(
-      f'{path} is not a JSON object; restore it, or train into another folder'
+      f'{folder} cannot be written to; give a folder with --output that can'
     )
-  return content
 
 
 def as_json(value: Any) -> Any:
@@ -103,11 +96,15 @@ def differences(before: Any, now: Any, key: str = '') -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def lock(folder: str | pathlib.Path) -> Iterator[None]:
+def lock(folder: str | pathlib.Path, shared: bool = False) -> Iterator[None]:
   """Locks a folder for this process, and creates it if it is missing.
 
   The system releases the lock when the process ends, for whatever reason. The
   file `lock` stays behind and means nothing by itself.
+
+  Args:
+    folder: the folder.
+    shared: whether others may have it too, if they share it as well.
 
   Raises:
     CheckpointError: another process has the lock, or the folder cannot be
@@ -118,7 +115,8 @@ def lock(folder: str | pathlib.Path) -> Iterator[None]:
     try:
       path.parent.mkdir(parents=True, exist_ok=True)
       file = stack.enter_context(open(path, 'a+'))
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+      fcntl.flock(file, kind | fcntl.LOCK_NB)
       file.truncate(0)
       file.write(f'{os.getpid()}\n')
       file.flush()

@@ -1,29 +1,48 @@
-"""Predictions of a finished run for raw clips.
+"""Predictions of a finished run for raw clips, one clip at a time.
 
 The features of a clip are extracted with the extractor of the run's training
 store. Further predictions are made without the audio and without the visual
 streams: these are set to zero, the average over the training frames.
+
+What makes a prediction doubtful is its caveats: no face, no sound, several
+faces, and so on. They stand beside the predicted emotion, wherever that is.
 """
 
+import contextlib
+import ctypes
 import dataclasses
+import gc
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from avjax.clips import AUDIO, Clip, Note, RawClip
-from avjax.data import splits
+from avjax.clips import AUDIO, SOUND, Clip, Note, RawClip
+from avjax.data import corpus, splits
 from avjax.errors import AvjaxError, DataError
 from avjax.features import extractor as extractors
-from avjax.features import workers
-from avjax.features.columns import Columns
+from avjax.features import measuring
+from avjax.features.columns import Columns, Measure
+from avjax.reporting import panels
 from avjax.reporting.timeline import Timeline
 from avjax.runs import evaluation
 from avjax.training.outcome import Outcome
 
 ABLATED = {'audio off': (AUDIO,), 'vision off': ()}
 """Name of an ablation -> the streams it sets to zero; (): all visual ones."""
+
+SEEN = {
+  'no picture': 'no picture',
+  'no face': '',
+  'faces': '',
+  'still': '',
+}
+HEARD = {'no sound': 'no sound', 'silent': 'silent throughout'}
+ALWAYS = {'short': '', 'standardised': ''}
+"""Kind of a note that is a caveat -> its words; '': the text of the note. SEEN
+are caveats of models with a visual stream, HEARD of those with an audio stream.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,13 +54,15 @@ class Predicted:
     probabilities: emotion -> probability.
     ablated: 'audio off' and 'vision off' -> probabilities; empty for a model
       without an audio stream.
-    notes: warnings about the clip and its features.
+    caveats: what makes the prediction doubtful.
+    notes: further remarks on the clip and its features.
     timeline: the data of its picture.
   """
 
   path: str
   probabilities: dict[str, float]
   ablated: dict[str, dict[str, float]]
+  caveats: tuple[str, ...]
   notes: tuple[Note, ...]
   timeline: Timeline
 
@@ -50,18 +71,26 @@ class Predicted:
     """The most probable emotion."""
     return max(self.probabilities, key=lambda k: self.probabilities[k])
 
+  @property
+  def headline(self) -> str:
+    """The clip, its emotion and the caveats, on one line."""
+    text = f'{printable(self.path)}: {self.emotion}'
+    return text + (f' - but {", ".join(self.caveats)}' if self.caveats else '')
+
   def as_json(self) -> dict[str, Any]:
     """Returns the prediction as bin/predict --json prints it."""
     return {
       'clip': self.path,
+      'headline': self.headline,
       'predicted': self.emotion,
+      'caveats': list(self.caveats),
       'probabilities': self.probabilities,
       'ablated': self.ablated,
       'notes': [note.text for note in self.notes],
     }
 
   def __str__(self) -> str:
-    lines = [f'{self.path}: {self.emotion}']
+    lines = [self.headline]
     for name, share in self.probabilities.items():
       lines.append(f'  {name:<10} {100 * share:5.1f} %')
     for name, shares in self.ablated.items():
@@ -71,13 +100,34 @@ class Predicted:
     return '\n'.join(lines)
 
 
+@dataclasses.dataclass(frozen=True)
+class Unpredicted:
+  """A clip that cannot be predicted, and the reason."""
+
+  path: str
+  reason: str
+
+  def __str__(self) -> str:
+    return f'left out {printable(self.path)}: {printable(self.reason)}'
+
+
+def printable(text: str) -> str:
+  """Returns the text with escapes for what a terminal would obey or refuse."""
+  return ''.join(
+    c if c.isprintable() else c.encode('unicode_escape').decode() for c in text
+  )
+
+
 def predict(
   paths: Sequence[str],
   workdir: str | pathlib.Path,
   extractor: str = '',
   transfer: bool = False,
-) -> tuple[list[Predicted], dict[str, str]]:
-  """Returns the predictions for clips, and the reasons for failed clips.
+) -> Iterator[Predicted | Unpredicted]:
+  """Returns an iterator over the predictions for clips, in their order.
+
+  A clip is decoded when it is its turn, and only what its picture shows is
+  kept of it.
 
   Args:
     paths: of the clips.
@@ -86,88 +136,113 @@ def predict(
     extractor: folder of the extractor; '' for that of the run's store.
     transfer: whether another extractor than the run's is allowed.
 
-  Returns:
-    A prediction for each usable clip, and path -> reason for the others.
-
   Raises:
     AvjaxError: the run or its extractor cannot be used.
   """
   run = evaluation.open_run(workdir)
   fitted = _extractor(run, extractor, transfer)
-  failed: dict[str, str] = {}
-  raws: dict[str, RawClip] = {}
-  measured: dict[str, Columns] = {}
-  with workers.measure(fitted.settings) as measure:
-    for path in dict.fromkeys(paths):
-      try:
-        raws[path] = measure.decode(path, pathlib.Path(path).name)
-        measured[path] = measure(raws[path], pathlib.Path(path).parent)
-      except (DataError, OSError) as error:
-        failed[path] = ' '.join(str(error).split())
-  if not measured:
-    return [], failed
-  clips = _variants(run, fitted, measured)
-  outcome, _ = run.predict(clips)
-  each = len(clips) // len(measured)
-  predicted = [
-    _predicted(
-      path,
-      raws[path],
-      columns,
-      outcome,
-      range(k * each, (k + 1) * each),
-      _features_notes(run, fitted),
-    )
-    for k, (path, columns) in enumerate(measured.items())
-  ]
-  return predicted, failed
+  return _predict_each(dict.fromkeys(paths), run, fitted)
+
+
+def _predict_each(paths, run, fitted) -> Iterator[Predicted | Unpredicted]:
+  with measuring.measure(fitted.settings) as measure:
+    for path in paths:
+      # Nothing of the clip is kept here while the next one is decoded.
+      yield _predict_one(path, measure, run, fitted)
+      gc.collect()  # its picture, whose parts refer to each other
+      _trim()
+
+
+def _trim() -> None:
+  """Gives freed memory back to the system.
+
+  Compiling leaves 100 MB, which glibc keeps for the threads that compiled.
+  """
+  with contextlib.suppress(OSError, AttributeError):  # not glibc
+    ctypes.CDLL(None).malloc_trim(0)
+
+
+def _predict_one(
+  path: str,
+  measure: Measure,
+  run: evaluation.TrainedRun,
+  fitted: extractors.Extractor,
+) -> Predicted | Unpredicted:
+  """Returns the prediction for one clip, or why there is none."""
+  try:
+    raw = measure.decode(path, pathlib.Path(path).name)
+    folder = pathlib.Path(path).parent
+    examined = measure.examine(raw, folder, cautious=True)
+  except (DataError, OSError) as error:
+    return Unpredicted(path, ' '.join(str(error).split()))
+  if raw.frames is not None:
+    # A copy of what the picture shows, so that the other frames are freed.
+    shown = raw.frames[panels.thumbnails(raw.length)]
+    raw = dataclasses.replace(raw, frames=shown)
+  columns = measure.finish(examined)
+  del examined
+  _trim()
+  outcome, _ = run.predict(_variants(path, run, fitted, columns), rounded=True)
+  _trim()
+  notes = columns.notes + _features_notes(run, fitted)
+  return _predicted(path, raw, columns, outcome, _divided(notes, run))
 
 
 def _extractor(
   run: evaluation.TrainedRun, folder: str, transfer: bool
 ) -> extractors.Extractor:
   """Returns the extractor of the run, or of `folder` if that is given."""
-  store = pathlib.Path(run.config.data.store).expanduser()
-  try:
-    fitted = extractors.load(folder or store / extractors.FOLDER)
-  except DataError as error:
-    if folder:
-      raise
-    raise DataError(
-      f'{run.folder} was trained on {store}, which has no extractor'
-      f' ({error}); train on a store of bin/extract, or give --extractor'
-    ) from error
+  path = pathlib.Path(folder).expanduser() if folder else _own_extractor(run)
+  fitted = extractors.load(path)
   if fitted.fingerprint != run.info.extractor and not transfer:
     raise DataError(
-      f'{folder or store / extractors.FOLDER} is not the extractor of the'
+      f'{path} is not the extractor of the'
       f' features that {run.folder} was trained on; give that one, or'
       ' --transfer to use this one nevertheless'
     )
   return fitted
 
 
+def _own_extractor(run: evaluation.TrainedRun) -> pathlib.Path:
+  """Returns the folder of the extractor of the run's store.
+
+  Raises:
+    DataError: there is no store, or it has no extractor.
+  """
+  store = run.config.data.store
+  if store != corpus.SYNTHETIC:
+    try:
+      store = run.located().data.store
+    except DataError as error:
+      raise DataError(f'{error}, with --extractor') from None
+    if (pathlib.Path(store) / extractors.FOLDER).is_dir():
+      return pathlib.Path(store) / extractors.FOLDER
+  raise DataError(
+    f'{run.folder} was trained on {store}, which has no extractor; train on a'
+    ' store of bin/extract, or give --extractor'
+  )
+
+
 def _variants(
+  path: str,
   run: evaluation.TrainedRun,
   fitted: extractors.Extractor,
-  measured: dict[str, Columns],
+  columns: Columns,
 ) -> list[Clip]:
-  """Returns every clip, followed by its ablations if the model has audio."""
-  clips = []
-  streams = run.config.model.streams
-  for path, columns in measured.items():
-    whole = Clip(path, fitted(columns), speaker=path)
-    whole = splits.standardise([whole], run.config.data.standardise)[0]
-    clips.append(whole)
-    if AUDIO not in streams:
-      continue
-    for name, zeroed in ABLATED.items():
-      off = zeroed or tuple(k for k in whole.streams if k != AUDIO)
-      ablated = {
-        k: np.zeros_like(v) if k in off else v for k, v in whole.streams.items()
-      }
-      clips.append(
-        dataclasses.replace(whole, name=f'{path}, {name}', streams=ablated)
-      )
+  """Returns a clip, followed by its ablations if the model has audio."""
+  whole = Clip(path, fitted(columns), speaker=path)
+  whole = splits.standardise([whole], run.config.data.standardise)[0]
+  clips = [whole]
+  if AUDIO not in run.config.model.streams:
+    return clips
+  for name, zeroed in ABLATED.items():
+    off = zeroed or tuple(k for k in whole.streams if k != AUDIO)
+    ablated = {
+      k: np.zeros_like(v) if k in off else v for k, v in whole.streams.items()
+    }
+    clips.append(
+      dataclasses.replace(whole, name=f'{path}, {name}', streams=ablated)
+    )
   return clips
 
 
@@ -175,12 +250,27 @@ def _features_notes(
   run: evaluation.TrainedRun, fitted: extractors.Extractor
 ) -> tuple[Note, ...]:
   """Returns the notes on the features of every clip."""
-  texts = []
+  notes = []
   if 'appearance' in run.config.model.streams and fitted.untrained:
-    texts.append(fitted.untrained)
+    notes.append(Note('features', fitted.untrained))
   if run.config.data.standardise == 'speaker':
-    texts.append('standardised by its own frames: the speaker is not known')
-  return tuple(Note('features', text) for text in texts)
+    text = 'standardised by its own frames, since the speaker is not known'
+    notes.append(Note('standardised', text))
+  return tuple(notes)
+
+
+def _divided(
+  notes: Sequence[Note], run: evaluation.TrainedRun
+) -> tuple[tuple[str, ...], tuple[Note, ...]]:
+  """Returns the caveats, and the notes that are none."""
+  streams = set(run.config.model.streams)
+  words = dict(ALWAYS)
+  if streams - {AUDIO, SOUND}:
+    words |= SEEN
+  if streams & {AUDIO, SOUND}:
+    words |= HEARD
+  caveats = [words[n.kind] or n.text for n in notes if n.kind in words]
+  return tuple(caveats), tuple(n for n in notes if n.kind not in words)
 
 
 def _predicted(
@@ -188,40 +278,39 @@ def _predicted(
   raw: RawClip,
   columns: Columns,
   outcome: Outcome,
-  rows: range,
-  more: tuple[Note, ...],
+  remarks: tuple[tuple[str, ...], tuple[Note, ...]],
 ) -> Predicted:
-  """Returns the prediction for one clip, from its rows of the outcome.
+  """Returns the prediction for one clip.
 
   Args:
     path: of the clip.
-    raw: the decoded clip.
+    raw: the decoded clip, with the frames to show.
     columns: its measured features.
-    outcome: of all clips and their ablations.
-    rows: of this clip and its ablations.
-    more: notes on the features of every clip.
+    outcome: of the clip and its ablations.
+    remarks: caveats and notes.
   """
   shares = [
-    dict(
-      zip(outcome.emotions, map(float, outcome.probabilities[k]), strict=True)
-    )
-    for k in rows
+    dict(zip(outcome.emotions, map(float, row), strict=True))
+    for row in outcome.probabilities
   ]
-  notes = columns.notes + more
+  caveats, notes = remarks
+  seen = raw.frames is not None
   timeline = Timeline(
     name=raw.name,
     emotions=outcome.emotions,
-    probabilities=outcome.probabilities[rows[0]],
+    probabilities=outcome.probabilities[0],
     frames=raw.frames,
+    length=raw.length,
     waveform=raw.waveform if raw.audible.any() else None,
-    found=columns.found if raw.frames is not None else None,
-    attention=outcome.attention[rows[0]],
-    alignment=outcome.alignment[rows[0]],
+    found=columns.found if seen else None,
+    attention=outcome.attention[0],
+    alignment=outcome.alignment[0],
     label=None,
+    caveats=caveats,
     notes=tuple(note.text for note in notes),
   )
   ablated = dict(zip(ABLATED, shares[1:], strict=False))
-  return Predicted(path, shares[0], ablated, notes, timeline)
+  return Predicted(path, shares[0], ablated, caveats, notes, timeline)
 
 
 def picture(

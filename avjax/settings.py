@@ -136,6 +136,8 @@ class DataConfig:
   placement: str = 'auto'  # of the clips; or 'device', 'host'; ours
 
   def __post_init__(self):
+    if '\0' in self.store:
+      raise ConfigError(f'data.store is {self.store!r}; no path has a NUL')
     _one_of('data.protocol', self.protocol, PROTOCOLS)
     for kind in self.allowed:
       _one_of('a kind in data.allow_leaks', kind, LEAKS)

@@ -15,14 +15,18 @@ from avjax.runs import registry
 
 ROOT = pathlib.Path(__file__).parents[1]
 BASE = {'errors', 'shapes'}
-PLAIN = {'files', 'clips', 'settings', *BASE}
+PLAIN = {'files', 'clips', 'settings', 'records', 'interrupts', *BASE}
 BELOW = {
   'errors': set(),
   'shapes': set(),
   'clips': {'shapes'},
   'settings': {'errors'},
   'files': {'errors'},
+  'records': {'errors'},
+  'interrupts': set(),
+  'begin': {'interrupts'},
   'command_line': {'errors'},
+  'table_flags': set(),
   'metrics': {'clips', 'shapes'},
   'kernels': {'shapes'},
   'models': {'kernels', 'clips', 'settings', *BASE},
@@ -69,6 +73,18 @@ def test_imports_point_downwards():
       if name not in allowed and not name.startswith('__')
     ]
   assert not wrong
+
+
+def test_programs_answer_signals_first():
+  """Law: the first that a program imports is what answers Ctrl-C."""
+  for path in (ROOT / 'bin').iterdir():
+    code = ast.parse(path.read_text())
+    first = next(
+      node
+      for node in code.body
+      if isinstance(node, ast.Import | ast.ImportFrom)
+    )
+    assert ast.unparse(first) == 'import avjax.begin', path
 
 
 def test_flags_come_before_jax():

@@ -2,12 +2,14 @@
 
 Before a training every pair of its splits is compared. These are leaks:
 
-  speaker    a speaker is in both splits; a model may learn the person
+  speaker    a speaker is in both splits, or two whose names look alike; a model
+             may learn the person
   take       files of one recording are in both splits
   content    a clip is in both splits under two names: equal files or streams
   selection  the epoch is selected on the reported clips: takes or contents of
              validation are in test, or no test clip has a label
-  class      a label of validation or test that no training clip has
+  class      a label of validation or test that no training clip has, or labels
+             that differ only in case, spaces or letters that look alike
 
 A leak is an error unless `data.allow_leaks` names its kind; then it is recorded
 in the results of the run. Leaks that are inherent in a protocol are recorded
@@ -33,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from avjax.clips import Clip, Splits
+from avjax.data import lookalikes
 from avjax.data.splits import listed
 from avjax.errors import DataError
 
@@ -107,7 +110,11 @@ def examine(
     content_keys: from `contents`, for all clips.
     fold: the fold to record in the findings.
   """
-  findings = [*_unknown_speakers(splits), *_untrained_labels(splits)]
+  findings = [
+    *_unknown_speakers(splits),
+    *_untrained_labels(splits),
+    *_alike(splits),
+  ]
   if not any(clip.label is not None for clip in splits.get('test', ())):
     findings.append(
       Finding(
@@ -206,6 +213,46 @@ def _untrained_labels(splits: Splits) -> list[Finding]:
         )
       )
   return findings
+
+
+def _alike(splits: Splits) -> list[Finding]:
+  """Returns findings for labels, and speakers of two splits, that look alike.
+
+  Since tables are checked when they are read, only older stores have any.
+  """
+  everyone = [(k, clip) for k, clips in splits.items() for clip in clips]
+  labels = [clip.label for _, clip in everyone if clip.label is not None]
+  findings = [
+    _alike_finding('class', tuple(splits), spellings)
+    for spellings in lookalikes.groups(labels)
+  ]
+  by_corpus: dict[str, list[tuple[str, str]]] = defaultdict(list)
+  for split, clip in everyone:
+    by_corpus[clip.corpus].append((split, clip.speaker))
+  for pairs in by_corpus.values():
+    for spellings in lookalikes.groups(speaker for _, speaker in pairs):
+      places = {
+        word: {split for split, speaker in pairs if speaker == word}
+        for word in spellings
+      }
+      among = tuple(k for k in splits if any(k in p for p in places.values()))
+      if len(among) > 1:
+        findings.append(_alike_finding('speaker', among, spellings))
+  return findings
+
+
+def _alike_finding(
+  kind: str, among: tuple[str, ...], spellings: Mapping[str, int]
+) -> Finding:
+  what = 'labels' if kind == 'class' else 'speakers'
+  return Finding(
+    kind=kind,
+    splits=among,
+    names=tuple(spellings),
+    clips=sum(spellings.values()),
+    text=f'the {what} {lookalikes.described(spellings)} look alike; make the'
+    ' store again, with --merge_labels if they are one',
+  )
 
 
 def _shared(

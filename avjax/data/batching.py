@@ -1,7 +1,8 @@
 """Clips -> padded batches, by pure functions of (seed, epoch).
 
 Clips of similar length are batched together and padded to one of a few lengths,
-so that few shapes are compiled. Every clip is in an epoch exactly once.
+so that few shapes are compiled. Very long clips are in batches of fewer clips.
+Every clip is in an epoch exactly once.
 """
 
 import dataclasses
@@ -16,6 +17,12 @@ from avjax.shapes import Int
 UNKNOWN = -1
 """Label of a clip without one and of a padding row; index of a padding row."""
 
+MOST_FRAMES = 2**16
+"""Frames of a batch, padding included; ours. With the paper's 1094 values a
+frame its streams are 290 MB. A batch of 32 clips stays whole up to 2048 frames,
+over a minute, more than any clip of one emotion; longer clips share a batch
+with fewer others, down to one clip alone, however long it is."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Buckets:
@@ -27,6 +34,10 @@ class Buckets:
   """
 
   lengths: tuple[tuple[int, int], ...]
+
+  def sizes(self, batch_size: int) -> tuple[int, ...]:
+    """Returns how many clips of each bucket are in one batch."""
+    return tuple(_size(max(pair), batch_size) for pair in self.lengths)
 
   def of(self, clips: Sequence[Clip]) -> Int[np.ndarray, ' clips']:
     """Returns the number of each clip's bucket.
@@ -52,58 +63,116 @@ def _fits(clip: Clip, lengths: tuple[int, int]) -> bool:
   return clip.audio_length <= lengths[0] and clip.visual_length <= lengths[1]
 
 
-def buckets(clips: Sequence[Clip], count: int) -> Buckets:
+def _size(frames: int, batch_size: int) -> int:
+  """Returns how many clips of so many frames are in one batch.
+
+  It is `batch_size`, or halves of it within `MOST_FRAMES`, but at least 1.
+  """
+  size = batch_size
+  while size > 1 and size * frames > MOST_FRAMES:
+    size //= 2
+  return size
+
+
+def buckets(clips: Sequence[Clip], count: int, batch_size: int) -> Buckets:
   """Returns at most `count` buckets with about equally many clips each.
 
-  The clips are ranked by the greater of their two lengths, each relative to
-  the longest of the corpus. So a clip with many audio and few video frames
-  does not make the short buckets longer.
+  Clips too long for a whole batch have buckets of their own, one for each
+  number of clips in a batch: 16, 8, 4, 2 and 1 for batches of 32.
 
   Args:
     clips: of all splits in use together; at least one.
     count: maximum number of buckets; fewer if lengths coincide.
+    batch_size: clips in a whole batch.
   """
   lengths = np.array([(c.audio_length, c.visual_length) for c in clips])
+  size = np.array([_size(max(pair), batch_size) for pair in lengths.tolist()])
+  usual = lengths[size == batch_size]
+  pairs = _quantiles(usual, count) if len(usual) else set()
+  for fewer in set(size.tolist()) - {batch_size}:
+    # Not shorter than the usual ones, so that buckets ascend in both lengths.
+    longest = lengths[size >= fewer].max(axis=0)
+    pairs.add((int(longest[0]), int(longest[1])))
+  return Buckets(tuple(sorted(pairs)))
+
+
+def rounded(clips: Sequence[Clip]) -> Buckets:
+  """Returns a single bucket, whose length in frames is a power of two.
+
+  So the clips of many calls are padded to few lengths.
+  """
+  audio = max(clip.audio_length for clip in clips)
+  visual = max(clip.visual_length for clip in clips)
+  # 1.25 audio frames a video frame (Section 3). Most clips of an emotion are
+  # shorter than 256 frames, 10 s, so that one network serves them all.
+  frames = max(256, visual, -(-4 * audio // 5))
+  frames = 1 << (frames - 1).bit_length()
+  return Buckets(((frames * 5 // 4 if audio else 0, frames),))
+
+
+def _quantiles(
+  lengths: Int[np.ndarray, 'clips 2'], count: int
+) -> set[tuple[int, int]]:
+  """Returns the padded lengths of at most `count` buckets.
+
+  The clips are ranked by the greater of their two lengths, each relative to
+  the longest of the corpus. So a clip with many audio and few video frames
+  does not make the short buckets longer.
+  """
   longest = np.maximum(lengths.max(axis=0), 1)
   ranked = lengths[np.argsort((lengths / longest).max(axis=1), kind='stable')]
   largest = np.maximum.accumulate(ranked, axis=0)
   # The last clip of each quantile k/count of the ranking; -(-a // b) rounds up.
-  ends = [-(-len(clips) * k // count) - 1 for k in range(1, count + 1)]
-  pairs = {(int(largest[i, 0]), int(largest[i, 1])) for i in ends}
-  return Buckets(tuple(sorted(pairs)))
+  ends = [-(-len(ranked) * k // count) - 1 for k in range(1, count + 1)]
+  return {(int(largest[i, 0]), int(largest[i, 1])) for i in ends}
 
 
 def epoch_order(
-  bucket_of: Int[np.ndarray, ' clips'], seed: int, epoch: int, batch_size: int
+  bucket_of: Int[np.ndarray, ' clips'],
+  seed: int,
+  epoch: int,
+  sizes: Sequence[int],
 ) -> list[Int[np.ndarray, ' _']]:
   """Returns the indices of the clips of each training step of one epoch.
 
-  There are ceil(clips / batch_size) steps, of which one may be smaller. Batches
-  are cut from the clips sorted by bucket; a batch with clips of two buckets is
-  padded to the larger one.
+  Batches are cut from the clips sorted by bucket; a batch with clips of two
+  buckets of one size is padded to the larger one. So there are ceil(clips /
+  size) steps of each size, of which one may be smaller.
+
+  Args:
+    bucket_of: number of each clip's bucket.
+    seed: of the run.
+    epoch: from 0.
+    sizes: clips in a batch of each bucket, see `Buckets.sizes`.
   """
   stream = np.random.Philox(key=np.array([seed % 2**64, epoch], np.uint64))
   # Sorting raw output gives the same permutation with every release of NumPy;
   # Generator.permutation does not guarantee that.
   shuffled = np.argsort(stream.random_raw(len(bucket_of)), kind='stable')
   by_bucket = shuffled[np.argsort(bucket_of[shuffled], kind='stable')]
-  batches = _cut(by_bucket, batch_size)
+  batches = _cut(by_bucket, np.asarray(sizes)[bucket_of[by_bucket]])
   order = np.argsort(stream.random_raw(len(batches)), kind='stable')
   return [batches[i] for i in order]
 
 
 def evaluation_order(
-  bucket_of: Int[np.ndarray, ' clips'], batch_size: int
+  bucket_of: Int[np.ndarray, ' clips'], sizes: Sequence[int]
 ) -> list[Int[np.ndarray, ' _']]:
   """Returns the indices of each evaluation step: by bucket, not shuffled."""
-  return _cut(np.argsort(bucket_of, kind='stable'), batch_size)
+  order = np.argsort(bucket_of, kind='stable')
+  return _cut(order, np.asarray(sizes)[bucket_of[order]])
 
 
 def _cut(
-  order: Int[np.ndarray, ' clips'], batch_size: int
+  order: Int[np.ndarray, ' clips'], size_of: Int[np.ndarray, ' clips']
 ) -> list[Int[np.ndarray, ' _']]:
-  starts = range(0, len(order), batch_size)
-  return [order[start : start + batch_size] for start in starts]
+  """Returns the batches of clips whose batches have these sizes, in order."""
+  ends = [*(np.flatnonzero(np.diff(size_of)) + 1), len(order)]
+  return [
+    order[start : min(start + size_of[first], end)]
+    for first, end in zip([0, *ends], ends, strict=False)
+    for start in range(first, end, size_of[first])
+  ]
 
 
 def collate(
@@ -156,7 +225,12 @@ def collate(
 def _pad(
   name: str, clips: Mapping[int, Clip], shape: tuple[int, int, int]
 ) -> np.ndarray:
-  """Returns one stream of a batch, (rows, frames, width), zero-padded."""
+  """Returns one stream of a batch, (rows, frames, width), zero-padded.
+
+  A clip that fills the batch is not copied: it may be as large as all others.
+  """
+  if shape[:2] == (1, len(clips[0].streams[name])):
+    return np.asarray(clips[0].streams[name], np.float32)[None]
   padded = np.zeros(shape, np.float32)
   for row, clip in clips.items():
     array = clip.streams[name]

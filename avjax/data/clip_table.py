@@ -6,65 +6,80 @@ Only the first two columns are required. A take is one recording, of which there
 may be several clips; the columns `target.` have further labels.
 """
 
-import csv
 import os
+import pathlib
+from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
 
 from avjax.clips import Clip
+from avjax.data import clip_files, lookalikes, table_text
 from avjax.errors import DataError
 
 COLUMNS = ('clip', 'label', 'speaker', 'split', 'corpus', 'take')
 REQUIRED = ('clip', 'label')
 TARGET = 'target.'
+Rows = list[dict[str, str]]
+
+
+def find(given: str | None, folder: str | os.PathLike) -> pathlib.Path:
+  """Returns the path of a table: `given`, or clips.csv in the clips' folder.
+
+  A relative path is sought in the current folder, in that of the clips, and
+  beside it.
+  """
+  folder = pathlib.Path(folder)
+  if given is None:
+    return folder / 'clips.csv'
+  path = pathlib.Path(given).expanduser()
+  for place in (pathlib.Path(), folder, folder.absolute().parent):
+    if (place / path).exists():
+      return place / path
+  return path
 
 
 def read(
-  path: str | os.PathLike, renamed: Mapping[str, str]
-) -> list[dict[str, str]]:
+  path: str | os.PathLike,
+  renamed: Mapping[str, str],
+  merge: bool = False,
+  labels: str = '',
+) -> Rows:
   """Returns one row per clip: COLUMNS ('' if unknown), and target columns.
 
   Args:
-    path: a CSV file in UTF-8 whose first line names the columns.
+    path: a table whose first line names the columns; see `table_text`.
     renamed: one of COLUMNS -> its name in the table, if it differs.
+    merge: whether labels, and speakers, that look alike become one, by the
+      most frequent spelling.
+    labels: a table with the columns from and to: how labels are renamed. A
+      label that it names may look like others; '' for none.
 
   Raises:
-    DataError: the table cannot be read, lacks a column, or names a clip twice.
+    DataError: the table cannot be read, lacks a column, or names a clip twice;
+      or labels or speakers look alike.
   """
-  try:
-    # utf-8-sig: spreadsheets may write a byte-order mark.
-    with open(path, encoding='utf-8-sig', newline='') as file:
-      reader = csv.DictReader(file, strict=True)
-      header = list(reader.fieldnames or ())
-      lines = [(reader.line_num, line) for line in reader]
-  except OSError as error:
-    raise DataError(
-      f'cannot read the table {path}: {error.strerror}; give a CSV file with'
-      f' the columns {",".join(COLUMNS)}'
-    ) from error
-  except (UnicodeDecodeError, csv.Error) as error:
-    raise DataError(
-      f'{path} is not a CSV table in UTF-8 ({error}); save it as one'
-    ) from error
-  _check_header(path, header, renamed)
+  wanted = {c: renamed.get(c, c) for c in COLUMNS}
+  must = [wanted[c] for c in COLUMNS if c in REQUIRED or c in renamed]
+  header, lines = table_text.read(path, must)
+  column_of = _columns(path, header, renamed)
   rows = []
   line_of: dict[str, int] = {}
   for number, line in lines:
-    # DictReader: surplus fields have the key None, missing ones the value None.
-    if None in line or None in line.values():
-      raise DataError(
-        f'{path} line {number} does not have the {len(header)} fields of the'
-        ' first line; put quotes around a field with a comma'
-      )
-    row = {c: (line.get(renamed.get(c, c)) or '').strip() for c in COLUMNS}
-    row |= {c: line[c].strip() for c in header if c.startswith(TARGET)}
+    row = {c: line[column_of[c]] if c in column_of else '' for c in COLUMNS}
+    row |= {
+      name.lower(): line[k]
+      for k, name in enumerate(header)
+      if name.lower().startswith(TARGET)
+    }
     name = row['clip']
-    first = line_of.setdefault(name, number)
+    first = line_of.setdefault(clip_files.spellings(name)[-1], number)
     if not name or first != number:
       fault = f'names {name!r}, as line {first}' if name else 'names no clip'
       raise DataError(f'{path} line {number} {fault}; write one row per clip')
     rows.append(row)
+  told = _rename(rows, labels) if labels else set()
+  _settle_lookalikes(path, rows, merge, told)
   return rows
 
 
@@ -95,14 +110,86 @@ def clip(
   )
 
 
-def _check_header(
+def _columns(
   path: str | os.PathLike, header: list[str], renamed: Mapping[str, str]
-) -> None:
-  """Raises DataError if a required or renamed column is missing."""
+) -> dict[str, int]:
+  """Returns the index of every one of COLUMNS that the table has.
+
+  Raises:
+    DataError: a required or renamed column is missing, or is there twice.
+  """
+  found = {}
   for column in COLUMNS:
     given = renamed.get(column, column)
-    if (column in renamed or column in REQUIRED) and given not in header:
+    matches = [
+      k for k, name in enumerate(header) if name.lower() == given.lower()
+    ]
+    exact = [k for k in matches if header[k] == given]
+    if len(matches) > 1 and len(exact) != 1:
+      raise DataError(f'{path} has the column {given!r} twice; rename one')
+    if matches:
+      found[column] = (exact or matches)[0]
+    elif column in renamed or column in REQUIRED:
       raise DataError(
         f'{path} has no column {given!r} among {header!r:.300}; name the'
         f' column of the {column} with --{column}_column'
       )
+  return found
+
+
+def _rename(rows: Rows, path: str) -> set[str]:
+  """Renames the labels by the table `path`; returns the labels it names."""
+  header, lines = table_text.read(path, ['from', 'to'])
+  lower = [name.lower() for name in header]
+  for name in ('from', 'to'):
+    if name not in lower:
+      raise DataError(
+        f'{path} has no column {name!r} among {header!r:.300}; --labels wants'
+        ' a table with the columns from and to'
+      )
+  first, second = lower.index('from'), lower.index('to')
+  new = {line[first]: line[second] for _, line in lines}
+  for row, column in _labels(rows):
+    row[column] = new.get(row[column], row[column])
+  return set(new) | set(new.values())
+
+
+def _settle_lookalikes(
+  path: str | os.PathLike, rows: Rows, merge: bool, told: set[str]
+) -> None:
+  """Merges labels, and speakers of a corpus, that look alike.
+
+  Raises:
+    DataError: there are some, and neither `merge` nor `told` says what to do.
+  """
+  cells = defaultdict(list)
+  for row, column in _labels(rows):
+    cells['labels', ''].append((row, column))
+  for row in rows:
+    cells['speakers', row['corpus']].append((row, 'speaker'))
+  faults = []
+  for (kind, _), places in cells.items():
+    for spellings in lookalikes.groups(row[column] for row, column in places):
+      if kind == 'labels' and told.issuperset(spellings):
+        continue
+      faults.append(f'the {kind} {lookalikes.described(spellings)}')
+      for row, column in places:
+        if row[column] in spellings:
+          row[column] = next(iter(spellings))
+  if faults and not merge:
+    few = '; '.join(faults[:5]) + '; ...' * (len(faults) > 5)
+    raise DataError(
+      f'{path} has words that differ only in case, spaces or letters that look'
+      f' alike: {few}; correct them, or add --merge_labels to take the most'
+      ' frequent of each, or --labels=FILE with the columns from,to'
+    )
+
+
+def _labels(rows: Rows) -> list[tuple[dict[str, str], str]]:
+  """Returns (row, column) of all labels."""
+  return [
+    (row, column)
+    for row in rows
+    for column, word in row.items()
+    if word and (column == 'label' or column.startswith(TARGET))
+  ]

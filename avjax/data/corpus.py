@@ -5,9 +5,11 @@ import os
 from collections.abc import Sequence
 
 from avjax.clips import AUDIO, SOUND, Clip
-from avjax.data import splits, store, synthetic
+from avjax.data import manifest, splits, store, synthetic
 from avjax.errors import DataError
-from avjax.settings import Settings
+from avjax.settings import DataConfig, Settings
+
+SYNTHETIC = 'synthetic'
 
 
 def read(config: Settings) -> list[Clip]:
@@ -19,11 +21,45 @@ def read(config: Settings) -> list[Clip]:
   Raises:
     DataError: the store is missing or damaged, or has no label of this target.
   """
-  if config.data.store == 'synthetic':
+  if config.data.store == SYNTHETIC:
     clips = synthetic.make(config.synthetic)
   else:
     clips = store.read(os.path.expanduser(config.data.store))
   return _targeted(clips, config.data.target) if config.data.target else clips
+
+
+def absolute(data: DataConfig) -> str:
+  """Returns the absolute path of the store, or '' for synthetic clips."""
+  if data.store == SYNTHETIC:
+    return ''
+  return os.path.abspath(os.path.expanduser(data.store))
+
+
+def located(config: Settings, recorded: str) -> Settings:
+  """Returns a run's config with the path at which its store is now.
+
+  The path that was given to bin/train may be relative to another folder.
+
+  Args:
+    config: of the run.
+    recorded: the absolute path of the store when the run began, or ''.
+
+  Raises:
+    DataError: the store is at neither; the message names both.
+  """
+  given = absolute(config.data)
+  paths = [path for path in dict.fromkeys((given, recorded)) if path]
+  if not paths:
+    return config
+  for path in paths:
+    if os.path.isfile(os.path.join(path, manifest.NAME)):
+      data = dataclasses.replace(config.data, store=path)
+      return dataclasses.replace(config, data=data)
+  raise DataError(
+    f'the store of the run, {config.data.store}, is not there: looked for'
+    f' {" and ".join(os.path.join(p, manifest.NAME) for p in paths)}; move it'
+    ' there, or name another'
+  )
 
 
 def load(config: Settings) -> list[Clip]:
@@ -70,6 +106,6 @@ def as_read(clips: Sequence[Clip], streams: Sequence[str]) -> list[Clip]:
 
 def origin(config: Settings) -> store.Origin:
   """Returns the origin of the clips as recorded in the config's store."""
-  if config.data.store == 'synthetic':
-    return store.Origin('synthetic')
+  if config.data.store == SYNTHETIC:
+    return store.Origin(SYNTHETIC)
   return store.origin(os.path.expanduser(config.data.store))

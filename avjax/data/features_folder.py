@@ -22,6 +22,7 @@ import numpy as np
 
 from avjax.clips import AUDIO, Clip
 from avjax.data import clip_table, npy, store
+from avjax.data.clip_files import ClipFiles
 from avjax.errors import DataError
 
 SLACK = 2  # video frames: 80 ms, half of the paper's alignment window
@@ -78,6 +79,8 @@ def read_folder(
   clips_csv: str | os.PathLike,
   columns: Mapping[str, str] | None = None,
   streams: Mapping[str, str] | None = None,
+  merge: bool = False,
+  labels: str = '',
 ) -> tuple[list[Clip], ReadingReport]:
   """Returns the usable clips of a folder of arrays, and the report.
 
@@ -89,6 +92,7 @@ def read_folder(
       differs.
     streams: stream -> file within `folder`, with '{clip}' for the name of the
       clip, and ':key' after a .npz file. By default all streams of the folder.
+    merge, labels: see `clip_table.read`.
 
   Raises:
     DataError: the folder or the table cannot be used at all.
@@ -97,7 +101,8 @@ def read_folder(
     raise DataError(
       f'{folder} is not a folder; give the folder with the arrays'
     )
-  return read_rows(folder, clip_table.read(clips_csv, columns or {}), streams)
+  rows = clip_table.read(clips_csv, columns or {}, merge, labels)
+  return read_rows(folder, rows, streams)
 
 
 def read_rows(
@@ -108,11 +113,12 @@ def read_rows(
   """Returns the clips and the report for given rows; see `read_folder`."""
   folder = pathlib.Path(folder)
   names = [row['clip'] for row in rows]
-  patterns = streams or _discover(folder, names)
+  files = ClipFiles(folder)
+  patterns = streams or _discover(folder, files, names)
   sources = {
     name: _file_and_key(name, pattern) for name, pattern in patterns.items()
   }
-  arrays, skipped = _load(folder, names, sources)
+  arrays, skipped = _load(files, names, sources)
   widths = _usual_widths(arrays)
   clips, cut = [], []
   for row in (row for row in rows if row['clip'] in arrays):
@@ -131,14 +137,14 @@ def read_rows(
     splits=_count(clip.split for clip in clips),
     skipped=tuple((name, skipped[name]) for name in names if name in skipped),
     cut=tuple(cut),
-    unlisted=_unlisted(folder, names, sources),
+    unlisted=_unlisted(folder, files, names, sources),
     read=len(clips),
   )
   return clips, report
 
 
 def _load(
-  folder: pathlib.Path, names: list[str], sources: dict[str, tuple[str, str]]
+  files: ClipFiles, names: list[str], sources: dict[str, tuple[str, str]]
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
   """Returns the streams of the readable clips, and the faults of the others."""
   arrays: dict[str, dict[str, np.ndarray]] = {}
@@ -146,7 +152,7 @@ def _load(
   for name in names:
     try:
       arrays[name] = {
-        stream: _read(folder / file.replace('{clip}', name), key)
+        stream: _read(files.path(file.replace('{clip}', name)), key)
         for stream, (file, key) in sources.items()
       }
     except DataError as error:
@@ -158,7 +164,9 @@ def _count(values: Iterable[str]) -> dict[str, int]:
   return dict(sorted(collections.Counter(values).items()))
 
 
-def _discover(folder: pathlib.Path, names: list[str]) -> dict[str, str]:
+def _discover(
+  folder: pathlib.Path, files: ClipFiles, names: list[str]
+) -> dict[str, str]:
   """Returns stream -> pattern, for streams that at least half the clips have.
 
   Half of the number of clips that have the most frequent stream.
@@ -167,10 +175,10 @@ def _discover(folder: pathlib.Path, names: list[str]) -> dict[str, str]:
   subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
   for name in names:
     for sub in subfolders:
-      if os.path.isfile(sub / f'{name}.npy'):
+      if files.path(f'{sub.name}/{name}.npy').is_file():
         found[sub.name, f'{sub.name}/{{clip}}.npy'] += 1
-    path = folder / f'{name}.npz'
-    if os.path.isfile(path):
+    path = files.path(f'{name}.npz')
+    if path.is_file():
       try:
         with open(path, 'rb') as file, npy.archive(file) as archive:
           members = archive.namelist()
@@ -207,7 +215,7 @@ def _file_and_key(stream: str, pattern: str) -> tuple[str, str]:
 def _read(path: pathlib.Path, key: str) -> np.ndarray:
   """Returns one array as float32, of any shape."""
   try:
-    with open(path, 'rb') as file:
+    with npy.opened(path) as file:
       if not key:
         array = npy.data(file, npy.header(file, path.stat().st_size))
       else:
@@ -267,14 +275,15 @@ def _wrong_width(streams: dict[str, np.ndarray], widths: dict[str, int]) -> str:
 
 
 def _unlisted(
-  folder: pathlib.Path, names: list[str], sources: dict[str, tuple[str, str]]
+  folder: pathlib.Path,
+  files: ClipFiles,
+  names: list[str],
+  sources: dict[str, tuple[str, str]],
 ) -> tuple[str, ...]:
   """Returns the .npy and .npz files of the folder that belong to no row."""
-  files = {file for file, _ in sources.values()}
-  listed = {file.replace('{clip}', name) for file in files for name in names}
-  present = (
-    path.relative_to(folder).as_posix()
-    for path in folder.rglob('*.np[yz]')
-    if path.is_file()
+  patterns = {file for file, _ in sources.values()}
+  listed = {files.path(p.replace('{clip}', n)) for p in patterns for n in names}
+  present = {path for path in folder.rglob('*.np[yz]') if path.is_file()}
+  return tuple(
+    sorted(path.relative_to(folder).as_posix() for path in present - listed)
   )
-  return tuple(sorted(set(present) - listed))

@@ -18,7 +18,8 @@ class Loader:
     emotions: names of the classes, in the order of the labels.
     streams: streams that the model reads.
     batch_size: clips in a full batch.
-    rows: rows of every batch, padding rows included.
+    rows: rows of a full batch, padding rows included.
+    devices: number of devices, of which the rows of every batch are a multiple.
     speakers: names of the speakers that batches number; () for none.
   """
 
@@ -27,6 +28,7 @@ class Loader:
   streams: tuple[str, ...]
   batch_size: int
   rows: int
+  devices: int = 1
   speakers: tuple[str, ...] = ()
 
   def size(self, clips: Sequence[Clip]) -> int:
@@ -39,19 +41,42 @@ class Loader:
     self, clips: Sequence[Clip], seed: int, epoch: int
   ) -> list[np.ndarray]:
     """Returns the indices of the clips of each batch of an epoch."""
-    return batching.epoch_order(
-      self.buckets.of(clips), seed, epoch, self.batch_size
+    return batching.epoch_order(self.buckets.of(clips), seed, epoch, self.sizes)
+
+  def evaluation_order(self, clips: Sequence[Clip]) -> list[np.ndarray]:
+    """Returns the indices of the clips of each batch of an evaluation."""
+    return batching.evaluation_order(self.buckets.of(clips), self.sizes)
+
+  @property
+  def sizes(self) -> tuple[int, ...]:
+    """How many clips of each bucket are in one batch."""
+    return self.buckets.sizes(self.batch_size)
+
+  @property
+  def rows_of(self) -> tuple[int, ...]:
+    """The rows of a batch of each bucket, padding rows included."""
+    return tuple(
+      self.rows
+      if size == self.batch_size
+      else -(-size // self.devices) * self.devices
+      for size in self.sizes
     )
 
   def batch(self, clips: Sequence[Clip], indices: np.ndarray) -> Batch:
     """Returns the batch of the clips at `indices`, as NumPy arrays."""
+    bucket = self.buckets.of([clips[i] for i in indices]).max()
     batch = batching.collate(
-      clips, indices, self.buckets, self.emotions, self.streams, self.rows
+      clips,
+      indices,
+      self.buckets,
+      self.emotions,
+      self.streams,
+      self.rows_of[bucket],
     )
     if not self.speakers:
       return batch
     chosen = [clips[k] for k in indices]
-    speaker = np.full(self.rows, batching.UNKNOWN, np.int32)
+    speaker = np.full(len(batch.visual_length), batching.UNKNOWN, np.int32)
     speaker[: len(chosen)] = batching.speakers(chosen, self.speakers)
     return dataclasses.replace(batch, speaker=speaker)
 
@@ -59,7 +84,5 @@ class Loader:
     self, clips: Sequence[Clip]
   ) -> Iterator[tuple[np.ndarray, Batch]]:
     """Yields (indices, batch), with every clip exactly once."""
-    for indices in batching.evaluation_order(
-      self.buckets.of(clips), self.batch_size
-    ):
+    for indices in self.evaluation_order(clips):
       yield indices, self.batch(clips, indices)

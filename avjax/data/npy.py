@@ -5,17 +5,21 @@ files here may come from other people. So the header is read and checked first,
 and then exactly the bytes that it declares are read.
 """
 
+import contextlib
 import dataclasses
 import io
 import math
+import os
+import stat
 import zipfile
-from collections.abc import Mapping
-from typing import IO
+from collections.abc import Iterator, Mapping
+from typing import IO, BinaryIO
 
 import numpy as np
 
 from avjax.errors import DataError
 
+MAX_AXES = 32  # what every version of NumPy can make
 MAX_BYTES = 1 << 28
 """Of one array or one clip's file: 43 minutes of a 1024-wide visual stream."""
 
@@ -31,6 +35,24 @@ class Header:
   shape: tuple[int, ...]
   dtype: np.dtype
   fortran: bool
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike) -> Iterator[BinaryIO]:
+  """Opens a file for reading.
+
+  Raises:
+    DataError: it is not a regular file; reading a pipe might never end.
+    OSError: there is no such file, or it cannot be opened.
+  """
+  with open(path, 'rb', opener=_without_waiting) as file:
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+      raise DataError('is not a regular file')
+    yield file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+  return os.open(path, flags | os.O_NONBLOCK)
 
 
 def header(file: File, size: int) -> Header:
@@ -57,13 +79,17 @@ def header(file: File, size: int) -> Header:
   shape, fortran, dtype = head
   if dtype.kind not in 'fiub':
     raise DataError(f'has the type {dtype}; wanted numbers')
-  if any(n < 0 for n in shape):
-    raise DataError(f'declares the shape {shape}')
+  if any(type(n) is not int or n < 0 for n in shape):
+    raise DataError(f'declares the shape {shape!r:.200}')
+  if len(shape) > MAX_AXES:
+    raise DataError(f'has {len(shape)} axes; at most {MAX_AXES} are read')
   count = math.prod(shape) * dtype.itemsize
   if count > MAX_BYTES:
     raise DataError(
       f'declares {count} bytes (shape {shape}); at most {MAX_BYTES} are read'
     )
+  if max(shape, default=0) > MAX_BYTES:  # of an array that is empty
+    raise DataError(f'declares the shape {shape!r:.200}')
   if count != size - file.tell():
     raise DataError(
       f'has {size - file.tell()} bytes of data, and its shape {shape} needs'

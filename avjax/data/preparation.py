@@ -62,17 +62,22 @@ def prepare(config: Settings) -> Prepared:
   clips = corpus.as_read(clips, config.model.streams)
   batching.check_streams(clips, config.model.streams)
   folds = _folds(clips, config.data)
+  # The findings of a fold equal those of a run of this fold only.
+  found = {k: audit.examine(one, contents, k) for k, one in folds.items()}
+  every = [finding for own in found.values() for finding in own]
+  findings = _settled(every, config.data)
   return Prepared(
     clips,
     emotions,
-    # The findings of a fold equal those of a run of this fold only.
     [
       Division(
-        fold, by_split, _audited({None: by_split}, contents, config.data)
+        fold,
+        folds[fold],
+        _settled([dataclasses.replace(f, fold=None) for f in own], config.data),
       )
-      for fold, by_split in folds.items()
+      for fold, own in found.items()
     ],
-    _audited(folds, contents, config.data),
+    findings,
     origin,
   )
 
@@ -89,15 +94,6 @@ def _folds(
   }
 
 
-def _audited(
-  folds: Mapping[int | None, Splits],
-  contents: Mapping[str, Sequence[str]],
-  data: DataConfig,
-) -> Findings:
-  """Returns the findings of the folds; raises DataError for leaks."""
-  findings = [
-    finding
-    for fold, by_split in folds.items()
-    for finding in audit.examine(by_split, contents, fold)
-  ]
+def _settled(findings: Sequence[audit.Finding], data: DataConfig) -> Findings:
+  """Returns the findings as JSON; raises DataError for leaks."""
   return audit.settle(findings, data.protocol, data.allowed)

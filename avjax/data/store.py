@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,12 +29,13 @@ from avjax.data.manifest import Origin
 from avjax.errors import DataError
 
 TRUTH = 'truth.'
-_MARGIN = 1 << 20  # bytes for the headers and the truth in a clip's file
+_MOST = npy.MAX_BYTES - (1 << 20)  # bytes without the headers and the truth
+_WRITTEN = re.compile(r'clips/\d{6}-[^/]*\.npz|(clips/)?\.\d+\.part')
 _STREAM = re.compile(r'(?!truth\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}')
 
 
 def fault(streams: Mapping[str, np.ndarray]) -> str:
-  """Returns why these streams are not valid, or ''."""
+  """Returns why these streams, of float32, are not valid, or ''."""
   for name, array in streams.items():
     if array.ndim != 2:
       return f'{name} has the shape {array.shape}, not (frames, width)'
@@ -46,6 +48,8 @@ def fault(streams: Mapping[str, np.ndarray]) -> str:
   if len(set(visual.values())) > 1:
     listed = ', '.join(f'{k} {n}' for k, n in visual.items())
     return f'the visual streams differ in length: {listed}'
+  if sum(array.nbytes for array in streams.values()) > _MOST:
+    return f'it has more than {npy.MAX_BYTES} bytes, over 40 minutes'
   return '' if streams else 'has no streams'
 
 
@@ -57,6 +61,18 @@ def check_new(folder: str | os.PathLike) -> None:
       f'{folder} exists and is not an empty folder; choose another folder for'
       ' the store, or remove it'
     )
+
+
+def clear_interrupted(folder: str | os.PathLike) -> None:
+  """Removes what an interrupted `write` has left in a folder, if only that."""
+  folder = pathlib.Path(folder)
+  if not folder.is_dir():
+    return
+  written = [path for path in folder.rglob('*') if path != folder / 'clips']
+  if (folder / 'clips').is_dir() and all(
+    _WRITTEN.fullmatch(path.relative_to(folder).as_posix()) for path in written
+  ):
+    shutil.rmtree(folder)
 
 
 def write(
@@ -168,8 +184,6 @@ def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
       wrong = 'there are two clips of this name'
     elif bad := [name for name in streams if not _STREAM.fullmatch(name)]:
       wrong = f'{bad[0]!r} is not a valid name of a stream (letters, digits, _)'
-    elif sum(v.nbytes for v in streams.values()) > npy.MAX_BYTES - _MARGIN:
-      wrong = f'it has more than {npy.MAX_BYTES} bytes, over 40 minutes'
     elif not wrong:
       for name, array in streams.items():
         wanted = widths.setdefault(name, array.shape[1])

@@ -26,7 +26,7 @@ from avjax.shapes import Array, Float
 
 SIDE = 227  # pixels of a crop
 POOL5 = 9216  # values per frame: 256 channels of 6 x 6
-BATCH = 16  # crops per call; a fixed size, so that the network compiles once
+BATCH = 8  # crops per call; a fixed size, so that the network compiles once
 _HIDDEN = 4096  # units of fc6 and fc7
 
 he = nn.initializers.he_normal()

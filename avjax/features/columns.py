@@ -17,12 +17,21 @@ from collections.abc import Mapping
 import numpy as np
 
 from avjax.clips import Note, RawClip
+from avjax.data import clip_files
 from avjax.errors import DataError
-from avjax.features import audio, crops, landmark_files, landmarks, media
+from avjax.features import (
+  audio,
+  cautions,
+  crops,
+  landmark_files,
+  landmarks,
+  media,
+)
 from avjax.settings import FeaturesConfig
 from avjax.shapes import Bool, Float
 
 POINTS = 49  # landmarks; two columns each
+_SILENT = 1e-4  # range of a waveform; three steps of 16-bit samples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +50,20 @@ class Columns:
   found: Bool[np.ndarray, ' T']
   notes: tuple[Note, ...]
   seconds: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Examined:
+  """What `Measure.examine` has of a clip; its frames are needed no more.
+
+  Attributes:
+    columns: the raw features without pool5.
+    faces: (n, 227, 227, 3) uint8 aligned faces of the frames with a face; None
+      if the settings do not name the appearance.
+  """
+
+  columns: Columns
+  faces: np.ndarray | None
 
 
 class Measure:
@@ -73,11 +96,18 @@ class Measure:
     return dataclasses.replace(self._decoder(path), name=name)
 
   def __call__(self, raw: RawClip, folder: str | os.PathLike = '') -> Columns:
-    """Returns the raw features of a decoded clip.
+    """Returns the raw features of a decoded clip; see `examine`."""
+    return self.finish(self.examine(raw, folder))
+
+  def examine(
+    self, raw: RawClip, folder: str | os.PathLike = '', cautious: bool = False
+  ) -> Examined:
+    """Returns the raw features of a decoded clip but pool5.
 
     Args:
       raw: the clip.
       folder: base of a relative path in `settings.landmarks`.
+      cautious: whether to add the notes of `cautions`.
 
     Raises:
       DataError: the clip has no frame, or its file of landmarks is damaged.
@@ -85,13 +115,14 @@ class Measure:
     if not raw.length:
       raise DataError('it has neither video nor audio of any length')
     arrays, seconds, notes = {}, {}, list(raw.notes)
+    points = np.zeros((raw.length, POINTS, 2))
     found = np.zeros(raw.length, bool)
     if 'audio' in self._settings.streams:
       start = time.perf_counter()
       features = audio.columns(raw.waveform, self._settings.preset)
       arrays['audio'] = features.astype(np.float32)
       seconds['audio'] = time.perf_counter() - start
-      if raw.audible.any() and not np.ptp(raw.waveform):
+      if raw.audible.any() and np.ptp(raw.waveform) < _SILENT:
         notes.append(Note('silent', 'the audio is silent throughout'))
     if self._visual:
       start = time.perf_counter()
@@ -100,14 +131,33 @@ class Measure:
         arrays['shape'] = landmarks.normalise(points, found)
       seconds['landmarks'] = time.perf_counter() - start
       if raw.frames is not None and not found.all():
-        count = f'in {found.sum()} of {len(found)} frames'
-        text = f'a face {count}' if found.any() else 'no face'
-        notes.append(Note('face', text))
-      if 'appearance' in self._settings.streams:
-        start = time.perf_counter()
-        arrays['pool5'] = self._pool5(raw, points, found)
-        seconds['appearance'] = time.perf_counter() - start
-    return Columns(arrays, found, tuple(notes), seconds)
+        notes.append(_face_note(found))
+    faces = None
+    if 'appearance' in self._settings.streams:
+      start = time.perf_counter()
+      faces = self._faces(raw, points, found)
+      seconds['appearance'] = time.perf_counter() - start
+    if cautious:
+      notes += cautions.cautions(raw, points, found, self._detector)
+    return Examined(Columns(arrays, found, tuple(notes), seconds), faces)
+
+  def finish(self, examined: Examined) -> Columns:
+    """Returns the raw features of a clip, with pool5 if it is asked for."""
+    columns, faces = examined.columns, examined.faces
+    if faces is None:
+      return columns
+    from avjax.features import alexnet
+
+    start = time.perf_counter()
+    pool5 = np.zeros((len(columns.found), alexnet.POOL5), np.float32)
+    pool5[columns.found] = self._network.pool5(faces)
+    stage = 'appearance'
+    taken = columns.seconds[stage] + time.perf_counter() - start
+    return dataclasses.replace(
+      columns,
+      arrays={**columns.arrays, 'pool5': pool5},
+      seconds={**columns.seconds, stage: taken},
+    )
 
   def _landmarks(self, raw: RawClip, folder: str | os.PathLike):
     """Returns points (T, 49, 2) and whether a face was found (T,)."""
@@ -115,17 +165,24 @@ class Measure:
       path = self._settings.landmarks.replace(
         '{clip}', os.path.splitext(raw.name)[0]
       )
-      return landmark_files.read_points(os.path.join(folder, path), raw.length)
+      file = clip_files.ClipFiles(folder or '.').path(path)
+      return landmark_files.read_points(file, raw.length)
     if raw.frames is None:
       return np.zeros((raw.length, POINTS, 2)), np.zeros(raw.length, bool)
     return self._detector(raw.frames)
 
-  def _pool5(self, raw: RawClip, points, found) -> Float[np.ndarray, 'T _']:
-    """Returns pool5 of each frame; zeros where there is no face."""
-    from avjax.features import alexnet
+  def _faces(self, raw: RawClip, points, found) -> np.ndarray:
+    """Returns the aligned face of each frame that has one."""
+    if raw.frames is None:
+      return np.zeros((0, crops.SIDE, crops.SIDE, 3), np.uint8)
+    return crops.aligned(raw.frames, points, np.flatnonzero(found))
 
-    pool5 = np.zeros((raw.length, alexnet.POOL5), np.float32)
-    if raw.frames is not None and found.any():
-      faces = crops.aligned(raw.frames[found], points[found], found[found])
-      pool5[found] = self._network.pool5(faces)
-    return pool5
+
+def _face_note(found: Bool[np.ndarray, ' T']) -> Note:
+  """Returns in how many frames there is a face, if not in all."""
+  if not found.any():
+    return Note('no face', 'no face in any frame')
+  count = f'{found.sum()} of {len(found)} frames'
+  if found.mean() < 0.5:
+    return Note('no face', f'a face in only {count}')
+  return Note('face', f'a face in {count}')

@@ -3,9 +3,12 @@
 import csv
 import dataclasses
 import io
+import pathlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from avjax.clips import Note
+from avjax.records import EXTRACTOR
 
 COUNTS = ('expected', 'usable', 'partial', 'silent', 'faceless', 'broken')
 
@@ -54,11 +57,18 @@ class CorpusReport:
     rows: one per clip.
     faces_wanted: whether faces were searched for.
     about: lines about the corpus and the fitted extractor.
+    text: the report, if it was read from a file.
   """
 
   rows: tuple[Row, ...]
   faces_wanted: bool = True
   about: tuple[str, ...] = ()
+  text: str = ''
+
+  @property
+  def left_out(self) -> list[tuple[str, str]]:
+    """(clip, reason) of the clips that cannot be used."""
+    return [(row.clip, row.failure) for row in self.rows if row.failure]
 
   @property
   def usable(self) -> int:
@@ -66,6 +76,8 @@ class CorpusReport:
     return sum(not row.failure for row in self.rows)
 
   def __str__(self) -> str:
+    if self.text:
+      return self.text
     lines = [_line('', COUNTS), _line('all clips', self._count(self.rows))]
     for kind in ('label', 'speaker'):
       names = sorted({getattr(row, kind) for row in self.rows})
@@ -99,6 +111,37 @@ class CorpusReport:
       values = {name: getattr(row, name) for name in names}
       writer.writerow((values | {'notes': _listed(row.notes)}).values())
     return text.getvalue()
+
+
+def load(folder: pathlib.Path) -> CorpusReport:
+  """Returns the report of a store; its notes have no kinds.
+
+  Raises:
+    DataError: the store has no report, or it is damaged.
+  """
+  text = EXTRACTOR.text(folder / 'report.txt').rstrip('\n')
+  return CorpusReport(read_rows(folder), text=text)
+
+
+def read_rows(folder: pathlib.Path) -> tuple[Row, ...]:
+  """Returns the outcomes that a store's clips.csv lists.
+
+  Raises:
+    DataError: it is missing or damaged.
+  """
+  path = folder / 'clips.csv'
+  names = [field.name for field in dataclasses.fields(Row)]
+  head, lines = EXTRACTOR.table(path, names)
+  rows = []
+  for line in lines:
+    values: dict[str, Any] = dict(zip(head, line, strict=True))
+    notes = (Note('', values['notes']),) if values['notes'] else ()
+    try:
+      counts = {key: int(values[key]) for key in ('frames', 'faces')}
+      rows.append(Row(**(values | counts | {'notes': notes})))
+    except (TypeError, ValueError) as error:
+      raise EXTRACTOR.fault(path, f'{error!s:.80}') from None
+  return tuple(rows)
 
 
 def _listed(notes: Sequence[Note]) -> str:

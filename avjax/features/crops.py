@@ -4,7 +4,7 @@ import numpy as np
 
 from avjax.errors import ConfigError
 from avjax.features.landmarks import EYES
-from avjax.shapes import Bool, Float
+from avjax.shapes import Float, Int
 
 SIDE = 227  # pixels; Section 3.2
 _MOUTH = slice(31, 49)  # of the 49 landmarks
@@ -16,9 +16,9 @@ _TARGETS = np.array([0.31 + 0.38j, 0.69 + 0.38j, 0.5 + 0.76j])
 def aligned(
   frames: np.ndarray,
   points: Float[np.ndarray, 'T 49 2'],
-  found: Bool[np.ndarray, ' T'],
+  chosen: Int[np.ndarray, ' n'],
 ) -> np.ndarray:
-  """Returns the face crops (T, 227, 227, 3) uint8 RGB; black without a face.
+  """Returns the face crops (n, 227, 227, 3) uint8 RGB.
 
   Each frame is warped by the similarity transform that brings eyes and mouth
   closest to fixed positions, by least squares. Outside the frame, its edge is
@@ -27,7 +27,7 @@ def aligned(
   Args:
     frames: (T, height, width, 3) uint8 RGB.
     points: landmarks, x and y in pixels.
-    found: whether there is a face in the frame.
+    chosen: indices of the frames, which have a face.
 
   Raises:
     ConfigError: OpenCV is not installed.
@@ -39,9 +39,9 @@ def aligned(
       'face crops need the package opencv-python-headless;'
       " pip install 'avjax[features]'"
     ) from error
-  crops = np.zeros((len(frames), SIDE, SIDE, 3), np.uint8)
-  for t in np.flatnonzero(found):
-    crops[t] = cv2.warpAffine(
+  crops = np.zeros((len(chosen), SIDE, SIDE, 3), np.uint8)
+  for crop, t in zip(crops, chosen, strict=True):
+    crop[:] = cv2.warpAffine(
       frames[t],
       similarity(points[t]),
       (SIDE, SIDE),

@@ -17,17 +17,18 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from avjax import files
 from avjax.data import npy
-from avjax.errors import AvjaxError, DataError
+from avjax.errors import DataError
 from avjax.features import whitening
 from avjax.features.columns import Columns
-from avjax.settings import FeaturesConfig, section
+from avjax.records import EXTRACTOR
+from avjax.settings import FeaturesConfig
 from avjax.shapes import Float, Int
 
 FOLDER = 'extractor'
@@ -47,6 +48,26 @@ class Kept:
 
   index: Int[np.ndarray, ' K']
   scale: Float[np.ndarray, ' K']
+
+
+_PARTS: dict[str, Callable[..., Any]] = {
+  'audio': whitening.Whitener,
+  'shape': whitening.Whitener,
+  'appearance': Kept,
+}
+"""Stream -> what is fitted for it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractorFile:
+  """The content of extractor.json."""
+
+  format: int
+  settings: FeaturesConfig
+  corpus: str
+  network: str
+  about: tuple[str, ...]
+  fingerprint: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,47 +175,42 @@ def load(folder: str | os.PathLike) -> Extractor:
     DataError: there is none, or it is damaged or was changed.
   """
   folder = pathlib.Path(folder)
-  again = 'make the store again with bin/extract'
+  about = EXTRACTOR.json(folder / 'extractor.json', ExtractorFile)
+  fitted = folder / 'fitted.npz'
+  packed = EXTRACTOR.content(fitted)
+  if about.format != _FORMAT:
+    raise EXTRACTOR.fault(
+      folder / 'extractor.json', f'format is {about.format}, not {_FORMAT}'
+    )
   try:
-    about = json.loads((folder / 'extractor.json').read_bytes())
-    arrays = npy.unpack((folder / 'fitted.npz').read_bytes())
+    arrays = npy.unpack(packed)
     by_stream: dict[str, dict[str, Any]] = {}
     for name, array in arrays.items():
       stream, _, key = name.partition('.')
       by_stream.setdefault(stream, {})[key] = array
-    about['settings']['streams'] = tuple(about['settings']['streams'])
+    parts = {
+      stream: part(**by_stream[stream]) if stream in by_stream else None
+      for stream, part in _PARTS.items()
+    }
     made = Extractor(
-      section(FeaturesConfig, about['settings']),
-      about['corpus'],
-      about['network'],
-      tuple(about['about']),
-      whitening.Whitener(**by_stream['audio'])
-      if 'audio' in by_stream
-      else None,
-      whitening.Whitener(**by_stream['shape'])
-      if 'shape' in by_stream
-      else None,
-      Kept(**by_stream['appearance']) if 'appearance' in by_stream else None,
+      about.settings, about.corpus, about.network, about.about, **parts
     )
-    unchanged = made.fingerprint == about['fingerprint']
-  except OSError as error:
-    raise DataError(
-      f'{folder} is not the folder of an extractor ({error.strerror});'
-      f' give the folder {FOLDER} of a store made by bin/extract'
-    ) from error
-  except (AvjaxError, ValueError, KeyError, TypeError, AttributeError) as error:
-    raise DataError(
-      f'the extractor {folder} is damaged ({error!r:.100}); {again}'
-    ) from error
+    unchanged = made.fingerprint == about.fingerprint and (
+      by_stream.keys() <= parts.keys()
+    )
+  except (DataError, ValueError, TypeError) as error:
+    raise EXTRACTOR.fault(fitted, f'{error!r:.100}') from error
   if not unchanged:
-    raise DataError(f'the extractor {folder} has been changed; {again}')
+    raise EXTRACTOR.fault(
+      folder, 'its files are not those that bin/extract wrote'
+    )
   if made.settings.alexnet:
     settings = dataclasses.replace(
       made.settings, alexnet=str(folder / _WEIGHTS)
     )
     made = dataclasses.replace(made, settings=settings)
     if network(settings).fingerprint != made.network:
-      raise DataError(f'{folder / _WEIGHTS} has been changed; {again}')
+      raise EXTRACTOR.fault(folder / _WEIGHTS, 'it was changed')
   return made
 
 

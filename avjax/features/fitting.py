@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,31 +24,41 @@ FRAMES = 20_000  # at most, for the random forest and the scale of pool5
 Rows = Sequence[Mapping[str, str]]
 
 
-def training(rows: Rows, measured: Mapping[int, Measured]) -> list[int]:
+def training(rows: Rows, usable: Iterable[int]) -> list[int]:
   """Returns the row numbers of the usable clips in the training split.
 
   Raises:
     DataError: there is no such clip, or a split has an unknown name.
   """
-  clips = [Clip(rows[k]['clip'], {}, split=rows[k]['split']) for k in measured]
-  try:
-    names = {c.name for c in splits.by_name(clips).get('training', [])}
-  except DataError as error:
-    raise DataError(f'{error}; or fit on all clips: --fit_on=all') from None
+  usable = list(usable)
+  everything = 'fit on all clips: --fit_on=all'
+  if not any(rows[k]['split'] for k in usable):
+    raise DataError(
+      'no clip has a split, so that there are no training clips to fit the'
+      ' transforms on; fill the column split of the table, name it with'
+      f' --split_column, or {everything}'
+    )
+  clips = [Clip(rows[k]['clip'], {}, split=rows[k]['split']) for k in usable]
+  names = {
+    c.name for c in splits.by_name(clips, everything).get('training', [])
+  }
   if not names:
     raise DataError(
-      'no usable clip is in the training split; fill the column split of the'
-      ' table, or fit on all clips: --fit_on=all'
+      'no usable clip is in the training split; correct the column split of'
+      f' the table, or {everything}'
     )
-  return [k for k in measured if rows[k]['clip'] in names]
+  return [k for k in usable if rows[k]['clip'] in names]
 
 
-def fingerprint(
-  rows: Rows, measured: Mapping[int, Measured], chosen: Sequence[int]
-) -> str:
-  """Returns the SHA-256 of the chosen clips' names, labels and files."""
+def fingerprint(rows: Rows, sources: Mapping[int, str]) -> str:
+  """Returns the SHA-256 of the names, labels and files of clips.
+
+  Args:
+    rows: of the corpus's table.
+    sources: number of a row -> SHA-256 of the clip's file.
+  """
   lines = [
-    [rows[k]['clip'], rows[k]['label'], measured[k].sha256] for k in chosen
+    [rows[k]['clip'], rows[k]['label'], sha256] for k, sha256 in sources.items()
   ]
   return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
@@ -93,7 +103,7 @@ def fit(
     about.append(line)
   return extractors.Extractor(
     settings=settings,
-    corpus=fingerprint(rows, measured, chosen),
+    corpus=fingerprint(rows, {k: measured[k].sha256 for k in chosen}),
     network=network,
     about=tuple(about),
     audio=audio,

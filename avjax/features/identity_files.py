@@ -21,10 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from avjax import files
+from avjax import files, records
 from avjax.data import npy
 from avjax.errors import CheckpointError, DataError
 from avjax.features import alexnet, alexnet_weights, persons
+from avjax.records import RUN
 
 WEIGHTS = 'weights.npz'
 STATE = 'state.npz'
@@ -68,16 +69,16 @@ class Record:
 def begin(
   workdir: pathlib.Path, about: Mapping[str, Any], people: persons.People
 ) -> None:
-  """Writes config.json, or checks that an existing one has the same content."""
+  """Writes config.json, or checks that an existing one has the same content.
+
+  Raises:
+    CheckpointError: it has another, or is damaged.
+  """
   path = workdir / 'config.json'
   workdir.mkdir(parents=True, exist_ok=True)
   if path.exists():
-    try:
-      before = json.loads(path.read_bytes())
-      same = all(before.get(key) == value for key, value in about.items())
-    except (ValueError, AttributeError):
-      same = False
-    if not same:
+    before = RUN.json(path, dict[str, Any])
+    if any(before.get(key) != value for key, value in about.items()):
       raise CheckpointError(
         f'{workdir} holds a training with other images or settings; use those,'
         ' or another --workdir'
@@ -137,14 +138,13 @@ def restored(workdir: pathlib.Path, like: State) -> tuple[State, Record]:
   path = workdir / STATE
   try:
     arrays = npy.unpack(path.read_bytes())
-    record = Record(**json.loads(arrays.pop('record').tobytes()))
+    content = records.parse(arrays.pop('record').tobytes())
+    record = records.typed(Record, content)
     leaves, tree = jax.tree.flatten(like)
     found = [arrays[str(i)] for i in range(len(leaves))]
     if [x.shape for x in found] != [x.shape for x in leaves]:
       raise DataError('arrays of other shapes')
   except (DataError, ValueError, TypeError, KeyError) as error:
-    raise CheckpointError(
-      f'{path} is damaged ({error!r:.100}); train into another --workdir'
-    ) from error
+    raise RUN.fault(path, f'{error!r:.100}') from error
   state = jax.tree.unflatten(tree, [jnp.asarray(x) for x in found])
   return state, record

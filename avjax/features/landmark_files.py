@@ -93,7 +93,7 @@ def _rows(array: np.ndarray) -> Float[np.ndarray, 'T _']:
 
 
 def _npy(path: pathlib.Path) -> np.ndarray:
-  with open(path, 'rb') as file:
+  with npy.opened(path) as file:
     return npy.data(file, npy.header(file, path.stat().st_size))
 
 
@@ -118,9 +118,12 @@ def _mat(path: pathlib.Path) -> np.ndarray:
   if order is None:
     raise DataError('it is not a .mat file of version 5 to 7; save it with -v7')
   candidates = []
+  left = LIMIT
   for kind, body in _elements(raw[128:], order):
     if kind == _COMPRESSED:
-      kind, body = next(_elements(_unpacked(body), order), (0, b''))
+      unpacked = _unpacked(body, left)
+      left -= len(unpacked)
+      kind, body = next(_elements(unpacked, order), (0, b''))
     array = _matrix(body, order) if kind == _MATRIX else None
     if array is not None and (
       array.shape[1:] in ((49, 2), (68, 2))
@@ -174,14 +177,15 @@ def _matrix(body: bytes, order: str) -> np.ndarray | None:
   return np.frombuffer(data, dtype).reshape(shape, order='F')
 
 
-def _unpacked(body: bytes) -> bytes:
+def _unpacked(body: bytes, limit: int) -> bytes:
+  """Returns the content of a compressed element, of `limit` bytes at most."""
   try:
     unpacker = zlib.decompressobj()
-    raw = unpacker.decompress(body, LIMIT)
+    raw = unpacker.decompress(body, limit + 1)
   except zlib.error as error:
     raise DataError(f'it cannot be unpacked ({error})') from None
-  if not unpacker.eof:
-    raise DataError(f'it is truncated, or has more than {LIMIT} bytes')
+  if not unpacker.eof or len(raw) > limit:
+    raise DataError(f'it is truncated, or has more than {LIMIT} bytes in all')
   return raw
 
 
@@ -261,8 +265,7 @@ def _lines(path: pathlib.Path) -> list[str]:
 
 
 def _bytes(path: pathlib.Path) -> bytes:
-  with open(path, 'rb') as file:
-    raw = file.read(LIMIT + 1)
-  if len(raw) > LIMIT:
-    raise DataError(f'{path.name} has more than {LIMIT} bytes')
-  return raw
+  with npy.opened(path) as file:
+    if os.fstat(file.fileno()).st_size > LIMIT:
+      raise DataError(f'{path.name} has more than {LIMIT} bytes')
+    return file.read()

@@ -123,11 +123,29 @@ class Detector:
   def _grey(self, frame) -> np.ndarray:
     return self._cv2.cvtColor(frame, self._cv2.COLOR_RGB2GRAY)
 
-  def _search(self, grey, tracked: _Face | None) -> _Face | None:
-    """Returns the best face of the whole frame, or the tracked face."""
+  def search(self, frame: np.ndarray) -> Float[np.ndarray, 'n 4']:
+    """Returns the boxes of all confident faces, the largest first.
+
+    Args:
+      frame: (height, width, 3) uint8 RGB.
+
+    Returns:
+      left, top, right and bottom of each, in pixels.
+    """
+    faces = self._everywhere(self._grey(frame))
+    sure = [face for face in faces if face.score >= _CONFIDENT]
+    sure.sort(key=lambda face: -face.side)
+    return np.array([face.box for face in sure]).reshape(-1, 4)
+
+  def _everywhere(self, grey) -> list[_Face]:
+    """Returns the faces of the whole frame."""
     zoom = min(_SEARCH_SIDE / min(grey.shape), _MAX_ZOOM)
     whole = np.array([0, 0, *grey.shape[::-1]])
-    faces = self._scan(grey, whole, zoom, _SEARCH_SCORE)
+    return self._scan(grey, whole, zoom, _SEARCH_SCORE)
+
+  def _search(self, grey, tracked: _Face | None) -> _Face | None:
+    """Returns the best face of the whole frame, or the tracked face."""
+    faces = self._everywhere(grey)
     faces = [face._replace(zoom=_TRACK_SIDE / face.side) for face in faces]
     if tracked:
       faces.append(tracked)

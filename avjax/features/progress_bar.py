@@ -19,6 +19,7 @@ class ProgressBar:
   def __init__(self, unit: str):
     self._unit = unit
     self._last = time.monotonic()
+    self._first: tuple[int, float] | None = None
     self._bar = None
     if sys.stderr.isatty():
       self._bar = Bar(console=Console(stderr=True))
@@ -39,6 +40,21 @@ class ProgressBar:
       self._bar.update(
         self._task, description=text, completed=done, total=total
       )
-    elif done == total or time.monotonic() - self._last > _EVERY:
-      print(f'{done} of {total} {self._unit}', file=sys.stderr)
-      self._last = time.monotonic()
+      return
+    now = time.monotonic()
+    if self._first is None:
+      self._first = done, now
+    if done == total or now - self._last > _EVERY:
+      left = _left(done - self._first[0], total - done, now - self._first[1])
+      print(f'{done} of {total} {self._unit}{left}', file=sys.stderr)
+      self._last = now
+
+
+def _left(done: int, rest: int, seconds: float) -> str:
+  """Returns ', 4 min left', from the seconds that `done` items took, or ''."""
+  if not done or not rest:
+    return ''
+  left = seconds / done * rest
+  if left < 90:
+    return f', {left:.0f} s left'
+  return f', {left / 60:.0f} min left'

@@ -2,15 +2,18 @@
 
   OUT.work/settings.json     the settings of the extraction
   OUT.work/clips/KEY.npz     columns of one clip, and the hash of its file
+  OUT.work/lock              see `locked`
 
 The files are written atomically, and one counts only as long as the clip's
 hash matches; so an interrupted extraction resumes where it stopped.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -21,6 +24,8 @@ from avjax.data import npy
 from avjax.errors import AvjaxError, DataError
 from avjax.features.columns import Columns
 from avjax.settings import FeaturesConfig
+
+_DECODING = 2  # raised when files are decoded in another way
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,13 +53,33 @@ class Measured:
     return Columns(arrays, found, self.notes, {})
 
 
+@contextlib.contextmanager
+def locked(work: pathlib.Path, shard: tuple[int, int] | None) -> Iterator[None]:
+  """Locks the work folder: for one process, or for one process a shard.
+
+  Raises:
+    CheckpointError: another process has the lock.
+  """
+  with contextlib.ExitStack() as stack:
+    stack.enter_context(files.lock(work, shared=shard is not None))
+    if shard is not None:
+      one = work / 'shards' / f'{shard[0]}-of-{shard[1]}'
+      stack.enter_context(files.lock(one))
+    else:
+      # Left by processes that were killed; nobody else writes here now.
+      for part in (work / 'clips').glob('.*.part'):
+        part.unlink(missing_ok=True)
+    yield
+
+
 def begin(work: pathlib.Path, settings: FeaturesConfig) -> None:
   """Makes the work folder, or checks that an existing one has these settings.
 
   Raises:
     DataError: it has other settings, or cannot be written to.
   """
-  about = {'avjax': avjax.__version__, **dataclasses.asdict(settings)}
+  about = {'avjax': avjax.__version__, 'decoding': _DECODING}
+  about |= dataclasses.asdict(settings)
   for key in ('audio_width', 'shape_width', 'appearance_width'):
     del about[key]  # the raw features do not depend on them
   text = json.dumps(about, indent=2, sort_keys=True).encode()

@@ -1,28 +1,25 @@
-"""A pool of processes that compute raw features, one clip at a time.
+"""Several processes that compute raw features, each one clip at a time.
 
 A failing clip does not stop the others: it is reported with the reason, and a
-process that dies is replaced.
+process that dies is replaced. The processes are started as programs
+(`measuring_process`), so that a script needs no guard of its main module.
 """
 
-import concurrent.futures
-import concurrent.futures.process
+import collections
 import contextlib
 import dataclasses
 import json
-import multiprocessing
 import os
 import pathlib
-import threading
-import time
+import selectors
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-import numpy as np
-
-from avjax import files
-from avjax.data import npy
-from avjax.data.corpora.tree import digest
+from avjax import files, interrupts
 from avjax.errors import ConfigError, DataError
-from avjax.features import columns, extractor
 from avjax.settings import FeaturesConfig
 
 _THREADS = {
@@ -30,6 +27,8 @@ _THREADS = {
   'OPENBLAS_NUM_THREADS': '1',
   'XLA_FLAGS': '--xla_cpu_multi_thread_eigen=false',
 }
+_TRIES = 2  # of a clip; its process may have died for another reason
+_STARTS = 5  # of processes in a row that end before they are ready
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,111 +58,156 @@ class MeasureOutcome:
   """
 
   failure: str
-  seconds: Mapping[str, float]
-
-
-def measure(settings: FeaturesConfig) -> columns.Measure:
-  """Returns a `Measure` with the network that the settings need.
-
-  Raises:
-    AvjaxError: a package or a file that the settings need is missing.
-  """
-  network = None
-  if 'appearance' in settings.streams:
-    network = extractor.network(settings)
-  return columns.Measure(settings, network)
+  seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 def measure_all(
   tasks: Mapping[int, Task], settings: FeaturesConfig, workers: int
 ) -> Iterator[tuple[int, MeasureOutcome]]:
-  """Yields (key, outcome) of every task, in the order in which they end."""
-  waiting = dict(tasks)
-  while waiting:
-    for key, outcome in _measure_in_pool(waiting, settings, workers):
-      del waiting[key]
-      yield key, outcome
-    # If tasks are left, a process has died. Its task is among the first that
-    # are left: each worker had one, and the queue one more. Running these
-    # alone shows which.
-    for key in list(waiting)[: workers + 1]:
-      alone = {key: waiting.pop(key)}
-      died = (key, MeasureOutcome('the process that measured it died', {}))
-      yield next(_measure_in_pool(alone, settings, 1), died)
+  """Yields (key, outcome) of every task, in the order in which they end.
+
+  Raises:
+    ConfigError: the processes do not start, or lack a package or a file.
+    DataError: the columns of a clip cannot be written.
+  """
+  waiting = collections.deque(tasks)
+  tries: collections.Counter[int] = collections.Counter()
+  dead_starts = 0
+  with _Crew(settings) as crew:
+    while waiting or crew.busy:
+      crew.assign(waiting, tasks)
+      crew.start(min(workers, len(waiting) + crew.busy))
+      for worker in crew.answering():
+        key, ready = worker.key, worker.ready
+        answer = worker.answer()
+        if 'refused' in answer:
+          raise ConfigError(answer['refused'])
+        if 'unwritten' in answer:
+          raise DataError(answer['unwritten'])
+        if 'died' in answer:
+          crew.remove(worker)
+          dead_starts = 0 if ready else dead_starts + 1
+          if dead_starts == _STARTS:
+            raise ConfigError(
+              f'{_STARTS} processes that measure clips ended as they started'
+              f' ({answer["died"]}); free memory, or give fewer --workers'
+            )
+        if key is None:
+          continue
+        tries[key] += 1
+        if 'outcome' in answer:
+          yield key, MeasureOutcome(**answer['outcome'])
+        elif tries[key] < _TRIES:
+          waiting.appendleft(key)
+        else:
+          yield key, MeasureOutcome('the process that measured it died')
 
 
-def _measure_in_pool(
-  tasks: Mapping[int, Task], settings: FeaturesConfig, workers: int
-) -> Iterator[tuple[int, MeasureOutcome]]:
-  """Yields (key, outcome) until all tasks are done or a process has died."""
-  with (
-    _one_thread_each(),
-    concurrent.futures.ProcessPoolExecutor(
-      min(workers, len(tasks)),
-      multiprocessing.get_context('spawn'),
-      initializer=_begin,
-      initargs=(settings, os.getpid()),
-    ) as pool,
-  ):
-    futures = {pool.submit(_work, task): k for k, task in tasks.items()}
-    try:
-      for future in concurrent.futures.as_completed(futures):
-        yield futures[future], future.result()
-    except concurrent.futures.process.BrokenProcessPool:
-      pass
-    finally:
-      pool.shutdown(wait=False, cancel_futures=True)
+class _Crew:
+  """The processes; a context, at whose end they are killed."""
+
+  def __init__(self, settings: FeaturesConfig):
+    self._settings = settings
+    self._selector = selectors.DefaultSelector()
+    self._workers: list[_Worker] = []
+
+  def __enter__(self) -> '_Crew':
+    return self
+
+  def __exit__(self, *error: object) -> None:
+    for worker in list(self._workers):
+      self.remove(worker)
+    self._selector.close()
+
+  @property
+  def busy(self) -> int:
+    """Number of processes that are measuring a clip."""
+    return sum(worker.key is not None for worker in self._workers)
+
+  def assign(
+    self, waiting: collections.deque[int], tasks: Mapping[int, Task]
+  ) -> None:
+    """Gives the processes that wait for a clip one each."""
+    for worker in self._workers:
+      if waiting and worker.ready and worker.key is None:
+        key = waiting.popleft()
+        worker.measure(key, tasks[key])
+
+  def start(self, count: int) -> None:
+    """Starts processes until there are `count`."""
+    while len(self._workers) < count:
+      worker = _Worker(self._settings)
+      self._workers.append(worker)
+      self._selector.register(worker.answers, selectors.EVENT_READ, worker)
+
+  def answering(self) -> list['_Worker']:
+    """Waits for, and returns, processes that have answered or ended."""
+    return [key.data for key, _ in self._selector.select()]
+
+  def remove(self, worker: '_Worker') -> None:
+    """Kills a process."""
+    self._selector.unregister(worker.answers)
+    self._workers.remove(worker)
+    worker.kill()
 
 
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-  """Limits processes that are started in the block to one thread each."""
-  before = {name: os.environ.get(name) for name in _THREADS}
-  os.environ.update(_THREADS)
-  try:
-    yield
-  finally:
-    for name, value in before.items():
-      if value is None:
-        del os.environ[name]
-      else:
-        os.environ[name] = value
+class _Worker:
+  """A process that runs `measuring_process`.
 
+  Attributes:
+    key: of the clip that it is measuring, or None.
+    ready: whether it has answered once.
+    answers: the pipe to wait for.
+  """
 
-_measure: columns.Measure | None = None
+  def __init__(self, settings: FeaturesConfig):
+    self.key: int | None = None
+    self.ready = False
+    self._target = ''
+    program = (
+      f'import sys; sys.path[:] = {sys.path!r};'
+      ' from avjax.features import measuring_process; measuring_process.main()'
+    )
+    self._child = subprocess.Popen(
+      [sys.executable, '-P', '-c', program],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      env=os.environ | _THREADS,
+      process_group=0,
+    )
+    interrupts.groups.add(self._child.pid)
+    assert self._child.stdin and self._child.stdout  # for the type checker
+    self._requests, self.answers = self._child.stdin, self._child.stdout
+    self._send(dataclasses.asdict(settings))
 
+  def measure(self, key: int, task: Task) -> None:
+    """Hands over a clip."""
+    self.key, self._target = key, task.target
+    self._send(dataclasses.asdict(task))
 
-def _begin(settings: FeaturesConfig, parent: int) -> None:
-  """Initialises a process of the pool."""
-  global _measure
-  threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-  _measure = measure(settings)
+  def answer(self) -> dict[str, Any]:
+    """Returns the answer; with the key 'died' if the process has ended."""
+    line = self.answers.readline()
+    if not line.endswith(b'\n'):
+      code = self._child.wait()
+      return {'died': signal.Signals(-code).name if code < 0 else code}
+    self.key, self.ready = None, True
+    return json.loads(line)
 
+  def kill(self) -> None:
+    """Ends the process, and the one that decodes for it."""
+    with contextlib.suppress(ProcessLookupError):
+      os.killpg(self._child.pid, signal.SIGKILL)
+    interrupts.groups.discard(self._child.pid)
+    self._child.wait()
+    for pipe in (self._requests, self.answers):
+      with contextlib.suppress(BrokenPipeError):  # of what it did not read
+        pipe.close()
+    if self._target:
+      target = pathlib.Path(self._target)
+      files.temporary(target, self._child.pid).unlink(missing_ok=True)
 
-def _end_with(parent: int) -> None:
-  """Ends this process soon after its parent has ended."""
-  while os.getppid() == parent:
-    time.sleep(0.5)
-  os._exit(1)
-
-
-def _work(task: Task) -> MeasureOutcome:
-  """Measures one clip, writes the task's file and returns the outcome."""
-  assert _measure is not None
-  try:
-    start = time.perf_counter()
-    raw = _measure.decode(task.source, task.name)
-    decoding = time.perf_counter() - start
-    measured = _measure(raw, task.corpus)
-  except ConfigError:
-    raise  # a package is missing: every other clip would fail too
-  except (DataError, OSError) as error:
-    return MeasureOutcome(' '.join(str(error).split()), {})
-  arrays = {
-    **measured.arrays,
-    'found': measured.found,
-    'notes': np.frombuffer(json.dumps(measured.notes).encode(), np.uint8),
-    'sha256': np.frombuffer(bytes.fromhex(digest(task.source)), np.uint8),
-  }
-  files.put(pathlib.Path(task.target), npy.pack(arrays))
-  return MeasureOutcome('', {'decode': decoding, **measured.seconds})
+  def _send(self, content: Mapping[str, Any]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # `answer` tells that it died
+      self._requests.write(json.dumps(content).encode() + b'\n')
+      self._requests.flush()

@@ -120,8 +120,8 @@ def _t_test(base: Group, other: Group) -> str:
   """Returns the cell of the paired t-test over common seeds, or over folds."""
   common = sorted({*base.seeds} & {*other.seeds})
   folds = [
-    group.first.results.get('folds', {}).get('test', {}).get('each', [])
-    for group in (base, other)
+    spreads['test']['each'] if 'test' in spreads else []
+    for spreads in (g.first.results.get('folds') or {} for g in (base, other))
   ]
   if len(common) > 1:
     pairs = f'{len(common)} seeds'

@@ -5,19 +5,30 @@ from typing import Any
 
 
 def table(results: Mapping[str, Any]) -> str:
-  """Returns one line per split: clips, accuracy, interval, UAR, macro-F1.
-
-  Lines on attention, alignment, folds and the audit follow where known.
+  """Returns the results as lines of text, and warnings below them.
 
   Args:
     results: the content of results.json.
   """
-  if 'seeds' in results:
-    return '\n'.join(
-      f'{split} over {len(one["each"])} seeds:'
-      f' {100 * one["mean"]:.1f} +- {100 * one["deviation"]:.1f} %'
-      for split, one in results['seeds'].items()
-    )
+  lines = _seeds(results) if 'seeds' in results else _splits(results)
+  lines += [f'warning: {text}' for text in results.get('warnings', ())]
+  return '\n'.join(lines)
+
+
+def _seeds(results: Mapping[str, Any]) -> list[str]:
+  """Returns the mean accuracies over several seeds."""
+  return [
+    f'{split} over {len(one["each"])} seeds:'
+    f' {100 * one["mean"]:.1f} +- {100 * one["deviation"]:.1f} %'
+    for split, one in results['seeds'].items()
+  ]
+
+
+def _splits(results: Mapping[str, Any]) -> list[str]:
+  """Returns one line per split: clips, accuracy, interval, UAR, macro-F1.
+
+  Lines on attention, alignment, folds and the audit follow where known.
+  """
   lines = [f'{"split":<12}{"clips":>6}{"accuracy %":>20}{"UAR":>7}{"F1":>7}']
   for split, one in results['splits'].items():
     if not one['n']:
@@ -47,6 +58,13 @@ def table(results: Mapping[str, Any]) -> str:
         f'{split} over {len(fold["each"])} folds:'
         f' {100 * fold["mean"]:.1f} +- {100 * fold["deviation"]:.1f} %'
       )
-  for finding in results.get('audit', ()):
-    lines.append(f'{finding["status"]}: {finding["text"]}')
-  return '\n'.join(lines)
+  if seen := {k: n for k, n in results.get('seen', {}).items() if n}:
+    counts = ' and '.join(f'{n} {split}' for split, n in seen.items())
+    lines.append(
+      f'{counts} clips of the run are among them; the accuracy is not that of'
+      ' new clips'
+    )
+  for one in results.get('audit', ()):
+    text = one if isinstance(one, str) else f'{one["status"]}: {one["text"]}'
+    lines.append(text)
+  return lines

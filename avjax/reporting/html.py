@@ -85,8 +85,8 @@ def report(
   clips: int,
   command: Sequence[str],
   differences: Sequence[str] = (),
-) -> str:
-  """Returns the page as HTML.
+) -> tuple[str, dict[str, str]]:
+  """Returns the page as HTML, and title -> why a run lacks clips and maps.
 
   Args:
     groups: runs; figures and clips are those of each group's first run.
@@ -102,16 +102,19 @@ def report(
     lines = ''.join(f'<li>{html.escape(text)}</li>' for text in differences)
     sections.append(('differences', DIFFERENCES, f'<ul>{lines}</ul>\n'))
   sections.append(('tables', 'Tables', _tables(groups)))
+  left_out = {}
   for number, group in enumerate(groups):
-    body = _run(group.first, clips, number)
+    body, why = _run(group.first, clips, number)
     sections.append((f'run-{number}', group.title, body))
+    if why:
+      left_out[group.title] = why
   sections.append(('stamps', 'How it was made', _stamps(groups, command)))
   menu = ''.join(
     f'<li><a href="#{name}">{html.escape(title)}</a></li>'
     for name, title, _ in sections
   )
   content = ''.join(_section(*section) for section in sections)
-  return (
+  whole = (
     '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -124,6 +127,7 @@ def report(
     f'<main id="main">\n{content}</main>\n'
     f'<script>{SCRIPT}</script>\n</body></html>\n'
   )
+  return whole, left_out
 
 
 def _section(name: str, title: str, body: str) -> str:
@@ -139,13 +143,18 @@ def _tables(groups: Sequence[Group]) -> str:
   )
 
 
-def _run(run: FinishedRun, clips: int, number: int) -> str:
-  """Returns audit, figures, curves and clips of one run."""
-  parts = [_audit(run)]
+def _run(run: FinishedRun, clips: int, number: int) -> tuple[str, str]:
+  """Returns audit, figures, curves and clips of one run, and what is amiss.
+
+  That is why its clips and maps cannot be shown, or ''. A run of several folds
+  has none of its own.
+  """
+  parts, amiss = [_audit(run)], ''
   try:
     study = figures.make_study(run)
   except AvjaxError as error:
     study = None
+    amiss = '' if run.config.data.several else str(error)
     why = html.escape(str(error))
     parts.append(f'<p>Clips and maps of this run cannot be shown: {why}.</p>\n')
   if study is None:
@@ -162,7 +171,7 @@ def _run(run: FinishedRun, clips: int, number: int) -> str:
   ]
   if study is not None:
     parts.append(_browser(study, clips, number))
-  return ''.join(parts)
+  return ''.join(parts), amiss
 
 
 def _figure(figure, text: str, caption: str) -> str:
@@ -318,11 +327,15 @@ def _half(attention: np.ndarray) -> int:
 
 
 def _audit(run: FinishedRun) -> str:
-  """Returns the findings of the split audit; '' without any."""
-  lines = ''.join(f'<li>{html.escape(line)}</li>' for line in run.audit)
-  if not lines:
-    return ''
-  return f'<div class="found"><p>Split audit:</p><ul>{lines}</ul></div>\n'
+  """Returns warnings and findings of the split audit; '' without any."""
+  parts = []
+  for title, texts in ('Warning', run.warnings), ('Split audit', run.audit):
+    lines = ''.join(f'<li>{html.escape(line)}</li>' for line in texts)
+    if lines:
+      parts.append(
+        f'<div class="found"><p>{title}:</p><ul>{lines}</ul></div>\n'
+      )
+  return ''.join(parts)
 
 
 def _stamps(groups: Sequence[Group], command: Sequence[str]) -> str:

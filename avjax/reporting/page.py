@@ -32,13 +32,16 @@ class Page:
 
   def __init__(self, width: float):
     try:
+      import matplotlib.figure
       from matplotlib.backends.backend_agg import FigureCanvasAgg
-      from matplotlib.figure import Figure
     except ImportError as error:
       raise ConfigError(
         "drawing needs the package matplotlib; pip install 'avjax[figures]'"
       ) from error
-    self.figure = Figure((width, 1), DPI, facecolor='white')
+    from avjax.reporting.sheet import Sheet
+
+    del matplotlib  # imported above for the error only
+    self.figure = Sheet((width, 1), DPI, facecolor='white')
     FigureCanvasAgg(self.figure)
 
   def resize(self, height: float) -> None:
@@ -55,9 +58,17 @@ class Page:
 
   def text(self, x: float, y: float, text: str, **font):
     """Returns a new text whose baseline begins at (x, y)."""
+    from avjax.reporting import fonts
+
     across, down = self.figure.get_size_inches()
     return self.figure.text(
-      x / across, 1 - y / down, text, parse_math=False, **font
+      x / across,
+      1 - y / down,
+      text,
+      parse_math=False,  # here too: `fit` measures before anything is drawn
+      usetex=False,
+      fontfamily=list(fonts.installed().families),
+      **font,
     )
 
   def fit(self, text: str, limit: float, **font) -> tuple[str, float]:
@@ -77,13 +88,17 @@ class Page:
 
 
 def printable(text: str) -> str:
-  """Returns the text on one line, with '?' for letters the font lacks."""
-  from matplotlib import font_manager
+  """Returns the text on one line, with '?' for letters that no font has."""
+  from avjax.reporting import fonts  # imports matplotlib
 
-  path = font_manager.findfont(font_manager.FontProperties())
-  known = font_manager.get_font(path).get_charmap()
-  line = ' '.join(text.split())
-  return ''.join(c if ord(c) in known else '?' for c in line)
+  return fonts.installed().drawable(text)
+
+
+def lacking() -> str:
+  """Returns the line on letters that could not be drawn so far; '' if none."""
+  from avjax.reporting import fonts
+
+  return fonts.installed().message()
 
 
 def wrapped(texts: Iterable[str], width: float) -> list[str]:

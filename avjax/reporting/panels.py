@@ -30,11 +30,11 @@ def thumbnail_size(frames: np.ndarray, width: float) -> tuple[float, float]:
   """Returns width and height of a thumbnail in inches.
 
   Args:
-    frames: (T, height, width, 3) of the clip.
+    frames: (K, height, width, 3) to show.
     width: of the row of thumbnails, in inches.
   """
-  length, tall, wide, _ = frames.shape
-  cell = 0.95 * width / len(thumbnails(length))
+  count, tall, wide, _ = frames.shape
+  cell = 0.95 * width / count
   height = min(cell * tall / wide, _TALLEST)
   return height * wide / tall, height
 
@@ -84,6 +84,7 @@ def title(axes, text: str) -> None:
 def picture(
   axes,
   frames: np.ndarray | None,
+  length: int,
   found: Bool[Array, ' T'] | None,
   seconds: float,
 ) -> None:
@@ -91,7 +92,9 @@ def picture(
 
   Args:
     axes: with space for the strip, if there are frames without a face.
-    frames: (T, height, width, 3), or None for the strip only.
+    frames: (K, height, width, 3), those of `thumbnails(length)`, or None for
+      the strip only.
+    length: number of video frames T.
     found: whether a face was found in each frame; None if not searched for.
     seconds: duration that the width of the axes represents.
   """
@@ -106,15 +109,15 @@ def picture(
   if frames is not None:
     wide, tall = thumbnail_size(frames, width)
     half = wide / 2 * seconds / width
-    chosen = thumbnails(len(frames))
-    spacing = len(frames) / FRAME_RATE / len(chosen)
-    for k, t in enumerate(chosen):
+    chosen = thumbnails(length)
+    spacing = length / FRAME_RATE / len(chosen)
+    for k, (t, frame) in enumerate(zip(chosen, frames, strict=True)):
       # The middle of the bin is within half a frame of the frame's time.
       middle = (k + 0.5) * spacing
       box = middle - half, middle + half, low, low + tall
       dim = found is not None and not found[t]
       alpha = 0.5 if dim else 1
-      axes.imshow(frames[t], extent=box, aspect='auto', alpha=alpha)
+      axes.imshow(frame, extent=box, aspect='auto', alpha=alpha)
   axes.set_ylim(0, height)  # in inches; after imshow, which sets it too
 
 
@@ -199,7 +202,7 @@ def _map(axes, values: Float[Array, 'R M'], frames: int, high: float):
 
 def _name_rows(axes, names: Sequence[str], predicted: int) -> None:
   """Labels the rows with the emotions, the most probable one in bold."""
-  axes.set_yticks(range(len(names)), names, parse_math=False)
+  axes.set_yticks(range(len(names)), names)
   axes.tick_params('y', labelsize=NORMAL, length=0)
   axes.get_yticklabels()[predicted].set_fontweight('bold')
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from avjax.metrics.classification import row_percentages
-from avjax.reporting.page import NORMAL, SMALL
+from avjax.reporting.page import NORMAL, SMALL, printable
 from avjax.reporting.panels import ALARM, INK, STRONG
 from avjax.shapes import Array, Float, Int
 
@@ -48,7 +48,7 @@ def attention_map(ax, maps: Float[Array, 'N T'], names: Sequence[str]):
   """
   largest = np.max(maps, axis=1, keepdims=True)
   _map(ax, np.asarray(maps / largest), maps.shape[1])
-  ax.set_yticks(range(len(names)), names, parse_math=False)
+  ax.set_yticks(range(len(names)), [printable(name) for name in names])
   return ax
 
 
@@ -79,18 +79,23 @@ def embedding_plane(
     after: points after training.
     names: of the emotions.
   """
-  for k, name in enumerate(names):
+  points = []
+  for k in range(len(names)):
     colour = _COLOURS[k % len(_COLOURS)]
     marker = _MARKERS[(k + k // len(_COLOURS)) % len(_MARKERS)]
     font = {'marker': marker, 'color': colour, 'linestyle': '', 'ms': 5}
     ax.plot(*before[k], markerfacecolor='none', **font)
-    ax.plot(*after[k], label=name, **font)
+    points += ax.plot(*after[k], **font)
     line = {'arrowstyle': '-', 'color': colour, 'lw': 0.8}
     ax.annotate('', after[k], before[k], arrowprops=line)
-  ax.legend(
-    loc='upper left', bbox_to_anchor=(1.0, 1.04), fontsize=SMALL,
-    frameon=False, handletextpad=0.2, borderaxespad=0.3,
+  # matplotlib leaves out names that begin with an underscore.
+  legend = ax.legend(
+    points, map(str, range(len(names))), loc='upper left',
+    bbox_to_anchor=(1.0, 1.04), fontsize=SMALL, frameon=False,
+    handletextpad=0.2, borderaxespad=0.3,
   )  # fmt: skip
+  for text, name in zip(legend.get_texts(), names, strict=True):
+    text.set_text(printable(name))
   ax.set_xlabel('first component', fontsize=SMALL)
   ax.set_ylabel('second component', fontsize=SMALL, labelpad=1)
   ax.tick_params(labelsize=SMALL, length=2.5)
@@ -114,10 +119,10 @@ def confusion_matrix(ax, counts: Int[Array, 'N N'], names: Sequence[str]):
     font = {'ha': 'center', 'va': 'center', 'fontsize': CELL, 'color': colour}
     text = f'{value:.1f}' if value < 99.95 else '100'
     ax.text(column, row, text, **font)
-  ticks = range(len(names))
+  ticks, names = range(len(names)), [printable(name) for name in names]
   slanted = {'rotation': 45, 'ha': 'right', 'rotation_mode': 'anchor'}
-  ax.set_xticks(ticks, names, parse_math=False, **slanted)
-  ax.set_yticks(ticks, names, parse_math=False)
+  ax.set_xticks(ticks, names, **slanted)
+  ax.set_yticks(ticks, names)
   ax.tick_params(labelsize=SMALL, length=0)
   ax.set_xlabel('predicted', fontsize=SMALL)
   ax.set_ylabel('true', fontsize=SMALL)
@@ -153,5 +158,5 @@ def curve(ax, epochs: Sequence[Mapping[str, Any]], metric: str):
 
 def heading(ax, text: str):
   """Writes the title of a panel; returns the axes."""
-  ax.set_title(text, loc='left', fontsize=NORMAL, pad=4, parse_math=False)
+  ax.set_title(text, loc='left', fontsize=NORMAL, pad=4)
   return ax

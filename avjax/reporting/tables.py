@@ -156,9 +156,15 @@ def _largest_class(groups: Sequence[Group]) -> list[str]:
 
 
 def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
-  """Returns the notes below Table 1, audits first."""
+  """Returns the notes below Table 1, warnings and audits first."""
   training, validation, test = published.CLIPS.values()
   notes = [
+    f'Warning, {group.title}, seed {run.config.seed}: {text}'
+    for group in groups
+    for run in group.runs
+    for text in run.warnings
+  ]
+  notes += [
     f'Split audit of {group.title}: {line}'
     for group in groups
     for line in dict.fromkeys(x for run in group.runs for x in run.audit)

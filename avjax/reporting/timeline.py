@@ -37,32 +37,39 @@ class Timeline:
     name: of the clip.
     emotions: their names.
     probabilities: of the emotions.
-    frames: (T, height, width, 3) uint8 RGB, 25 per second.
+    frames: (K, height, width, 3) uint8 RGB, of all frames those that
+      `panels.thumbnails` names.
+    length: number of video frames T, 25 per second.
     waveform: mono at 16 kHz, in [-1, 1].
     found: whether a face was found in each frame.
     attention: f^n_t (Eq. 10); each row sums to one.
     alignment: l_t (Eq. 4), from the earliest window position to the latest.
     label: the true emotion; None if it is not known.
-    notes: warnings about the clip.
+    caveats: what makes the prediction doubtful.
+    notes: further remarks on the clip.
   """
 
   name: str
   emotions: tuple[str, ...]
   probabilities: Float[Array, ' N']
   frames: np.ndarray | None = None
+  length: int = 0
   waveform: Float[Array, ' n'] | None = None
   found: Bool[Array, ' T'] | None = None
   attention: Float[Array, 'N T'] | None = None
   alignment: Float[Array, 'T W'] | None = None
   label: str | None = None
+  caveats: tuple[str, ...] = ()
   notes: tuple[str, ...] = ()
 
   @property
   def seconds(self) -> float:
     """Duration of the clip in seconds; 0 without panels on the time axis."""
     maps = None if self.attention is None else self.attention.T
-    visual = (self.frames, self.found, maps, self.alignment)
+    visual = (self.found, maps, self.alignment)
     lengths = [len(x) / FRAME_RATE for x in visual if x is not None]
+    if self.frames is not None:
+      lengths.append(self.length / FRAME_RATE)
     if self.waveform is not None:
       lengths.append(len(self.waveform) / SAMPLE_RATE)
     return max(lengths, default=0.0)
@@ -102,12 +109,18 @@ def draw(timeline: Timeline):
   chart = _map_height(len(names))
   body = max(sum(_TITLE + row.height for row in rows), _TITLE + chart)
   notes = pages.wrapped(timeline.notes, _WIDTH - _MARGIN - left)
-  below = _HEAD + body + _FOOT
+  # Half the width: the truth is at the right.
+  doubts = pages.wrapped(_doubts(timeline), _WIDTH / 2)
+  head = _HEAD + len(doubts) * _LINE
+  below = head + body + _FOOT
   page.resize(below + len(notes) * _LINE + _MARGIN / 2)
 
   _head(page, timeline, left)
-  tops = _stack(page, rows, left, width, timeline.seconds)
-  top = tops.get('attention', _HEAD + _TITLE)
+  font = {'fontsize': pages.SMALL, 'color': panels.ALARM}
+  for k, line in enumerate(doubts):
+    page.text(left, _HEAD + (k + 0.7) * _LINE, line, **font)
+  tops = _stack(page, rows, (left, head, width), timeline.seconds)
+  top = tops.get('attention', head + _TITLE)
   bars = page.axes(right, top, _BARS, chart)
   panels.bars(bars, timeline.probabilities, names if apart else None)
   for k, line in enumerate(notes):
@@ -124,7 +137,8 @@ def _head(page: Page, timeline: Timeline, left: float) -> None:
   share = 100 * timeline.probabilities[timeline.predicted]
   name, width = page.fit(predicted, 4.0, **bold)
   text = f'{name} {share:.0f} %'
-  page.text(edge, 0.4, text, ha='right', color=panels.STRONG, **bold)
+  colour = panels.ALARM if timeline.caveats else panels.STRONG
+  page.text(edge, 0.4, text, ha='right', color=colour, **bold)
   name, _ = page.fit(timeline.name, edge - width - 1 - left, **bold)
   page.text(left, 0.4, name, **bold)
   if timeline.label is not None:
@@ -132,6 +146,11 @@ def _head(page: Page, timeline: Timeline, left: float) -> None:
     font = {'ha': 'right', 'fontsize': pages.NORMAL, 'color': colour}
     name, _ = page.fit(timeline.label, _BARS - 0.5, fontsize=pages.NORMAL)
     page.text(edge, 0.6, f'truth: {name}', **font)
+
+
+def _doubts(timeline: Timeline) -> list[str]:
+  """Returns the line below the name of the clip, if there are caveats."""
+  return [f'but {", ".join(timeline.caveats)}'] if timeline.caveats else []
 
 
 def _map_height(rows: int) -> float:
@@ -148,7 +167,11 @@ def _rows(timeline: Timeline, names: list[str], width: float) -> list[_Row]:
     height += panels.STRIP
   if height:
     paint = bind(
-      panels.picture, frames=frames, found=found, seconds=timeline.seconds
+      panels.picture,
+      frames=frames,
+      length=timeline.length,
+      found=found,
+      seconds=timeline.seconds,
     )
     rows.append(_Row('picture', height, paint))
   if timeline.waveform is not None:
@@ -170,10 +193,21 @@ def _rows(timeline: Timeline, names: list[str], width: float) -> list[_Row]:
 
 
 def _stack(
-  page: Page, rows: list[_Row], left: float, width: float, seconds: float
+  page: Page,
+  rows: list[_Row],
+  place: tuple[float, float, float],
+  seconds: float,
 ) -> dict[str, float]:
-  """Draws the panels; returns name -> distance from the top in inches."""
-  tops, axes, y = {}, None, _HEAD
+  """Draws the panels; returns name -> distance from the top in inches.
+
+  Args:
+    page: to draw on.
+    rows: the panels.
+    place: left edge, distance from the top and width of all.
+    seconds: duration of the clip.
+  """
+  left, y, width = place
+  tops, axes = {}, None
   for row in rows:
     tops[row.name] = y = y + _TITLE
     axes = page.axes(left, y, width, row.height, sharex=axes)

@@ -1,9 +1,9 @@
 """How a reproduction differs from the paper, in sentences."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from avjax.features import corpus_report
 from avjax.reporting import published
 from avjax.reporting.figures import Figure
 from avjax.reporting.markup import Table, markdown
@@ -16,8 +16,7 @@ def list_differences(request: ReproductionRequest) -> list[str]:
   Args:
     request: whose store has been made.
   """
-  with open(request.store / 'clips.csv', encoding='utf-8', newline='') as file:
-    rows = list(csv.DictReader(file))
+  rows = corpus_report.read_rows(request.store)
   return [*_trial(request), *_clips(rows), *_features(request), *_runs(request)]
 
 
@@ -29,10 +28,10 @@ def _trial(request: ReproductionRequest) -> Iterator[str]:
     )
 
 
-def _clips(rows: Sequence[dict[str, str]]) -> Iterator[str]:
+def _clips(rows: Sequence[corpus_report.Row]) -> Iterator[str]:
   """Yields differences in the clips; a clip's name begins with its split."""
-  usable = [row for row in rows if not row['failure']]
-  found = Counter(row['clip'].split('/')[0] for row in usable)
+  usable = [row for row in rows if not row.failure]
+  found = Counter(row.clip.split('/')[0] for row in usable)
   if any(found[split] != count for split, count in published.CLIPS.items()):
     yield (
       'The clips are not those of the paper: '
@@ -43,13 +42,13 @@ def _clips(rows: Sequence[dict[str, str]]) -> Iterator[str]:
     )
   if broken := len(rows) - len(usable):
     yield f'{broken} clips could not be used; see store/report.txt.'
-  if faceless := sum(row['faces'] == '0' for row in usable):
+  if faceless := sum(row.faces == 0 for row in usable):
     yield (
       f'In {faceless} clips no face was found; they are used, and their visual'
       ' streams are 0.'
     )
-  test = [row for row in usable if row['clip'].startswith('test/')]
-  unknown = sum(not row['label'] for row in test)
+  test = [row for row in usable if row.clip.startswith('test/')]
+  unknown = sum(not row.label for row in test)
   if not test:
     yield 'There are no test clips, and so no results on the test split.'
   elif unknown == len(test):

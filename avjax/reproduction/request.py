@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from avjax import files
-from avjax.errors import ConfigError
+from avjax.errors import ConfigError, DataError
+from avjax.records import Reader
 from avjax.runs.registry import MODELS
 from avjax.settings import FeaturesConfig, Settings, section
 
 ROWS = tuple(MODELS)
 """The four networks of Table 1, the baselines and decision fusion."""
 RECORD = 'reproduce.json'
+RECORDS = Reader(
+  DataError,
+  missing='give the folder of a reproduction',
+  damaged='restore it, or reproduce into another folder',
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +87,7 @@ class ReproductionRequest:
     if not path.exists():
       files.write_json(path, now)
       return
-    before = files.read_json(path)
+    before = RECORDS.json(path, dict[str, Any])
     before = {key: before.get(key) for key in now}
     if different := list(files.differences(before, now)):
       raise ConfigError(

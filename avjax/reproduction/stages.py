@@ -14,10 +14,10 @@ from typing import Any
 
 from avjax import files
 from avjax.data.corpora import afew, catalogue
-from avjax.features import extraction, random_forest, workers
+from avjax.features import extraction, measuring, random_forest
 from avjax.reporting import figures, html, tables
 from avjax.reproduction import differences
-from avjax.reproduction.request import ReproductionRequest
+from avjax.reproduction.request import RECORDS, ReproductionRequest
 from avjax.runs import experiment, finished
 from avjax.runs.folder import RESULTS
 from avjax.runs.registry import MODELS
@@ -71,7 +71,7 @@ def reproduce(
 def _check(request: ReproductionRequest) -> None:
   """Raises AvjaxError if the corpus or a given file cannot be used."""
   catalogue.read('afew', request.afew)
-  workers.measure(request.features)
+  measuring.measure(request.features)
   if request.sfew:
     random_forest.read_images(afew.faces(request.sfew))
 
@@ -96,13 +96,12 @@ def _extract(
   wanted = extraction.ExtractionRequest(
     corpus=request.afew,
     out=request.store,
-    clips=pathlib.Path(),
     settings=request.features,
     faces=request.sfew,
     workers=request.workers,
     named='afew',
   )
-  report, seconds = extraction.extract(wanted, progress)
+  report, seconds = extraction.extract(wanted, progress, _print)
   _print(str(report))
   for line in extraction.stages(report.usable, seconds):
     _print(line)
@@ -121,7 +120,9 @@ def _report(request: ReproductionRequest, command: Sequence[str]) -> None:
   sentences = differences.list_differences(request)
   text = differences.readme(made, pictures, sentences)
   files.write_text(request.out / README, text)
-  page = html.report(groups, CLIPS, command, sentences)
+  page, left_out = html.report(groups, CLIPS, command, sentences)
+  for title, why in left_out.items():
+    _print(f'left out clips and maps of {title}: {why}')
   files.write_text(request.out / PAGE, page)
 
 
@@ -129,7 +130,7 @@ def _report(request: ReproductionRequest, command: Sequence[str]) -> None:
 def _timed(path: pathlib.Path, name: str) -> Iterator[None]:
   """Adds the time that passes to the seconds of a stage, in seconds.json.
 
-  Time before an exception or a handled signal counts too.
+  Time before an exception, or a signal that a training handles, counts too.
   """
   start = time.perf_counter()
   try:
@@ -141,7 +142,7 @@ def _timed(path: pathlib.Path, name: str) -> Iterator[None]:
 
 
 def _seconds(path: pathlib.Path) -> dict[str, float]:
-  return files.read_json(path) if path.exists() else {}
+  return RECORDS.json(path, dict[str, float]) if path.exists() else {}
 
 
 def _listed(names: Sequence[str]) -> str:

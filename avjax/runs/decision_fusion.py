@@ -15,7 +15,9 @@ from scipy.special import softmax
 from avjax.clips import AUDIO, SOUND, Clip, Splits
 from avjax.data import corpus
 from avjax.errors import ConfigError
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RESULTS, RunFolder
+from avjax.runs.info import RunInfo
+from avjax.runs.joining import joined_warnings
 from avjax.runs.model import Fitted, Job, Model
 from avjax.runs.network import Network, TrainedNetwork
 from avjax.settings import Settings
@@ -90,13 +92,15 @@ class FusedNetworks:
   members: Mapping[str, TrainedNetwork]
   folder: RunFolder
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the fused predictions, and facts; see `Predictor`."""
     weights = self.folder.read_results()['weights']
     outcomes = {}
     for name, member in self.members.items():
       selected = corpus.as_read(clips, member.config.model.streams)
-      outcomes[name], facts = member.predict(selected)
+      outcomes[name], facts = member.predict(selected, rounded)
     return join(clips, outcomes, weights), {'device': facts['device']}
 
   def embeddings(self, clips: Sequence[Clip]) -> None:
@@ -185,5 +189,7 @@ def fuse(how: str, fitted: Mapping[str, Fitted], splits: Splits) -> Fitted:
       'clips_per_second': trained / max(seconds, 1e-9),
       'parameters': sum(one['parameters'] for one in facts),
       'device': facts[0]['device'],
-    },
+    }
+    | joined_warnings({name: one.facts for name, one in fitted.items()}),
+    tuple(f'{name}/{RESULTS}' for name in fitted),
   )

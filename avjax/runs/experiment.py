@@ -13,7 +13,8 @@ from typing import Any
 from avjax.data import corpus, preparation
 from avjax.errors import ConfigError
 from avjax.runs import joining, registry
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Job, Model
 from avjax.settings import Settings, whole
 
@@ -33,6 +34,8 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   config = whole(config)
   experiment = prepare(config)
   folder = RunFolder(workdir)
+  if folder.finished:
+    return _finished(folder, config, experiment.info)
   with folder.opened(config, experiment.info):
     print(f'workdir: {folder}', file=sys.stderr)
     if config.training.seeds > 1:
@@ -94,27 +97,40 @@ def prepare(config: Settings) -> Experiment:
       f' {", ".join(able)}; train {config.model.variant} once per seed'
     )
   data = preparation.prepare(config)
-  members = {
-    name: RunInfo.from_clips(
-      member, corpus.as_read(data.clips, member.model.streams), data.emotions
+
+  def info_of(one: Settings) -> RunInfo:
+    clips = corpus.as_read(data.clips, one.model.streams)
+    return dataclasses.replace(
+      RunInfo.from_clips(one, clips, data.emotions),
+      source=data.origin.source,
+      store=corpus.absolute(config.data),
+      extractor=data.origin.extractor,
     )
-    for name, member in model.members(config).items()
+
+  members = {
+    name: info_of(member) for name, member in model.members(config).items()
   }
   info = dataclasses.replace(
-    RunInfo.from_clips(config, data.clips, data.emotions),
-    audit=data.findings,
-    members=members,
-    source=data.origin.source,
-    extractor=data.origin.extractor,
+    info_of(config), audit=data.findings, members=members
   )
   return Experiment(config, model, info, data.divisions)
+
+
+def _finished(
+  folder: RunFolder, config: Settings, info: RunInfo
+) -> dict[str, Any]:
+  """Returns the results of a finished run, and writes nothing."""
+  results = folder.read_results()
+  folder.check_same(config, info)
+  print(f'{folder} holds a finished run; nothing to do', file=sys.stderr)
+  return {**results}
 
 
 def _fit(model: Model, job: Job) -> dict[str, Any]:
   """Fits one model unless that is done; returns its results."""
   if job.folder.finished:
     print(f'{job.folder} holds a finished run; nothing to do', file=sys.stderr)
-    return job.folder.read_results()
+    return {**job.folder.read_results()}
   return job.write(model.fit(job))
 
 

@@ -1,54 +1,24 @@
 """Finished runs, loaded from their folders and grouped over seeds."""
 
-import csv
 import dataclasses
 import functools
 import json
 import pathlib
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
-
-from avjax.data import corpus
-from avjax.errors import AvjaxError, CheckpointError
-from avjax.metrics import classification
+from avjax.data import corpus, store
+from avjax.errors import AvjaxError, CheckpointError, DataError
 from avjax.runs import registry
-from avjax.runs.folder import PREDICTIONS, RunFolder, RunInfo, settings_json
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo, settings_json
 from avjax.runs.model import Model
-from avjax.settings import DataConfig, ModelConfig, Settings, SyntheticConfig
-from avjax.shapes import Array, Int
+from avjax.runs.predictions import Predictions, labelled
+from avjax.runs.results import EpochLine, Results
+from avjax.settings import ModelConfig, Settings
 
 _TITLE_SETTINGS = ('shared_encoder', 'activation', 'dropout', 'fusion')
 """Settings of the model that a run's title names when they are changed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-  """The labelled lines of predictions.csv of one split.
-
-  Attributes:
-    clips: names of the clips.
-    label: (clips,) index of the true emotion.
-    predicted: (clips,) index of the most probable emotion.
-    probabilities: (clips, N); each row sums to one.
-  """
-
-  clips: tuple[str, ...]
-  label: np.ndarray
-  predicted: np.ndarray
-  probabilities: np.ndarray
-
-  @property
-  def right(self) -> np.ndarray:
-    """(clips,) bool, whether each prediction is right."""
-    return self.label == self.predicted
-
-  @property
-  def counts(self) -> Int[Array, 'N N']:
-    """Confusion counts; rows are true classes."""
-    classes = self.probabilities.shape[1]
-    return classification.confusion(self.label, self.predicted, classes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +36,7 @@ class FinishedRun:
   folder: pathlib.Path
   config: Settings
   info: RunInfo
-  results: Mapping[str, Any]
+  results: Results
   predictions: Mapping[str, Predictions]
 
   @property
@@ -118,19 +88,32 @@ class FinishedRun:
     """The findings of the split audit, one text each."""
     found = self.results.get('audit', [])
     return [
-      f'{one["status"]}: {one["text"]}' if isinstance(one, dict) else str(one)
+      one if isinstance(one, str) else f'{one["status"]}: {one["text"]}'
       for one in found
     ]
 
   @property
-  def metrics(self) -> dict[str, list[dict[str, Any]]]:
+  def warnings(self) -> list[str]:
+    """What a reader of the results must know, such as a diverged training."""
+    return list(self.results.get('warnings', []))
+
+  @property
+  def metrics(self) -> dict[str, list[EpochLine]]:
     """Subfolder, or '' -> lines of its metrics.jsonl, one per epoch."""
-    return RunFolder(self.folder).read_metrics()
+    return RunFolder(self.folder).read_metrics(self.results)
 
   @property
   def speakers(self) -> dict[str, str]:
-    """Clip -> speaker, where it is known; empty if the store is missing."""
-    return _speakers(self.config.data, self.config.synthetic)
+    """Clip -> speaker, where it is known.
+
+    Empty, with a note, if the store is missing or is not that of the run.
+    """
+    config = Settings(
+      data=self.config.data,
+      synthetic=self.config.synthetic,
+      model=ModelConfig(streams=self.config.model.streams),
+    )
+    return _speakers(config, self.info.store, self.info.data_fingerprint)
 
   @property
   def group_key(self) -> str:
@@ -141,10 +124,14 @@ class FinishedRun:
 
 
 @functools.cache
-def _speakers(data: DataConfig, synthetic: SyntheticConfig) -> dict[str, str]:
+def _speakers(config: Settings, path: str, wanted: str) -> dict[str, str]:
   try:
-    clips = corpus.load(Settings(data=data, synthetic=synthetic))
-  except AvjaxError:
+    config = corpus.located(config, path)
+    clips = corpus.load(config)
+    if store.fingerprint(clips) != wanted:
+      raise DataError(f'{config.data.store} has changed since the run')
+  except AvjaxError as error:
+    print(f'note: no intervals by speaker: {error}', file=sys.stderr)
     return {}
   return {clip.name: clip.speaker for clip in clips if clip.speaker}
 
@@ -158,22 +145,13 @@ def load(path: str | pathlib.Path) -> FinishedRun:
   folder = RunFolder(path)
   config, info = folder.read_config()
   results = folder.read_results()
-  try:
-    with open(folder.path / PREDICTIONS, encoding='utf-8', newline='') as file:
-      rows = list(csv.DictReader(file))
-    predictions = {
-      split: _labelled(rows, split, info.emotions)
-      for split in results['splits']
-    }
-  except FileNotFoundError as error:
+  splits = results.get('splits')
+  if splits is None:
     raise CheckpointError(
-      f'{error.filename} does not exist; train again into another folder'
-    ) from None
-  except (KeyError, TypeError, ValueError) as error:
-    raise CheckpointError(
-      f'{folder} does not hold a finished run of bin/train ({error}); restore'
-      ' it, or train into another folder'
-    ) from None
+      f'{folder} holds a run of several seeds; give one of its folders'
+    )
+  lines = folder.read_predictions(results)
+  predictions = {k: labelled(lines, k, info.emotions) for k in splits}
   predictions = {k: v for k, v in predictions.items() if v.clips}
   return FinishedRun(folder.path, config, info, results, predictions)
 
@@ -187,25 +165,9 @@ def load_all(paths: Sequence[str | pathlib.Path]) -> list[FinishedRun]:
   found: list[FinishedRun] = []
   for folder in map(RunFolder, paths):
     results = folder.read_results()
-    seeds = results['runs'] if 'seeds' in results else ['']
+    seeds = [*results['runs']] if 'runs' in results else ['']
     found += [load(folder.path / seed) for seed in seeds]
   return found
-
-
-def _labelled(
-  rows: Sequence[dict[str, str]], split: str, emotions: tuple[str, ...]
-) -> Predictions:
-  """Returns the labelled rows of one split."""
-  rows = [row for row in rows if row['split'] == split and row['label']]
-  shares = np.array([[float(row[e]) for e in emotions] for row in rows])
-  return Predictions(
-    clips=tuple(row['clip'] for row in rows),
-    label=np.array([emotions.index(row['label']) for row in rows], np.int64),
-    predicted=np.array(
-      [emotions.index(row['predicted']) for row in rows], np.int64
-    ),
-    probabilities=shares.reshape(-1, len(emotions)),
-  )
 
 
 @dataclasses.dataclass(frozen=True)

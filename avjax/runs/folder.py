@@ -4,101 +4,34 @@ config.json      settings, `RunInfo`, versions
 metrics.jsonl    one line per epoch, written by training
 checkpoints/     states, written by training
 predictions.csv  one line for each clip of every evaluated split
-results.json     scores of every split, audit, seconds, device
+results.json     scores of every split, audit, seconds, device; digests of the
+                 files above but the checkpoints, which have their own
+
+results.json comes last, and a run with it is finished. Reading a finished run
+checks every file against its digest, and neither locks nor writes.
 """
 
 import contextlib
-import csv
-import dataclasses
-import importlib.metadata
-import io
-import json
+import functools
 import pathlib
-import platform
-import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import avjax
-from avjax import files
-from avjax.clips import Clip
-from avjax.data import store
+from avjax import files, records
 from avjax.errors import CheckpointError
-from avjax.settings import Settings, section
+from avjax.records import RUN, MismatchError
+from avjax.runs import predictions, results
+from avjax.runs.info import FORMAT, RunInfo, environment, settings_json
+from avjax.runs.predictions import Line
+from avjax.runs.results import EpochLine, Results
+from avjax.settings import Settings
 from avjax.training.outcome import Outcome
 from avjax.training.progress import METRICS
 
 CONFIG = 'config.json'
 PREDICTIONS = 'predictions.csv'
 RESULTS = 'results.json'
-_PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint')
-
-
-@dataclasses.dataclass(frozen=True)
-class RunInfo:
-  """What identifies a run besides its settings.
-
-  Attributes:
-    emotions: names of the classes, in the order of the probabilities.
-    widths: stream that the model reads -> number of columns.
-    data_fingerprint: of the clips, see `data.store.fingerprint`.
-    audit: the findings of `data.audit` as JSON; None without an audit.
-    members: name -> info of each model that the run combines.
-    source: where the clips come from; recorded, not compared.
-    extractor: fingerprint of the feature extractor, or ''; recorded, not
-      compared.
-    versions: package -> version when the run began; recorded, not compared.
-    revision: git revision when the run began, or None; recorded, not compared.
-  """
-
-  emotions: tuple[str, ...]
-  widths: Mapping[str, int]
-  data_fingerprint: str
-  audit: Sequence[Mapping[str, Any]] | None = None
-  members: Mapping[str, 'RunInfo'] = dataclasses.field(default_factory=dict)
-  source: str = ''
-  extractor: str = ''
-  versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-  revision: str | None = None
-
-  @classmethod
-  def from_clips(
-    cls, config: Settings, clips: Sequence[Clip], emotions: Sequence[str]
-  ) -> 'RunInfo':
-    """Returns the info of a run on these clips, before their audit."""
-    widths = {
-      name: clips[0].streams[name].shape[1] for name in config.model.streams
-    }
-    return cls(tuple(emotions), widths, store.fingerprint(clips))
-
-  def compared(self) -> dict[str, Any]:
-    """Returns the fields that a resumed run must share, as JSON."""
-    content: dict[str, Any] = {
-      'emotions': list(self.emotions),
-      'widths': dict(self.widths),
-      'data_fingerprint': self.data_fingerprint,
-    }
-    if self.members:
-      content['members'] = {k: v.compared() for k, v in self.members.items()}
-    if self.audit is not None:
-      content['audit'] = files.as_json(self.audit)
-    return content
-
-  @classmethod
-  def from_json(cls, content: Mapping[str, Any]) -> 'RunInfo':
-    """Returns the info that config.json contains."""
-    members = content.get('members', {})
-    return cls(
-      emotions=tuple(content['emotions']),
-      widths=dict(content['widths']),
-      data_fingerprint=content['data_fingerprint'],
-      audit=content.get('audit'),
-      members={name: cls.from_json(one) for name, one in members.items()},
-      source=content.get('data_source', ''),
-      extractor=content.get('extractor', ''),
-      versions=content.get('versions', {}),
-      revision=content.get('git_revision'),
-    )
 
 
 class RunFolder:
@@ -119,10 +52,6 @@ class RunFolder:
     """Whether the run has written its results."""
     return (self.path / RESULTS).exists()
 
-  def locked(self) -> contextlib.AbstractContextManager[None]:
-    """Locks the folder for this process; see `files.lock`."""
-    return files.lock(self.path)
-
   @contextlib.contextmanager
   def opened(self, config: Settings, info: RunInfo) -> Iterator[None]:
     """Locks the folder for this process, and begins or resumes the run.
@@ -131,7 +60,7 @@ class RunFolder:
       CheckpointError: another process has the lock, or the folder belongs to
         a run with other settings or data. The message lists the differences.
     """
-    with self.locked():
+    with files.lock(self.path):
       self.begin(config, info)
       yield
 
@@ -143,16 +72,25 @@ class RunFolder:
         The message lists the differences.
     """
     path = self.path / CONFIG
-    now = {'settings': settings_json(config)} | info.compared()
-    if not path.exists():
-      recorded = {'data_source': info.source}
-      if info.extractor:
-        recorded['extractor'] = info.extractor
-      files.write_json(path, now | recorded | environment())
+    if path.exists() or self.finished:
+      self.check_same(config, info)
       return
-    before = files.read_json(path)
-    if before.get('data_fingerprint') != info.data_fingerprint and (
-      before.get('settings') == now['settings']
+    files.write_json(
+      path,
+      {'settings': settings_json(config)}
+      | info.compared()
+      | info.recorded()
+      | environment()
+      | {'format': FORMAT},
+    )
+
+  def check_same(self, config: Settings, info: RunInfo) -> None:
+    """Raises CheckpointError unless the folder belongs to this run."""
+    now = {'settings': settings_json(config)} | info.compared()
+    own, known = self.read_config()
+    before = {'settings': settings_json(own)} | known.compared()
+    if known.data_fingerprint != info.data_fingerprint and (
+      before['settings'] == now['settings']
     ):
       raise CheckpointError(
         f'{self} holds a run on other clips: the data has changed since; use'
@@ -173,42 +111,117 @@ class RunFolder:
     Raises:
       CheckpointError: config.json is missing or damaged.
     """
-    content = files.read_json(self.path / CONFIG)
+    path = self.path / CONFIG
+    content = RUN.json(path, dict[str, Any])
     try:
-      return (
-        section(Settings, content['settings']),
-        RunInfo.from_json(content),
+      settings = records.typed(
+        Settings, content.pop('settings', None), 'settings'
       )
-    except (KeyError, TypeError, ValueError) as error:
-      raise CheckpointError(
-        f'{self.path / CONFIG} is not the config of a run ({error}); restore'
-        ' it, or train into another folder'
-      ) from None
+      return settings, RunInfo.from_json(content)
+    except MismatchError as error:
+      raise RUN.fault(path, error) from None
 
-  def read_results(self) -> dict[str, Any]:
-    """Returns the content of results.json.
+  def read_results(self) -> Results:
+    """Returns the content of results.json, after checking all files.
+
+    Every file with a digest is compared with it, in the folders of folds,
+    seeds and members too, and predictions.csv with the scores. A run from
+    before digests is read with a note on standard error.
 
     Raises:
-      CheckpointError: results.json is missing or damaged.
+      CheckpointError: a file is missing or damaged, or disagrees.
     """
-    return files.read_json(self.path / RESULTS)
+    path = self.path / RESULTS
+    content = RUN.json(path, Results)
+    try:
+      results.check(content)
+      self._check_has_digests(content)
+    except MismatchError as error:
+      raise RUN.fault(path, error) from None
+    # These say more about a damage than the digests do.
+    if 'splits' in content:
+      self.read_predictions(content)
+    if (self.path / METRICS).exists():
+      self._read_own_metrics(content)
+    for name, digest in content.get('digests', {}).items():
+      if records.digest(RUN.content(self.path / name)) != digest:
+        raise RUN.fault(
+          self.path / name, f'it was changed (its digest in {RESULTS} differs)'
+        )
+      part = (self.path / name).parent
+      if part != self.path:
+        RunFolder(part).read_results()
+    return content
 
-  def write_results(self, content: Mapping[str, Any]) -> None:
-    """Writes results.json; it comes last, and marks the run as finished."""
-    files.write_json(self.path / RESULTS, content)
+  def _check_has_digests(self, content: Results) -> None:
+    """Raises MismatchError if digests were removed; notes that none were made.
 
-  def read_metrics(self) -> dict[str, list[dict[str, Any]]]:
-    """Returns the lines of every metrics.jsonl below the folder.
+    bin/evaluate leaves no config.json, but both kinds of digests.
+    """
+    found = {'digests', records.SEAL} & content.keys()
+    if len(found) == 2:
+      return
+    if found or (
+      (self.path / CONFIG).exists() and self.read_config()[1].format >= FORMAT
+    ):
+      raise MismatchError('its digests are missing')
+    _note_no_digests(str(self))
+
+  def write_results(
+    self, content: Mapping[str, Any], names: Sequence[str] = ()
+  ) -> dict[str, Any]:
+    """Writes results.json; returns its content.
+
+    It comes last, and marks the run as finished.
+
+    Args:
+      content: without digests.
+      names: of further files in the folder that get a digest.
+    """
+    present = [
+      name
+      for name in (CONFIG, METRICS, PREDICTIONS, *names)
+      if (self.path / name).exists()
+    ]
+    digests = {
+      name: records.digest(RUN.content(self.path / name)) for name in present
+    }
+    sealed = records.seal({**content, 'digests': digests})
+    files.write_json(self.path / RESULTS, sealed)
+    return sealed
+
+  def read_metrics(self, content: Results) -> dict[str, list[EpochLine]]:
+    """Returns the lines of the metrics.jsonl of the run and of its parts.
 
     The keys are the subfolders, such as 'fold-0'; '' is the folder itself.
+
+    Args:
+      content: of results.json, from `read_results`.
+
+    Raises:
+      CheckpointError: a file is missing or damaged, or lacks an epoch.
     """
     found = {}
-    for path in sorted(self.path.glob(f'**/{METRICS}')):
-      lines = path.read_text(encoding='utf-8').splitlines()
-      name = path.parent.relative_to(self.path).as_posix().strip('.')
-      if lines:
-        found[name] = [json.loads(line) for line in lines]
+    for path in sorted(p.parent for p in self.path.glob(f'**/{METRICS}')):
+      name = path.relative_to(self.path).as_posix()
+      own = RunFolder(path)
+      if path != self.path:
+        content = own.read_results() if own.finished else {}
+      if lines := own._read_own_metrics(content):
+        found['' if name == '.' else name] = lines
     return found
+
+  def _read_own_metrics(self, content: Results) -> list[EpochLine]:
+    """Returns the lines of metrics.jsonl, which agree with the results."""
+    path = self.path / METRICS
+    if METRICS not in content.get('digests', {METRICS: ''}):
+      raise RUN.fault(path, 'it is not a file of the finished run')
+    lines = RUN.lines(path, EpochLine)
+    try:
+      results.check_epochs(lines, content)
+    except MismatchError as error:
+      raise RUN.fault(path, error) from None
+    return lines
 
   def write_predictions(self, outcomes: Mapping[str, Outcome]) -> None:
     """Writes predictions.csv, one line for each clip of every split.
@@ -217,53 +230,44 @@ class RunFolder:
       outcomes: split -> predictions for its clips.
     """
     emotions = next(iter(outcomes.values())).emotions
-    rows: list[list[Any]] = [['clip', 'split', 'label', 'predicted', *emotions]]
-    for split, outcome in outcomes.items():
-      for clip, n, row in zip(
-        outcome.clips, outcome.predicted, outcome.probabilities, strict=True
-      ):
-        shares = [f'{share:.6f}' for share in row]
-        rows.append([clip.name, split, clip.label, emotions[n], *shares])
-    self._write_rows(rows)
+    lines = predictions.lines_of(outcomes)
+    predictions.write(self.path / PREDICTIONS, lines, emotions)
 
-  def join_predictions(self, folds: Sequence['RunFolder'], split: str) -> None:
+  def read_predictions(self, content: Results) -> list[Line]:
+    """Returns the lines of predictions.csv.
+
+    Args:
+      content: of results.json, with the scores that the lines must have.
+
+    Raises:
+      CheckpointError: the file is missing or damaged, or disagrees.
+    """
+    emotions = None
+    if (self.path / CONFIG).exists():  # bin/evaluate leaves none
+      emotions = self.read_config()[1].emotions
+    return predictions.read(
+      self.path / PREDICTIONS, content['splits'], emotions
+    )
+
+  def join_predictions(
+    self, folds: Mapping['RunFolder', Results], split: str
+  ) -> None:
     """Writes predictions.csv from the lines of one split in every fold."""
-    joined: list[list[str]] = []
-    for fold in folds:
-      with open(fold.path / PREDICTIONS, encoding='utf-8', newline='') as file:
-        head, *rows = csv.reader(file)
-      joined = joined or [head]
-      joined += [row for row in rows if row[1] == split]
-    self._write_rows(joined)
-
-  def _write_rows(self, rows: Sequence[Sequence[Any]]) -> None:
-    file = io.StringIO()
-    csv.writer(file, lineterminator='\n').writerows(rows)
-    files.write_text(self.path / PREDICTIONS, file.getvalue())
+    lines = [
+      line
+      for fold, content in folds.items()
+      for line in fold.read_predictions(content)
+      if line.split == split
+    ]
+    emotions = self.read_config()[1].emotions
+    predictions.write(self.path / PREDICTIONS, lines, emotions)
 
 
-def settings_json(config: Settings) -> dict[str, Any]:
-  """Returns the settings as config.json returns them."""
-  return files.as_json(dataclasses.asdict(config))
-
-
-def environment() -> dict[str, Any]:
-  """Returns the package versions and the git revision, for config.json."""
-  root = pathlib.Path(__file__).parents[2]
-  try:
-    if not (root / '.git').exists():
-      raise FileNotFoundError  # a parent folder may be another repository
-    revision = subprocess.run(
-      ['git', '-C', str(root), 'describe', '--always', '--dirty'],
-      capture_output=True,
-      text=True,
-      check=True,
-    ).stdout.strip()
-  except (OSError, subprocess.CalledProcessError):
-    revision = None  # installed without the repository
-  return {
-    'versions': {'avjax': avjax.__version__}
-    | {name: importlib.metadata.version(name) for name in _PACKAGES}
-    | {'python': platform.python_version()},
-    'git_revision': revision,
-  }
+@functools.cache
+def _note_no_digests(folder: str) -> None:
+  """Prints a note on a run, the first time only."""
+  print(
+    f'note: {folder} was written before digests: only counts and scores were'
+    ' checked',
+    file=sys.stderr,
+  )

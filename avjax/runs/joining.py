@@ -2,13 +2,13 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from avjax.metrics import classification
-from avjax.runs.folder import RunFolder
+from avjax.runs.folder import RESULTS, RunFolder
 
 
 def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
@@ -23,11 +23,14 @@ def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
   """
   config, info = folder.read_config()
   each = [fold.read_results() for fold in folds]
-  folder.join_predictions(folds, 'test')
+  folder.join_predictions(dict(zip(folds, each, strict=True)), 'test')
   tests = [one['splits']['test'] for one in each]
   counts = np.sum([test['confusion'] for test in tests], axis=0)
-  content = {
-    'splits': {'test': classification.summary(counts, tests[0]['emotions'])},
+  content: dict[str, Any] = {
+    'splits': {
+      'test': classification.summary(counts, tests[0]['emotions'])
+      | {'unlabelled': sum(test.get('unlabelled', 0) for test in tests)}
+    },
     'protocol': config.data.protocol,
     'audit': info.audit,
     'folds': {
@@ -41,8 +44,9 @@ def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
     'parameters': each[0]['parameters'],
     'device': each[0]['device'],
   }
-  folder.write_results(content)
-  return content
+  names = [fold.path.name for fold in folds]
+  content |= joined_warnings(dict(zip(names, each, strict=True)))
+  return folder.write_results(content, _results_of(folds))
 
 
 def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
@@ -57,7 +61,7 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
   """
   config, info = folder.read_config()
   each = [seed.read_results() for seed in seeds]
-  content = {
+  content: dict[str, Any] = {
     'protocol': config.data.protocol,
     'audit': info.audit,
     'seeds': {
@@ -73,8 +77,30 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
     'parameters': each[0]['parameters'],
     'device': each[0]['device'],
   }
-  folder.write_results(content)
-  return content
+  names = [seed.path.name for seed in seeds]
+  content |= joined_warnings(dict(zip(names, each, strict=True)))
+  return folder.write_results(content, _results_of(seeds))
+
+
+def joined_warnings(
+  results: Mapping[str, Mapping[str, Any]],
+) -> dict[str, list[str]]:
+  """Returns the entry 'warnings' of several results; none without warnings.
+
+  Args:
+    results: name, which goes before each warning -> results or facts.
+  """
+  texts = [
+    f'{name}: {text}'
+    for name, one in results.items()
+    for text in one.get('warnings', ())
+  ]
+  return {'warnings': texts} if texts else {}
+
+
+def _results_of(parts: Sequence[RunFolder]) -> list[str]:
+  """Returns the names of the parts' results.json, within the joint folder."""
+  return [f'{part.path.name}/{RESULTS}' for part in parts]
 
 
 def _statistics(values: Sequence[float]) -> dict[str, Any]:

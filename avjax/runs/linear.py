@@ -15,8 +15,10 @@ from scipy.special import softmax
 
 from avjax import files
 from avjax.clips import Clip, Splits
-from avjax.errors import CheckpointError, ConfigError
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.errors import ConfigError
+from avjax.records import RUN
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Fitted, Job, Model
 from avjax.settings import Settings
 from avjax.shapes import Array, Float
@@ -61,6 +63,7 @@ class Linear(Model):
         'parameters': regression.weights.size + regression.bias.size,
         'device': 'scikit-learn',
       },
+      (FILE,),
     )
 
   def load(
@@ -90,7 +93,9 @@ class Regression:
   weights: Float[Array, 'N F']
   bias: Float[Array, ' N']
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions for clips, and facts; see `Predictor`."""
     x = (describe(clips, self.streams) - self.mean) / self.scale
     shares = softmax(x @ self.weights.T + self.bias, axis=1)
@@ -115,21 +120,32 @@ class Regression:
       CheckpointError: linear.json is missing or damaged.
     """
     path = folder.path / FILE
-    content = files.read_json(path)
-    try:
-      return cls(
-        streams=tuple(content['streams']),
-        emotions=tuple(content['emotions']),
-        mean=np.array(content['mean'], np.float64),
-        scale=np.array(content['scale'], np.float64),
-        weights=np.array(content['weights'], np.float64),
-        bias=np.array(content['bias'], np.float64),
-      )
-    except (KeyError, TypeError, ValueError) as error:
-      raise CheckpointError(
-        f'{path} is no linear baseline ({error}); train again into another'
-        ' folder'
-      ) from None
+    content = RUN.json(path, _RegressionFile)
+    classes, columns = len(content.emotions), len(content.mean)
+    if [len(row) for row in content.weights] != [columns] * classes or (
+      (len(content.scale), len(content.bias)) != (columns, classes)
+    ):
+      raise RUN.fault(path, 'its arrays do not fit each other')
+    return cls(
+      content.streams,
+      content.emotions,
+      mean=np.array(content.mean),
+      scale=np.array(content.scale),
+      weights=np.array(content.weights),
+      bias=np.array(content.bias),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _RegressionFile:
+  """The content of linear.json: a `Regression` in lists."""
+
+  streams: tuple[str, ...]
+  emotions: tuple[str, ...]
+  mean: list[float]
+  scale: list[float]
+  weights: list[list[float]]
+  bias: list[float]
 
 
 def describe(

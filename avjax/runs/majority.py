@@ -14,8 +14,9 @@ import numpy as np
 
 from avjax import files
 from avjax.clips import Clip
-from avjax.errors import CheckpointError
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.records import RUN
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Fitted, Job, Model
 from avjax.settings import Settings
 from avjax.training.outcome import Outcome, without_maps
@@ -50,6 +51,7 @@ class Majority(Model):
         'parameters': len(shares),
         'device': 'NumPy',
       },
+      (FILE,),
     )
 
   def load(
@@ -70,7 +72,9 @@ class ClassShares:
   emotions: tuple[str, ...]
   shares: tuple[float, ...]
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns equal predictions for all clips, and facts; see `Predictor`."""
     shares = np.tile(np.array(self.shares), (len(clips), 1))
     return without_maps(clips, self.emotions, shares), {'device': 'NumPy'}
@@ -86,15 +90,9 @@ class ClassShares:
       CheckpointError: majority.json is missing or damaged.
     """
     path = folder.path / FILE
-    content = files.read_json(path)
-    try:
-      emotions = tuple(map(str, content['emotions']))
-      shares = tuple(map(float, content['shares']))
-      if len(shares) != len(emotions):
-        raise ValueError(f'{len(shares)} shares for {len(emotions)} emotions')
-      return cls(emotions, shares)
-    except (KeyError, TypeError, ValueError) as error:
-      raise CheckpointError(
-        f'{path} is no largest-class baseline ({error}); train again into'
-        ' another folder'
-      ) from None
+    made = RUN.json(path, cls)
+    if len(made.shares) != len(made.emotions):
+      raise RUN.fault(
+        path, f'{len(made.shares)} shares for {len(made.emotions)} emotions'
+      )
+    return made

@@ -12,7 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from avjax.clips import Clip, Splits
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.settings import Settings
 from avjax.training.outcome import Outcome
 
@@ -49,8 +50,7 @@ class Job:
       content['audit'] = self.info.audit
     content |= fitted.facts
     self.folder.write_predictions(fitted.outcomes)
-    self.folder.write_results(content)
-    return content
+    return self.folder.write_results(content, fitted.files)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,21 +62,28 @@ class Fitted:
     facts: entries of results.json besides the scores: 'seconds' of training,
       'clips_per_second', 'parameters' (a count), 'device', and entries of this
       kind of model.
+    files: names of the files that the model has written into the run folder.
   """
 
   outcomes: Mapping[str, Outcome]
   facts: Mapping[str, Any]
+  files: tuple[str, ...] = ()
 
 
 @runtime_checkable
 class Predictor(Protocol):
   """A fitted model, loaded from its run folder."""
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions for clips, and entries for results.json.
 
     Args:
       clips: with the streams and widths that the model reads.
+      rounded: whether to round padded lengths up, so that many calls with a
+        few clips each need few lengths, for each of which a network is
+        compiled.
 
     Raises:
       AvjaxError: the model is missing from the folder, or damaged.

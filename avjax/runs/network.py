@@ -1,6 +1,7 @@
 """The networks of Table 1 as a kind of model."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import sys
@@ -11,7 +12,8 @@ import numpy as np
 
 from avjax.clips import Clip
 from avjax.models import classifiers
-from avjax.runs.folder import RunFolder, RunInfo, settings_json
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo, settings_json
 from avjax.runs.model import Fitted, Job, Model
 from avjax.settings import Settings
 from avjax.training import steps
@@ -50,6 +52,8 @@ class Network(Model):
     self, config: Settings, jobs: Sequence[Job], folder: RunFolder
   ) -> None:
     if all(job.folder.finished for job in jobs):
+      for job in jobs:
+        job.folder.read_results()
       print(f'{folder} has finished runs; nothing to do', file=sys.stderr)
       return
     info = jobs[0].info
@@ -79,10 +83,12 @@ class TrainedNetwork:
   folder: RunFolder
   info: RunInfo
 
-  def predict(self, clips: Sequence[Clip]) -> tuple[Outcome, dict[str, Any]]:
+  def predict(
+    self, clips: Sequence[Clip], rounded: bool = False
+  ) -> tuple[Outcome, dict[str, Any]]:
     """Returns predictions of the best state, and facts; see `Predictor`."""
-    setup = Setup(self.config, self.info.emotions, {'': clips})
-    step, saved = self._best(setup)
+    setup = Setup(self.config, self.info.emotions, {'': clips}, rounded)
+    step, saved = self._best
     return setup.evaluate(saved, clips), {
       'step': step,
       'parameters': parameter_count(saved),
@@ -94,19 +100,22 @@ class TrainedNetwork:
   ) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns the embeddings before and after training; see `Predictor`."""
     setup = Setup(self.config, self.info.emotions, {'': clips})
-    _, saved = self._best(setup)
+    _, saved = self._best
     if 'embeddings' not in saved['params']:
       return None
     before, after = setup.initial.params, saved['params']
     return np.array(before['embeddings']), np.array(after['embeddings'])
 
-  def _best(self, setup: Setup) -> tuple[int, dict[str, Any]]:
-    """Returns the best epoch's last step, and its saved state."""
-    with (
-      self.folder.locked(),
-      _checkpoints(self.config, self.info, self.folder) as checkpoints,
-    ):
-      like = steps.as_saved(setup.initial)
+  @functools.cached_property
+  def _best(self) -> tuple[int, dict[str, Any]]:
+    """The best epoch's last step, and its saved state."""
+    widths = self.info.widths.items()
+    blank = Clip('', {k: np.zeros((1, n), np.float32) for k, n in widths})
+    setup = Setup(self.config, self.info.emotions, {'': [blank]})
+    with _checkpoints(
+      self.config, self.info, self.folder, read_only=True
+    ) as checkpoints:
+      like = setup.saved_shapes
       step, saved, _ = checkpoints.restore_best(like)
     return step, saved
 
@@ -116,6 +125,7 @@ def _fitted(
 ) -> Fitted:
   """Returns the best state's predictions for every split, and facts."""
   trained = progress.epoch * len(job.splits['training'])
+  warnings = progress.warnings(len(job.info.emotions))
   return Fitted(
     {k: setup.evaluate(saved, clips) for k, clips in job.splits.items()},
     {
@@ -125,12 +135,13 @@ def _fitted(
       'clips_per_second': trained / max(progress.seconds, 1e-9),
       'parameters': parameter_count(saved),
       'device': str(setup.devices),
-    },
+    }
+    | ({'warnings': warnings} if warnings else {}),
   )
 
 
 def _checkpoints(
-  config: Settings, info: RunInfo, folder: RunFolder
+  config: Settings, info: RunInfo, folder: RunFolder, read_only: bool = False
 ) -> Checkpoints:
   """Returns the checkpoints of a run, bound to its config and data."""
   text = json.dumps(settings_json(config), sort_keys=True)
@@ -140,4 +151,5 @@ def _checkpoints(
       'config': hashlib.sha256(text.encode()).hexdigest(),
       'data': info.data_fingerprint,
     },
+    read_only,
   )

@@ -187,9 +187,11 @@ def losses(
     return optax.softmax_cross_entropy_with_integer_labels(logits, label)
   target = jax.nn.one_hot(label, logits.shape[-1], dtype=logits.dtype)
   if share is not None:
-    target = share[:, None] * target + (1 - share[:, None]) * target[other]
-  target = optax.smooth_labels(target, smoothing)
-  return optax.softmax_cross_entropy(logits, target)
+    own = jnp.asarray(share)[:, None]
+    target = own * target + (1 - own) * target[other]
+  return optax.softmax_cross_entropy(
+    logits, optax.smooth_labels(target, smoothing)
+  )
 
 
 def _exchanged(x, batch, keys, settings, speakers, name):

@@ -37,11 +37,14 @@ Restored = tuple[int, Any, dict[str, Any]]
 class Checkpoints:
   """The checkpoints of one run.
 
-  Only one process may use them at a time; see `files.lock`.
+  Only one process may write them at a time; see `files.lock`.
   """
 
   def __init__(
-    self, folder: str | pathlib.Path, fingerprint: Mapping[str, str]
+    self,
+    folder: str | pathlib.Path,
+    fingerprint: Mapping[str, str],
+    read_only: bool = False,
   ):
     """Opens a folder.
 
@@ -49,14 +52,19 @@ class Checkpoints:
       folder: for the checkpoints of this run only; created if it is missing.
       fingerprint: name -> hash, such as of the config and of the data. A
         checkpoint is restored only if all its hashes are equal to these.
+      read_only: whether the folder is left as it is, damaged steps included.
+        Any number of processes may read a finished run so.
 
     Raises:
       CheckpointError: the folder cannot be created or read.
     """
     self._folder = pathlib.Path(folder).absolute()
     self._fingerprint = dict(fingerprint)
+    self._read_only = read_only
     self._worker = concurrent.futures.ThreadPoolExecutor(1, 'checkpoints')
     self._writing: concurrent.futures.Future[None] | None = None
+    if read_only:
+      return
     try:
       self._folder.mkdir(parents=True, exist_ok=True)
       self._tidy()
@@ -246,6 +254,8 @@ class Checkpoints:
   def _quarantine(self, damage: snapshot.DamagedError) -> str:
     """Moves a damaged snapshot to quarantine; logs and returns the reason."""
     note = str(damage)
+    if self._read_only:
+      return note
     try:
       if damage.path.exists():
         note += f'; it was moved to {self._move(damage.path, "quarantine")}'

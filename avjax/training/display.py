@@ -1,6 +1,7 @@
 """Progress of a training: a bar on a terminal, plain lines elsewhere."""
 
 import sys
+import time
 
 from rich.console import Console
 from rich.progress import (
@@ -24,6 +25,7 @@ class Display:
     self._epochs = epochs
     self._title = f'{title} ' if title else ''
     self._validated = ''
+    self._start, self._shown = time.monotonic(), 0
     self._bar: Progress | None = None
     if sys.stderr.isatty():
       self._bar = Progress(
@@ -69,12 +71,25 @@ class Display:
       f'  validation {100 * line["validation_accuracy"]:.1f} %'
       f'  {line["clips_per_second"]:.0f} clips/s'
     )
+    self._shown += 1
+    left = self._epochs - line['epoch'] - 1
+    seconds = (time.monotonic() - self._start) / self._shown * left
     text = (
       f'{self._title}epoch {line["epoch"] + 1}/{self._epochs}'
       f'  loss {line["training_loss"]:.3f}{self._validated}'
       + ('  best' if line['best'] else '')
+      # Early stopping may end it before.
+      + (f'  at most {_duration(seconds)} left' if left else '')
     )
     if self._bar is not None:
       self._bar.console.print(text, highlight=False)
     else:
       print(text, file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+  """Returns a duration in its usual unit: '45 s', '12 min', '3.5 h'."""
+  if seconds < 90:
+    return f'{seconds:.0f} s'
+  minutes = seconds / 60
+  return f'{minutes:.0f} min' if minutes < 90 else f'{minutes / 60:.1f} h'

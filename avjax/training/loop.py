@@ -84,13 +84,9 @@ class Trainer:
         )
         if stop.number is not None:
           checkpoints.wait()
-          print(
-            f'{workdir}: saved at step {int(saved["step"])}; run it again to'
-            ' resume',
-            file=sys.stderr,
-          )
-          raise SystemExit(128 + stop.number)
+          stop.end(f'{workdir}: saved at step {int(saved["step"])}')
     checkpoints.wait()
+    stop.end(f'{workdir}: saved')
     return progress
 
   def _epoch(self, state, progress: Progress, display: Display, stop: Stop):

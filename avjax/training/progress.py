@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,12 @@ from avjax.settings import Settings
 from avjax.training.early_stopping import BestEpoch
 
 METRICS = 'metrics.jsonl'
+
+DIVERGED = 10
+"""A training loss of so many times log N, the cross-entropy of N equal
+probabilities, is called diverged; ours. Training begins near log N, and a
+network that learns anything falls below it; ten times as much means that the
+true class gets a probability of N^-10 on (geometric) average."""
 
 
 @dataclasses.dataclass
@@ -59,6 +66,27 @@ class Progress:
       self.epoch >= training.epochs
       or self.selection.waited >= training.patience
     )
+
+  def warnings(self, classes: int) -> list[str]:
+    """Returns what a reader of the results must know of this training.
+
+    Args:
+      classes: number of emotions N.
+    """
+    if not self.history:
+      return []
+    chance = math.log(classes)
+    lines = {'last': self.history[-1]}
+    if (best := self.selection.epoch) < len(self.history):
+      lines = {'best': self.history[best]} | lines
+    for name, line in lines.items():
+      if not line['training_loss'] <= DIVERGED * chance:
+        return [
+          f'the training diverged: its loss in the {name} epoch is'
+          f' {line["training_loss"]:.3g}, and guessing has {chance:.3g}; lower'
+          ' training.learning_rate'
+        ]
+    return []
 
   def add_step(
     self,

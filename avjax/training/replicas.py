@@ -57,7 +57,9 @@ class Replicas:
   def __init__(self, runs: Sequence[Replica], setup: Setup):
     self._runs = runs
     self._loader = setup.loader
-    self._together = not setup.devices.is_cpu
+    # A step of all runs at once has one number of rows for all of them.
+    whole = set(self._loader.sizes) == {self._loader.batch_size}
+    self._together = whole and not setup.devices.is_cpu
     clips = {
       id(clip): clip
       for run in runs
@@ -123,9 +125,9 @@ class Replicas:
         )
         if stop.number is not None:
           checkpoints.wait()
-          print(f'{workdir}: saved; run it again to resume', file=sys.stderr)
-          raise SystemExit(128 + stop.number)
+          stop.end(f'{workdir}: saved')
     checkpoints.wait()
+    stop.end(f'{workdir}: saved')
     host = jax.device_get(best)
     return [
       (jax.tree.map(lambda x, k=k: np.asarray(x[k]), host), one)
@@ -194,6 +196,7 @@ class Replicas:
         done,
         np.minimum(lengths, last),
         buckets=self._loader.buckets,
+        rows=self._loader.rows_of,
         together=self._together,
       )
       metrics = jax.device_get(metrics)
@@ -215,10 +218,7 @@ class Replicas:
   def _close_epoch(self, states, progress, display: Display) -> np.ndarray:
     """Validates; returns for which runs this is the best epoch so far."""
     orders = [
-      batching.evaluation_order(
-        self._loader.buckets.of(run.splits['validation']),
-        self._loader.batch_size,
-      )
+      self._loader.evaluation_order(run.splits['validation'])
       for run in self._runs
     ]
     logits = np.asarray(
@@ -227,6 +227,7 @@ class Replicas:
         self._resident.packed,
         self._plans(orders, 'validation'),
         buckets=self._loader.buckets,
+        rows=self._loader.rows_of,
         together=self._together,
       )
     )

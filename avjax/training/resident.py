@@ -176,6 +176,7 @@ class Resident:
       first,
       last,
       buckets=self._loader.buckets,
+      rows=self._loader.rows_of,
       sharding=self._sharded,
     )
     return state, jax.device_get(metrics)
@@ -184,14 +185,13 @@ class Resident:
     self, state: steps.TrainState, clips: Sequence[Clip]
   ) -> Float[np.ndarray, 'clips N']:
     """Returns the logits of every clip, without dropout."""
-    order = batching.evaluation_order(
-      self._loader.buckets.of(clips), self._loader.batch_size
-    )
+    order = self._loader.evaluation_order(clips)
     rows = predict(
       state,
       self.packed,
       self.plan(clips, order),
       buckets=self._loader.buckets,
+      rows=self._loader.rows_of,
       sharding=self._sharded,
     )
     return in_order(np.asarray(rows), order)
@@ -210,20 +210,35 @@ def in_order(
   return np.concatenate(taken)[np.argsort(np.concatenate(order))]
 
 
-def _branches(compute, packed, buckets, sharding):
-  """Returns a function of (state, indices) for every padded length."""
+def _branches(compute, packed, buckets, rows, sharding):
+  """Returns a function of (state, indices) for every padded length.
 
-  def padded_to(lengths, state, indices):
-    batch = gather(packed, indices, lengths)
+  Args:
+    compute: (state, batch) -> (result, one value a row).
+    packed: the clips.
+    buckets: the padded lengths.
+    rows: of a batch of each padded length; () if all have all rows.
+    sharding: of a batch; None for a single device.
+  """
+
+  def padded_to(lengths, count, state, indices):
+    batch = gather(packed, indices[:count], lengths)
     if sharding is not None:
       batch = jax.lax.with_sharding_constraint(batch, sharding)
-    return compute(state, batch)
+    result, by_row = compute(state, batch)
+    missing = len(indices) - len(by_row)
+    widths = [(0, missing)] + [(0, 0)] * (by_row.ndim - 1)
+    return result, jnp.pad(by_row, widths)
 
-  return [functools.partial(padded_to, pair) for pair in buckets.lengths]
+  counts = rows or [None] * len(buckets.lengths)
+  return [
+    functools.partial(padded_to, pair, count)
+    for pair, count in zip(buckets.lengths, counts, strict=True)
+  ]
 
 
 @functools.partial(
-  jax.jit, static_argnames=('buckets', 'sharding'), donate_argnums=0
+  jax.jit, static_argnames=('buckets', 'rows', 'sharding'), donate_argnums=0
 )
 def train_steps(
   state: steps.TrainState,
@@ -233,6 +248,7 @@ def train_steps(
   last: Int[Array, ''] | int,
   *,
   buckets: batching.Buckets,
+  rows: tuple[int, ...] = (),
   sharding: jax.sharding.Sharding | None = None,
 ) -> tuple[steps.TrainState, dict[str, Array]]:
   """Returns the state after the steps [first, last) of an epoch.
@@ -246,35 +262,47 @@ def train_steps(
     first: the first step, from 0.
     last: one past the last step.
     buckets: the padded lengths.
+    rows: of a batch of each padded length; () if all have all rows.
     sharding: of a batch; None for a single device.
 
   Returns:
     The state, and the metrics of `steps.step`, stacked over the steps of the
     epoch; zero for the steps outside [first, last).
   """
-  branches = _branches(steps.step, packed, buckets, sharding)
+
+  def step(state, batch):
+    state, metrics = steps.step(state, batch)
+    losses = metrics.pop('losses')
+    return (state, metrics), losses
+
+  branches = _branches(step, packed, buckets, rows, sharding)
+
+  def one(state, k):
+    (state, metrics), losses = jax.lax.switch(
+      plan.bucket[k], branches, state, plan.indices[k]
+    )
+    return state, metrics | {'losses': losses}
 
   def body(k, carry):
     state, stacked = carry
-    state, metrics = jax.lax.switch(
-      plan.bucket[k], branches, state, plan.indices[k]
-    )
+    state, metrics = one(state, k)
     return state, jax.tree.map(lambda s, m: s.at[k].set(m), stacked, metrics)
 
-  shapes = jax.eval_shape(lambda: branches[0](state, plan.indices[0])[1])
+  shapes = jax.eval_shape(lambda: one(state, 0)[1])
   stacked = jax.tree.map(
     lambda s: jnp.zeros((len(plan.bucket), *s.shape), s.dtype), shapes
   )
   return jax.lax.fori_loop(first, last, body, (state, stacked))
 
 
-@functools.partial(jax.jit, static_argnames=('buckets', 'sharding'))
+@functools.partial(jax.jit, static_argnames=('buckets', 'rows', 'sharding'))
 def predict(
   state: steps.TrainState,
   packed: PackedClips,
   plan: Plan,
   *,
   buckets: batching.Buckets,
+  rows: tuple[int, ...] = (),
   sharding: jax.sharding.Sharding | None = None,
 ) -> Float[Array, 'S B N']:
   """Returns the logits of every batch of a plan, without dropout.
@@ -283,17 +311,17 @@ def predict(
   """
 
   def logits(state, batch):
-    return state.apply_fn({'params': state.evaluated}, batch).logits
+    return (), state.apply_fn({'params': state.evaluated}, batch).logits
 
-  branches = _branches(logits, packed, buckets, sharding)
+  branches = _branches(logits, packed, buckets, rows, sharding)
   return jax.lax.map(
-    lambda step: jax.lax.switch(step[0], branches, state, step[1]),
+    lambda step: jax.lax.switch(step[0], branches, state, step[1])[1],
     (plan.bucket, plan.indices),
   )
 
 
 @functools.partial(
-  jax.jit, static_argnames=('buckets', 'together'), donate_argnums=0
+  jax.jit, static_argnames=('buckets', 'rows', 'together'), donate_argnums=0
 )
 def train_replicas(
   states: steps.TrainState,
@@ -303,6 +331,7 @@ def train_replicas(
   last: Int[Array, ' R'],
   *,
   buckets: batching.Buckets,
+  rows: tuple[int, ...] = (),
   together: bool,
 ) -> tuple[steps.TrainState, dict[str, Array]]:
   """Returns the states and metrics of `train_steps` for several runs.
@@ -314,6 +343,7 @@ def train_replicas(
     first: the first step, from 0.
     last: one past the last step of each run.
     buckets: the padded lengths.
+    rows: as in `train_steps`; () if `together`.
     together: whether a step computes all runs at once, by vmap, padded to the
       longest length that one of them needs. Otherwise one run is trained after
       another, which is faster on a CPU, where XLA's batched matrix products are
@@ -321,7 +351,9 @@ def train_replicas(
   """
 
   def train(state, plan, last):
-    return train_steps(state, packed, plan, first, last, buckets=buckets)
+    return train_steps(
+      state, packed, plan, first, last, buckets=buckets, rows=rows
+    )
 
   if together:
     bucket, end = plans.bucket.max(0), last.max()
@@ -334,13 +366,14 @@ def train_replicas(
   )
 
 
-@functools.partial(jax.jit, static_argnames=('buckets', 'together'))
+@functools.partial(jax.jit, static_argnames=('buckets', 'rows', 'together'))
 def predict_replicas(
   states: steps.TrainState,
   packed: PackedClips,
   plans: Plan,
   *,
   buckets: batching.Buckets,
+  rows: tuple[int, ...] = (),
   together: bool,
 ) -> Float[Array, 'R S B N']:
   """Returns the logits of `predict` for several runs.
@@ -349,7 +382,7 @@ def predict_replicas(
   """
 
   def run(state, plan):
-    return predict(state, packed, plan, buckets=buckets)
+    return predict(state, packed, plan, buckets=buckets, rows=rows)
 
   if together:
     bucket = plans.bucket.max(0)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from avjax.clips import Clip, Splits
+from avjax.clips import Batch, Clip, Splits
 from avjax.data import batching
 from avjax.data.loader import Loader
 from avjax.settings import Settings
@@ -23,6 +23,7 @@ class Setup:
     config: the settings.
     emotions: names of the classes.
     splits: the clips; the padded lengths are chosen for all of them.
+    rounded: whether all clips are one batch, of a length that is rounded up.
 
   Attributes:
     config: the settings.
@@ -30,16 +31,26 @@ class Setup:
     loader: makes the batches.
   """
 
-  def __init__(self, config: Settings, emotions: Sequence[str], splits: Splits):
+  def __init__(
+    self,
+    config: Settings,
+    emotions: Sequence[str],
+    splits: Splits,
+    rounded: bool = False,
+  ):
     clips = [clip for split in splits.values() for clip in split]
     self.config = config
     self.devices = Devices(config.training.parallelism)
+    size = len(clips) if rounded else config.training.batch_size
     self.loader = Loader(
-      buckets=batching.buckets(clips, config.data.buckets),
+      buckets=batching.rounded(clips)
+      if rounded
+      else batching.buckets(clips, config.data.buckets, size),
       emotions=tuple(emotions),
       streams=config.model.streams,
-      batch_size=config.training.batch_size,
-      rows=self.devices.rows(config.training.batch_size),
+      batch_size=size,
+      rows=self.devices.rows(size),
+      devices=len(self.devices),
       speakers=_exchanged(config, clips),
     )
     self._example = clips[0]
@@ -49,6 +60,13 @@ class Setup:
   def initial(self) -> steps.TrainState:
     """The state before the first step."""
     return self.initial_of(self.config, self._training)
+
+  @functools.cached_property
+  def saved_shapes(self) -> dict[str, Any]:
+    """What is saved of `initial`, with shapes in place of arrays."""
+    return steps.saved_shapes(
+      self.config, self._one_clip(), self.loader.emotions
+    )
 
   def initial_of(
     self, config: Settings, training: Sequence[Clip]
@@ -65,17 +83,21 @@ class Setup:
       speakers = augmentation.moments(training, loader.speakers, loader.streams)
     return steps.create_state(
       config,
-      loader.batch([self._example], np.array([0])),
+      self._one_clip(),
       loader.emotions,
-      config.training.epochs * -(-len(training) // loader.batch_size),
+      config.training.epochs * len(loader.order(training, 0, 0)),
       speakers,
     )
 
+  def _one_clip(self) -> Batch:
+    """Returns a batch with the streams and widths of the data."""
+    return self.loader.batch([self._example], np.array([0]))
+
   def state(self, saved: Mapping[str, Any]) -> steps.TrainState:
     """Returns a state on the devices, from the arrays of `steps.as_saved`."""
-    # On several devices the first step has donated the memory of `initial`.
-    seed = np.asarray(self.config.seed, np.int32)
-    return self.devices.replicate(self.initial.replace(seed=seed, **saved))
+    emotions = self.loader.emotions
+    state = steps.restored_state(self.config, saved, emotions)
+    return self.devices.replicate(state)
 
   def evaluate(
     self, saved: Mapping[str, Any], clips: Sequence[Clip]

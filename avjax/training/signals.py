@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -14,6 +15,16 @@ class Stop:
   """
 
   number: int | None = None
+
+  def end(self, text: str) -> None:
+    """Prints the text and how to go on, and exits, after a signal.
+
+    Raises:
+      SystemExit: a signal was received; with 128 plus its number.
+    """
+    if self.number is not None:
+      print(f'{text}; run the same command again to go on', file=sys.stderr)
+      raise SystemExit(128 + self.number)
 
 
 @contextlib.contextmanager

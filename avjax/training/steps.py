@@ -1,12 +1,13 @@
 """One training step and one evaluation step, on one device or several."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 
@@ -84,13 +85,61 @@ def create_state(
     speakers: of the training clips, if they are to be exchanged.
   """
   config = settings.whole(config)
-  module, init = _network(config.model, tuple(emotions))
-  # The parameters' shapes depend on the widths only, so one clip is enough.
-  example = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
+  _, init = _network(config.model, tuple(emotions))
+  state = _state(config, batch, emotions, init)
+  if state.schedule is not None:
+    state = state.replace(steps=jnp.asarray(steps, jnp.int32))
+  if config.training.regularisation.speaker_exchange:
+    state = state.replace(speakers=speakers)
+  return state
+
+
+def saved_shapes(
+  config: settings.Settings, batch: Batch, emotions: Sequence[str]
+) -> dict[str, Any]:
+  """Returns `as_saved` of a new state, with shapes in place of arrays.
+
+  Nothing is compiled, which takes seconds and a quarter of a gigabyte.
+  """
+  module, _ = _network(config.model, tuple(emotions))
+  return jax.eval_shape(
+    lambda: as_saved(_state(config, batch, emotions, module.init))
+  )
+
+
+def restored_state(
+  config: settings.Settings, saved: Mapping[str, Any], emotions: Sequence[str]
+) -> TrainState:
+  """Returns the state whose `as_saved` is `saved`."""
+  module, _ = _network(config.model, tuple(emotions))
+  return TrainState(
+    **saved,
+    seed=np.asarray(config.seed, np.int32),
+    apply_fn=module.apply,
+    tx=optimiser(config.training),
+  )
+
+
+def _state(
+  config: settings.Settings,
+  batch: Batch,
+  emotions: Sequence[str],
+  init: Callable,
+) -> TrainState:
+  module, _ = _network(config.model, tuple(emotions))
+  # The parameters' shapes depend on the widths only: one frame is enough, and
+  # one shape for any clips.
+  example = jax.tree.map(
+    lambda x: jnp.asarray(x[:1, :1, ...] if x.ndim > 1 else x[:1]), batch
+  )
+  example = example.replace(
+    audio_length=jnp.minimum(example.audio_length, 1),
+    visual_length=jnp.minimum(example.visual_length, 1),
+  )
   key = jax.random.fold_in(jax.random.key(config.seed), 0)
   variables = init(key, example)
   params = variables['params']
-  tx, rate = optimiser(config.training), schedule(config.training)
+  tx = optimiser(config.training)
   regularisation = config.training.regularisation
   return TrainState(
     step=jnp.zeros((), jnp.int32),
@@ -100,10 +149,8 @@ def create_state(
     apply_fn=module.apply,
     tx=tx,
     regularisation=regularisation,
-    schedule=rate,
-    steps=None if rate is None else jnp.asarray(steps, jnp.int32),
+    schedule=schedule(config.training),
     average=params if regularisation.average else None,
-    speakers=speakers if regularisation.speaker_exchange else None,
   )
 
 

@@ -7,7 +7,9 @@ import shutil
 import pytest
 
 from avjax.data import store
-from tests.bin.programs import fails, forked, run
+from avjax.errors import CheckpointError
+from avjax.runs.folder import RunFolder
+from tests.bin.programs import fails, forked, run, written
 from tests.bin.train_test import SMALL, make_store
 from tests.training import examples
 
@@ -17,7 +19,7 @@ def trained(tmp_path_factory):
   """A folder with a store and a finished run in `w`."""
   folder = tmp_path_factory.mktemp('trained')
   made = make_store(folder / 'store')
-  arguments = *SMALL, f'--config.data.store={made}', '--workdir=w'
+  arguments = *SMALL, f'--config.data.store={made.name}', '--workdir=w'
   code, _, error = forked('train', *arguments, cwd=folder)
   assert code == 0, error
   return folder
@@ -42,6 +44,38 @@ def test_own_store(trained):
     assert got['loss'] == pytest.approx(want['loss'], rel=1e-5)
     lines = (folder / 'predictions.csv').read_text().splitlines()
     assert len(lines) == 1 + want['n']
+    RunFolder(folder).read_results()
+  (folder / 'predictions.csv').write_text('\n'.join(lines[:-1]) + '\n')
+  with pytest.raises(CheckpointError, match=r'predictions\.csv is damaged'):
+    RunFolder(folder).read_results()
+
+
+def test_from_another_folder(trained, tmp_path):
+  """Program: a relative store is found again; all its clips are no new ones."""
+  before = written(trained)
+  arguments = '--split=all', '--output=out'
+  code, out, error = forked(
+    'evaluate', f'--workdir={trained}/w', *arguments, cwd=tmp_path
+  )
+  assert code == 0, error
+  assert '20 training and 7 validation clips of the run are among them' in out
+  results = json.loads((tmp_path / 'out/results.json').read_text())
+  assert results['seen'] == {'training': 20, 'validation': 7}
+  assert before == written(trained)
+  shutil.copytree(trained, tmp_path / 'moved/trained')
+  moved = tmp_path / 'moved'
+  (trained / 'store').rename(trained / 'gone')
+  try:
+    line = fails('evaluate', '--workdir=trained/w', cwd=moved)
+  finally:
+    (trained / 'gone').rename(trained / 'store')
+  for folder in (moved, trained):
+    assert f'{folder}/store/manifest.jsonl' in line
+  line = fails('evaluate', '--workdir=w', '--output=w', cwd=moved / 'trained')
+  assert 'whose results would be lost' in line
+  (moved / 'trained/w/results.json').unlink()
+  line = fails('evaluate', '--workdir=w', cwd=moved / 'trained')
+  assert 'a run that has not finished' in line
 
 
 @pytest.mark.parametrize('variant', ['linear', 'decision_fusion'])
@@ -61,6 +95,14 @@ def test_baselines(variant, trained, tmp_path):
     wanted = wanted['splits']['test']
     assert results['confusion'] == wanted['confusion']
     assert results['loss'] == pytest.approx(wanted['loss'], rel=1e-5)
+  # What a model and its members have left is checked with the run.
+  for name in ('linear.json', 'audio/metrics.jsonl', 'vision/predictions.csv'):
+    if (tmp_path / 'w' / name).exists():
+      path = tmp_path / 'w' / name
+      before = path.read_bytes()
+      path.write_bytes(before.replace(b'1', b'2', 1))
+      assert f'w/{name} is damaged' in fails('tables', 'w', cwd=tmp_path)
+      path.write_bytes(before)
 
 
 def test_other_store(trained, tmp_path):
@@ -86,11 +128,8 @@ def test_store_that_has_changed(trained, tmp_path):
   """Program: other clips under the store's name are not its test clips."""
   folder = tmp_path / 'trained'
   shutil.copytree(trained, folder)
-  config = (folder / 'w/config.json').read_text()
-  config = config.replace(str(trained), str(folder))
   shutil.rmtree(folder / 'store')
   store.write(folder / 'store', examples.make_clips(9, 'test', seed=1))
-  (folder / 'w/config.json').write_text(config)
   line = fails('evaluate', '--workdir=w', cwd=folder)
   assert 'has changed since' in line
 

@@ -6,15 +6,20 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
 from avjax.data import audit, protocols, store
-from tests.bin.programs import ROOT, fails, forked, run, start
+from tests.bin import interrupts
+from tests.bin.programs import ROOT, environment, fails, forked, run, start
+from tests.features import clips_made
 
 
 @pytest.fixture(scope='module')
@@ -50,7 +55,7 @@ def test_from_clips_to_a_prediction(corpus):
   """Program: synthesise, extract, train, evaluate, predict."""
 
   def does(name, *arguments):
-    how = run if name in ('extract', 'predict') else forked
+    how = run if name == 'extract' else forked
     code, out, error = how(name, *arguments, cwd=corpus)
     assert code == 0, error
     return out
@@ -80,17 +85,52 @@ def test_from_clips_to_a_prediction(corpus):
   }
   names = [clip.name for clip in clips if clip.split == 'test'][:2]
   paths = [f'c/{name}' for name in names]
-  got = json.loads(
-    does('predict', *paths, 'c/clips.csv', '--workdir=r', '--json')
-  )
+  given = *paths, 'c/clips.csv', '--workdir=r', '--json'
+  with start('predict', *given, cwd=corpus) as process:
+    first = process.stdout.readline() + process.stdout.readline()
+    assert process.poll() is None  # the next clips are still to come
+    rest, error = process.stdout.read(), process.stderr.read()
+  assert process.returncode == 3, error
+  (left_out,) = [line for line in error.splitlines() if 'left out' in line]
+  assert left_out.startswith('predict: left out c/clips.csv: ')
+  got = json.loads(first + rest)
   assert [line['clip'] for line in got] == paths  # clips.csv is no clip
   for line, name in zip(got, names, strict=True):
     # The clip's own bytes go through everything again to the same result.
     for emotion, share in line['probabilities'].items():
-      assert share == pytest.approx(float(evaluated[name][emotion]), abs=1e-4)
+      assert share == pytest.approx(float(evaluated[name][emotion]), abs=2e-6)
+    assert line['headline'] == f'{line["clip"]}: {line["predicted"]}'
+    assert line['caveats'] == []
     assert set(line['ablated']) == {'audio off', 'vision off'}
     assert (corpus / line['picture']).read_bytes().startswith(b'\x89PNG')
+  admitted(corpus)
   refused(corpus)
+
+
+def admitted(corpus):
+  """What makes a prediction doubtful is in its headline."""
+  odd = 'odd $\\frac$ \x07.mp4'
+  clips_made.make(corpus / odd, ticks=range(15), audio=None)
+  clips_made.make(corpus / 'still.mp4', ticks=range(0, 99, 98), channels=1,
+                  layout='mono', level=0.0)  # fmt: skip
+  given = odd, 'still.mp4', '--workdir=r', '--output=p'
+  code, out, error = forked('predict', *given, cwd=corpus)
+  assert code == 0, error
+  heads = [line for line in out.splitlines() if not line.startswith(' ')]
+  assert len(heads) == 2
+  assert re.fullmatch(
+    r'odd \$\\frac\$ \\x07\.mp4: \w+ - but no sound, no face in any frame, only'
+    r' 0\.6 s long',
+    heads[0],
+  )
+  assert re.search(' - but silent throughout, no face in any frame', heads[1])
+  assert 'predict: 1 of 2, about' in error and 'U+0007' in error
+  assert (corpus / 'p/still.png').exists()
+  code, out, error = forked('predict', 'c/clips.csv', '--workdir=r', cwd=corpus)
+  assert (code, out) == (2, '')
+  assert [line.split(':')[1] for line in error.splitlines()] == [
+    ' left out c/clips.csv', ' error',
+  ]  # fmt: skip
 
 
 def smoke():
@@ -120,6 +160,16 @@ def refused(corpus):
     cwd=corpus,
   )  # fmt: skip
   assert '--transfer' in error
+  # The path of the store is relative; elsewhere the absolute one is used.
+  arguments = 'predict', 'nowhere.mp4', '--workdir=../r'
+  error = forked(*arguments, cwd=corpus / 'c')[2]
+  assert 'nowhere.mp4' in error and 'extractor' not in error
+  (corpus / 's').rename(corpus / 'gone')
+  error = fails(*arguments, cwd=corpus / 'c')
+  (corpus / 'gone').rename(corpus / 's')
+  for folder in (corpus / 'c', corpus):
+    assert f'{folder}/s/manifest.jsonl' in error
+  assert 'with --extractor' in error
 
 
 @pytest.fixture(scope='module')
@@ -134,53 +184,118 @@ def whole(corpus):
 AUDIO = ('--streams=audio', '--workers=2')
 
 
-def test_killed_and_typed_again(corpus, whole):
-  """Program: after kill -9 the same command gives the same bytes."""
-  process = start('extract', 'c', 'killed', *AUDIO, cwd=corpus)
-  work = corpus / 'killed.work/clips'
-  while not list(work.glob('*.npz')):
+def measuring(work, process):
+  """Waits until the process has measured a clip; returns those measured."""
+  while not (done := list((work / 'clips').glob('*.npz'))):
     time.sleep(0.02)
-    assert process.poll() is None
+    assert process.poll() is None, process.communicate()
+  return done
+
+
+def test_interrupted_and_typed_again(corpus, whole):
+  """Program: after Ctrl-C, SIGTERM, kill -9: one line, then the same bytes.
+
+  Meanwhile a second one in the same folder is told so.
+  """
+  arguments = 'extract', 'c', 'killed', *AUDIO
+  command = [sys.executable, f'{ROOT}/bin/extract', *arguments[1:]]
+  for number, after, alone in (
+    (signal.SIGINT, 0.5, False),
+    (signal.SIGTERM, 1.5, True),
+  ):
+    trial = interrupts.interrupt(command, corpus, after, number, alone)
+    assert trial.code == 128 + number
+    assert not trial.fault(number)
+    assert trial.error.count('\n') == 1
+    assert 'run the same command again to go on' in trial.error
+  work = corpus / 'killed.work'
+  process = start(*arguments, cwd=corpus)
+  measuring(work, process)
+  code, out, error = forked(*arguments, cwd=corpus)
+  assert (code, out, error.count('\n')) == (2, '', 1)
+  assert 'another run is using' in error
   os.kill(process.pid, signal.SIGKILL)
   process.communicate()
   assert not (corpus / 'killed').exists()
-  done = {path: path.stat().st_mtime_ns for path in work.glob('*.npz')}
-  arguments = 'extract', 'c', 'killed', *AUDIO
+  (work / 'clips/.1.part').write_bytes(b'of a process that was killed')
   code, out, error = run(*arguments, cwd=corpus)
   assert code == 0, error
   assert files(corpus / 'killed') == whole
-  assert done
   code, again, error = run(*arguments, cwd=corpus)
   assert (code, again) == (0, out)
-  assert 'finished already' in error
+  assert error.splitlines() == [
+    'killed is finished already',
+    'next: bin/train --config=configs/proposed.py --config.data.store=killed'
+    ' --config.model.streams=sound',
+  ]
 
 
-def test_a_process_that_dies(corpus, whole):
-  """Program: a worker that is killed costs no clip and changes no byte."""
+def test_processes_that_die(corpus, whole):
+  """Program: workers killed at work or at the start cost no clip, no byte."""
   process = start('extract', 'c', 'died', *AUDIO, cwd=corpus)
   place = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children')
   if not place.exists():
     pytest.skip('no /proc here that names the children')
-  while not list((corpus / 'died.work/clips').glob('*.npz')):
-    time.sleep(0.02)
+
+  def workers():
+    return [
+      int(child)
+      for child in place.read_text().split()
+      if b'measuring_process'
+      in pathlib.Path(f'/proc/{child}/cmdline').read_bytes()
+    ]
+
+  while not (starting := workers()):
+    time.sleep(0.01)
     assert process.poll() is None
-  workers = [
-    int(child)
-    for child in place.read_text().split()
-    if b'spawn_main' in pathlib.Path(f'/proc/{child}/cmdline').read_bytes()
-  ]
-  os.kill(workers[-1], signal.SIGKILL)
+  os.kill(starting[0], signal.SIGKILL)
+  measuring(corpus / 'died.work', process)
+  os.kill(workers()[-1], signal.SIGKILL)
   _, error = process.communicate(timeout=120)
   assert process.returncode == 0, error
   assert files(corpus / 'died') == whole
 
 
+def test_a_script_without_a_guard(corpus, tmp_path):
+  """Program: a plain script may call the extraction, with several workers."""
+  (tmp_path / 'script.py').write_text(
+    'import pathlib\n'
+    'from avjax import settings\n'
+    'from avjax.features import extraction\n'
+    'report, _ = extraction.extract(\n'
+    '  extraction.ExtractionRequest(\n'
+    f'    pathlib.Path({str(corpus / "c")!r}), pathlib.Path("s"),\n'
+    '    settings.FeaturesConfig(streams=("audio",)), workers=2,\n'
+    f'    clips={few(corpus / "c/clips.csv")!r},\n'
+    '  ),\n'
+    '  lambda *progress: None,\n'
+    ')\n'
+    'print(report.usable)\n'
+  )
+  done = subprocess.run(
+    [sys.executable, 'script.py'],
+    cwd=tmp_path,
+    env=environment(),
+    capture_output=True,
+    text=True,
+  )
+  assert (done.stdout, done.stderr) == ('7\n', '')
+
+
 def test_shards(corpus, whole):
   """Program: two shards and then the whole give the same bytes."""
-  for shard in ('--shard=1/2', '--shard=2/2', '--seed=0'):
-    code, _, error = run('extract', 'c', 'shards', *AUDIO, shard, cwd=corpus)
-    assert code == 0, error
-    assert (corpus / 'shards').exists() is (shard == '--seed=0')
+  arguments = 'extract', 'c', 'shards', *AUDIO
+  first = start(*arguments, '--shard=1/2', cwd=corpus)  # both at once
+  code, _, error = run(*arguments, '--shard=2/2', cwd=corpus)
+  assert code == 0, error
+  _, error = first.communicate(timeout=120)
+  assert first.returncode == 0, error
+  assert not (corpus / 'shards').exists()
+  assert error.endswith(
+    'next: the other shards, then the same command without --shard\n'
+  )
+  code, _, error = run(*arguments, cwd=corpus)
+  assert code == 0, error
   assert files(corpus / 'shards') == whole
 
 
@@ -196,7 +311,14 @@ def test_damaged_clips(corpus, whole, tmp_path):
   paths[2].write_bytes(b'no video at all' * 50)
   paths[3].write_bytes(paths[3].read_bytes()[:3000])
   code, out, error = run('extract', broken, 's', *AUDIO, cwd=tmp_path)
-  assert code == 0, error
+  assert code == 3, error
+  first, *_ = error.splitlines()  # what is missing is said before measuring
+  assert first == (
+    f'1 of 15 clips are left out: {other[0]}: there is no such file'
+  )
+  assert error.count('extract: left out ') == 4
+  code, again, _ = run('extract', broken, 's', *AUDIO, cwd=tmp_path)
+  assert (code, again) == (3, out)  # finished already
   listed = [line for line in out.splitlines() if line.startswith('left out')]
   assert [line.split(':')[0].split()[-1] for line in listed] == other[:4]
   assert all(len(line.split(': ', 1)[1]) > 10 for line in listed)
@@ -223,8 +345,9 @@ def test_a_public_corpus(corpus, tmp_path):
   assert code == 2
   assert '--fit_on=all' in error  # RAVDESS has no splits
   code, out, error = forked(*arguments, '--fit_on=all', cwd=tmp_path)
-  assert code == 0, error
-  assert 'broken: Actor_03/01-01-05-01-01-01-03.mp4 is empty' in out
+  assert code == 3, error
+  assert 'left out Actor_03/01-01-05-01-01-01-03.mp4: is empty' in out
+  assert '--config.data.protocol=loso' in error.splitlines()[-1]
   clips = store.read(tmp_path / 's')
   assert [(c.name, c.speaker, c.label) for c in clips] == [
     (f'01-0{emotion}-01-01-01-0{actor}', f'Actor_0{actor}', label)
@@ -238,6 +361,9 @@ def test_a_public_corpus(corpus, tmp_path):
   for fold in range(protocols.folds(clips, 'loso')):
     parts = protocols.split(clips, 'loso', fold)
     assert not audit.examine(parts, audit.contents(clips))
+
+
+TABLE = 'c', 'new', '--clips=other.csv', '--label_column=mood'
 
 
 @pytest.mark.parametrize(
@@ -256,10 +382,20 @@ def test_a_public_corpus(corpus, tmp_path):
     (('c', 'new', '--audio_width=0'), 'at least 1'),
     (('c', 'new', '--landmarks=points.mat'), '{clip}'),
     (('empty', 'new', '--streams=audio'), 'no clip'),
+    ((*TABLE, '--split_column=none'), "no column 'none'"),
+    ((*TABLE, '--speaker_column=mood'), '--fit_on=all'),
+    ((*TABLE, '--split_column=mood'), "is 'glad', 'happy'; it must be train"),
+    ((*TABLE, '--label_column=half'), '1 different labels'),
+    ((*TABLE, '--label_column=mood2'), "'Glad' and 'glad'"),
+    ((*TABLE, '--corpus=savee'), '--corpus=savee reads no table'),
+    ((*TABLE, '--extractor=x'), 'not the folder of an extractor'),
   ],
 )
 def test_what_is_refused(corpus, arguments, message):
-  """Program: one line, exit code 2, nothing written."""
+  """Program: one line, exit code 2, before anything is measured or written."""
+  (corpus / 'other.csv').write_text(
+    'Clip;mood;mood2;half\ns00_0000;happy;Glad;\ns00_0001;glad;glad;sad\n'
+  )
   empty = corpus / 'empty'
   empty.mkdir(exist_ok=True)
   (empty / 'clips.csv').write_text('clip,label\na.mp4,happy\n')

@@ -1,11 +1,15 @@
+import os
 import re
+import signal
+import subprocess
+import sys
 import types
 
 import numpy as np
 import pytest
 
 from avjax.data import store
-from tests.bin.programs import ROOT, fails, forked, run
+from tests.bin.programs import ROOT, environment, fails, forked, run
 from tests.data import corpus_trees
 
 
@@ -36,9 +40,27 @@ FLAGS = (
 
 
 def test_features(folder, tmp_path):
-  """Program: arrays and a table become a store and a report."""
+  """Program: arrays and a table become a store and a report.
+
+  What an interrupted one has left is written again; nothing else is removed.
+  """
+  (tmp_path / 'store/clips').mkdir(parents=True)
+  (tmp_path / 'store/clips/000000-a.npz').write_bytes(b'cut')
+  (tmp_path / 'store/clips/.77.part').write_bytes(b'cut')
+  (tmp_path / 'store/clips/mine.mp4').write_bytes(b'mine')
+  assert 'choose another' in fails(
+    'ingest', 'features', folder, 'store', *FLAGS, cwd=tmp_path
+  )
+  (tmp_path / 'store/clips/mine.mp4').unlink()
   done = ingest('features', folder, tmp_path / 'store', *FLAGS, how=run)
-  assert (done.returncode, done.stderr) == (0, '')
+  assert done.returncode == 3  # c is left out
+  left, following = done.stderr.splitlines()
+  assert left.startswith('ingest: left out c: ')
+  assert following == (
+    f'next: bin/train --config=configs/proposed.py'
+    f' --config.data.store={tmp_path / "store"}'
+    ' --config.model.streams=audio,shape --config.data.protocol=random'
+  )
   assert done.stdout.startswith('2 clips read, 1 left out\n  left out c: ')
   assert done.stdout == (tmp_path / 'store' / 'report.txt').read_text()
   clips = store.read(tmp_path / 'store')
@@ -83,7 +105,7 @@ def test_takes_and_targets(folder, tmp_path):
   (folder / 'clips.csv').write_text(text)
   flags = *FLAGS, '--take_column=recording'
   done = ingest('features', folder, tmp_path / 'store', *flags)
-  assert (done.returncode, done.stderr) == (0, '')
+  assert done.returncode == 0, done.stderr
   first, second = store.read(tmp_path / 'store')
   assert (first.corpus, first.take) == ('mine', 'r1')
   assert (first.targets, second.targets) == ({'voice': 'happy'}, {})
@@ -96,7 +118,7 @@ def test_features_of_a_corpus(tmp_path):
     np.save(tmp_path / f'f/shape/01-03-01-01-01-{actor:02}', np.ones((4, 2)))
   arguments = 'features', tmp_path / 'f', tmp_path / 's', '--corpus=ravdess'
   done = ingest(*arguments)
-  assert (done.returncode, done.stderr) == (0, '')
+  assert done.returncode == 0, done.stderr
   clips = store.read(tmp_path / 's')
   assert [(c.speaker, c.label, c.corpus) for c in clips] == [
     ('Actor_01', 'happy', 'ravdess'),
@@ -107,7 +129,7 @@ def test_features_of_a_corpus(tmp_path):
   assert 'give a table' in done.stderr
   done = ingest(*arguments[:2], tmp_path / 't', *arguments[3:], '--clips=c.csv')
   assert (done.returncode, done.stdout) == (2, '')
-  assert '--corpus reads no table' in done.stderr
+  assert '--corpus=ravdess reads no table' in done.stderr
 
 
 def test_check(tmp_path):
@@ -135,3 +157,18 @@ def test_help():
   assert done.returncode == 0
   assert 'bin/ingest features FOLDER OUT' in done.stdout
   assert '--clip_column' in done.stdout
+
+
+def test_help_into_a_pipe_that_is_closed():
+  """Program: what `| head` does is no error; the exit code is SIGPIPE's."""
+  reader, writer = os.pipe()
+  os.close(reader)
+  done = subprocess.run(
+    [sys.executable, ROOT / 'bin/ingest', '--help'],
+    stdout=writer,
+    stderr=subprocess.PIPE,
+    text=True,
+    env=environment(),
+  )
+  os.close(writer)
+  assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, '')

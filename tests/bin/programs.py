@@ -62,6 +62,14 @@ def fails(name, *arguments, cwd) -> str:
   return error
 
 
+def written(folder: pathlib.Path) -> dict[pathlib.Path, tuple[int, int]]:
+  """Returns file or folder -> which it is and when it was last written."""
+  return {
+    path: (path.stat().st_ino, path.stat().st_mtime_ns)
+    for path in folder.rglob('*')
+  }
+
+
 def _started(program, arguments, cwd, variables) -> subprocess.Popen:
   return subprocess.Popen(
     [*program, *map(str, arguments)],

@@ -34,7 +34,8 @@ def test_tables(trained):
     '--output=tables',
     cwd=trained,
   )
-  assert (code, error) == (0, '')
+  following = 'next: bin/report proposed linear --output=report.html\n'
+  assert (code, error) == (0, following)
   assert '| proposed, streams=audio,face | 58.23 [54.6, 61.8]' in out
   assert '| linear, streams=audio,face |' in out
   files = sorted(path.name for path in (trained / 'tables').iterdir())

@@ -25,16 +25,19 @@ def test_corpus(tmp_path):
   """Program: a folder of clips, their table and their truth."""
   out = tmp_path / 'out'
   done = synthesise(
-    out, '--clips=15', '--speakers=2', '--size=128x96', '--measure'
+    out, '--clips=21', '--speakers=4', '--size=128x96', '--measure'
   )
-  assert (done.returncode, done.stderr) == (0, '')
+  assert done.returncode == 0
+  assert 'fewer than --speakers=4' in done.stderr
+  assert '--clips=28 are enough' in done.stderr
   first, *lines = done.stdout.splitlines()
-  assert first == f'15 clips of 2 speakers in {out}'
+  assert first == f'21 clips of 3 speakers in {out}'
   assert [line.split()[0] for line in lines] == ['face', 'voice', 'both']
   assert all(line.endswith('speakers, chance 0.143') for line in lines)
   with open(out / 'clips.csv', newline='') as file:
     rows = list(csv.DictReader(file))
   assert list(rows[0]) == ['clip', 'label', 'speaker', 'split']
+  assert len({row['speaker'] for row in rows}) == 3
   assert rows[7] == {
     'clip': 's01_0007.mp4',
     'label': 'angry',
@@ -95,7 +98,8 @@ def test_killed(tmp_path):
     process.communicate(timeout=30)
   assert not out.exists()
   done = synthesise(out, '--clips=1', '--size=128x96', '--workers=1')
-  assert (done.returncode, done.stderr) == (0, '')
+  wanted = f'next: bin/extract {out} {out}-store\n'
+  assert (done.returncode, done.stderr) == (0, wanted)
   assert [path.name for path in tmp_path.iterdir()] == ['out']
   assert len(list(out.glob('*.mp4'))) == 1
 

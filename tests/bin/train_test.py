@@ -2,8 +2,10 @@
 
 import csv
 import dataclasses
+import html
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,7 +97,6 @@ def test_finished_run(tmp_path):
   code, _, error = forked('train', *arguments, cwd=tmp_path)
   assert code == 0
   assert 'holds a finished run' in error
-  del before[tmp_path / 'w/lock']  # the number of the process that held it
   assert before == {p: p.read_bytes() for p in before}
   line = fails('train', *arguments, '--config.seed=3', cwd=tmp_path)
   assert 'seed was 0 and is 3' in line
@@ -201,6 +202,25 @@ def test_leave_one_speaker_out(tmp_path):
   assert_same_run(tmp_path / 'all/fold-2', tmp_path / 'one')
 
 
+def test_a_loss_that_grew(tmp_path):
+  """Program: a training that diverged ends with a warning, wherever it is."""
+  made = make_store(tmp_path / 'store')
+  code, out, error = forked(
+    'train', *SMALL, f'--config.data.store={made}', '--workdir=w',
+    '--config.training.learning_rate=1e12', cwd=tmp_path,
+  )  # fmt: skip
+  assert code == 0, error
+  results = json.loads((tmp_path / 'w/results.json').read_text())
+  (text,) = results['warnings']
+  assert re.search('the training diverged: its loss .*learning_rate$', text)
+  assert out.splitlines()[-1] == f'warning: {text}'
+  for name, output in ('tables', '--output=t'), ('report', '--output=r.html'):
+    code, _, error = forked(name, 'w', output, cwd=tmp_path)
+    assert code == 0, error
+  assert text in (tmp_path / 't/table-1.md').read_text()
+  assert text in html.unescape((tmp_path / 'r.html').read_text())
+
+
 def test_a_leak(tmp_path):
   """Program: shared speakers stop a run, or are stamped where they may be."""
   made = make_store(tmp_path / 'store', shared=True)
@@ -246,6 +266,10 @@ def test_two_runs_in_one_folder(tmp_path):
 PROPOSED = f'--config={ROOT}/configs/proposed.py:smoke'
 BAD = {
   'no config': ([], '--config is missing'),
+  'no such config, and a setting': (
+    ['--config=configs/nope.py', '--config.seed=1'],
+    '--config=configs/nope.py cannot be read',
+  ),
   'no such config': ([f'--config={ROOT}/configs/propsed.py'], 'proposed.py'),
   'config is no Python': ([f'--config={ROOT}/setup.cfg'], 'invalid syntax'),
   'size': ([PROPOSED.replace('smoke', 'tiny')], 'one of full, smoke'),

@@ -72,6 +72,23 @@ def test_a_speaker_in_two_splits():
   assert audited([*clean(), other]) == []  # another corpus's ann
 
 
+def test_words_that_look_alike():
+  """Law: labels of one look, and speakers of two splits, are named."""
+  clips = [*clean(), clip('x', 'train', 'ann', 'Happy')]
+  message = refused(clips)
+  assert "the labels 'happy' and 'Happy' look alike" in message
+  assert '--merge_labels' in message
+  assert kinds(audited(clips, allowed=('class',)))[0] == (
+    'class', ('training', 'validation', 'test'), 'allowed',
+  )  # fmt: skip
+  clips = [*clean(), clip('x', 'test', '\u0430nn')]
+  assert "'ann' and '\u0430nn' (with U+0430 CYRILLIC" in refused(clips)
+  assert kinds(audited(clips, allowed=('speaker',))) == [
+    ('speaker', ('training', 'test'), 'allowed')
+  ]
+  assert audited([*clean(), clip('x', 'train', 'Ann')]) == []  # in one split
+
+
 def test_a_take_in_two_splits():
   """Law: the finding for two files of one take names the take."""
   clips = [*clean(), clip('x', 'test', 'dan', take='ann sad')]

@@ -29,7 +29,7 @@ lengths = st.lists(
 def test_every_clip_fits(pairs, count):
   """Law: buckets ascend in both lengths, and every clip fits in its bucket."""
   clips = [clip(i, *pair) for i, pair in enumerate(pairs)]
-  made = batching.buckets(clips, count)
+  made = batching.buckets(clips, count, 32)
   assert 1 <= len(made.lengths) <= count
   steps = np.diff(np.array(made.lengths), axis=0)
   assert (steps >= 0).all() and (steps.sum(axis=1) > 0).all()
@@ -42,18 +42,18 @@ def test_every_clip_fits(pairs, count):
 def test_buckets_share_the_clips():
   """Law: if lengths differ, the buckets have equally many clips."""
   clips = [clip(i, 5 * i + 5, 4 * i + 4) for i in range(30)]
-  made = batching.buckets(clips[::-1], 3)
+  made = batching.buckets(clips[::-1], 3, 32)
   assert made.lengths == ((50, 40), (100, 80), (150, 120))
   assert np.bincount(made.of(clips)).tolist() == [10, 10, 10]
   odd = clip('odd', 150, 4)
-  assert batching.buckets([*clips, odd], 3).lengths[0][0] <= 60
+  assert batching.buckets([*clips, odd], 3, 32).lengths[0][0] <= 60
   silent = [clip(i, 0, 4) for i in range(3)]
-  assert batching.buckets(silent, 3).lengths == ((0, 4),)
+  assert batching.buckets(silent, 3, 32).lengths == ((0, 4),)
 
 
 def test_a_longer_clip_is_refused():
   """Law: the error names a clip that is longer than all buckets."""
-  made = batching.buckets([clip(0, 5, 4)], 1)
+  made = batching.buckets([clip(0, 5, 4)], 1, 32)
   with pytest.raises(DataError, match='clip 1 has 5 audio and 9 video'):
     made.of([clip(0, 5, 4), clip(1, 5, 9)])
 
@@ -70,8 +70,8 @@ def test_every_clip_once(bucket_of, batch_size, seed, epoch):
   bucket_of = np.array(bucket_of)
   count = len(bucket_of)
   for steps in (
-    batching.epoch_order(bucket_of, seed, epoch, batch_size),
-    batching.evaluation_order(bucket_of, batch_size),
+    batching.epoch_order(bucket_of, seed, epoch, [batch_size] * 4),
+    batching.evaluation_order(bucket_of, [batch_size] * 4),
   ):
     assert len(steps) == -(-count // batch_size)
     assert sorted(map(len, steps))[1:] == [batch_size] * (len(steps) - 1)
@@ -83,12 +83,13 @@ def test_the_order_depends_on_seed_and_epoch():
   bucket_of = np.arange(40) // 20
   orders = {
     (seed, epoch): tuple(
-      tuple(step) for step in batching.epoch_order(bucket_of, seed, epoch, 4)
+      tuple(step)
+      for step in batching.epoch_order(bucket_of, seed, epoch, [4, 4])
     )
     for seed in (0, 1)
     for epoch in (0, 1)
   }
-  again = batching.epoch_order(bucket_of, 1, 0, 4)
+  again = batching.epoch_order(bucket_of, 1, 0, [4, 4])
   assert orders[1, 0] == tuple(tuple(step) for step in again)
   assert len(set(orders.values())) == 4
   firsts = [bucket_of[step[0]] for step in again]
@@ -101,14 +102,46 @@ def test_the_order_never_changes():
 
   A run resumed with another NumPy must continue in the same order.
   """
-  steps = batching.epoch_order(np.array([0, 1] * 4), 3, 2, 3)
+  steps = batching.epoch_order(np.array([0, 1] * 4), 3, 2, [3, 3])
   assert [step.tolist() for step in steps] == [[2, 4, 6], [5, 7], [0, 1, 3]]
 
 
 def test_evaluation_is_sorted():
   """Law: evaluation takes the clips by bucket, not shuffled."""
-  steps = batching.evaluation_order(np.array([1, 0, 1, 0, 0]), 2)
+  steps = batching.evaluation_order(np.array([1, 0, 1, 0, 0]), [2, 2])
   assert [step.tolist() for step in steps] == [[1, 3], [4, 0], [2]]
+
+
+def test_long_clips_are_in_small_batches(monkeypatch):
+  """Law: a batch has `MOST_FRAMES` at most, or one clip; others stay as were.
+
+  The usual clips are in the same batches as without the long ones.
+  """
+  monkeypatch.setattr(batching, 'MOST_FRAMES', 160)
+  usual = [clip(k, 20 + k % 20, 10 + k % 20) for k in range(21)]
+  long = [clip(30 + k, n, n // 2) for k, n in enumerate((41, 60, 95, 999, 70))]
+  clips = [*usual, *long]
+  alone, made = (batching.buckets(c, 2, 4) for c in (usual, clips))
+  assert alone.sizes(4) == (4, 4)
+  assert made.lengths[:2] == alone.lengths
+  assert (made.lengths[2:], made.sizes(4)) == (
+    ((70, 35), (999, 499)),
+    (4, 4, 2, 1),
+  )
+  bucket_of = made.of(clips)
+  orders = [
+    batching.epoch_order(bucket_of, 7, 1, made.sizes(4)),
+    batching.evaluation_order(bucket_of, made.sizes(4)),
+  ]
+  for order in orders:
+    assert sorted(np.concatenate(order)) == list(range(len(clips)))
+    for batch in order:
+      frames = max(made.lengths[bucket_of[batch].max()])
+      assert len(batch) * frames <= 160 or len(batch) == 1
+    assert len(order) == 6 + 2 + 2
+  wanted = batching.evaluation_order(alone.of(usual), alone.sizes(4))
+  for one, other in zip(wanted, orders[1], strict=False):
+    np.testing.assert_array_equal(one, other)
 
 
 CLIPS = [

@@ -71,34 +71,35 @@ def test_crops_do_not_depend_on_position_size_and_roll(unit, roll):
   v, u = np.mgrid[:SIDE, :SIDE].astype(float)
   bands = [np.sin(u / 17), np.cos(v / 23), np.sin((u + v) / 31)]
   expected = 127 + 100 * np.stack(bands, -1)
-  crop = aligned(frame[None], points[None], np.ones(1, bool))
+  crop = aligned(frame[None], points[None], np.arange(1))
   assert crop.shape == (1, SIDE, SIDE, 3) and crop.dtype == np.uint8
   error = np.abs(crop[0] - expected)
   assert error.max() < 6
 
 
 def test_masked_frames():
-  """Law: frames without a face are black and do not affect the others."""
+  """Law: only the chosen frames are cropped; no other frame affects them."""
   frames = np.random.default_rng(0).integers(0, 256, (5, 60, 80, 3), np.uint8)
   points = np.stack([face((30 + t, 25), 12, t / 9) for t in range(5)])
-  found = np.array([True, False, True, False, True])
-  whole = aligned(frames, points, found)
-  assert not whole[~found].any()
-  assert whole[found].reshape(3, -1).any(1).all()
+  chosen = np.array([0, 2, 4])
+  some = aligned(frames, points, chosen)
+  np.testing.assert_array_equal(
+    some, aligned(frames, points, np.arange(5))[::2]
+  )
   points[1], points[3] = np.nan, 0
-  np.testing.assert_array_equal(aligned(frames, points, found), whole)
-  alone = aligned(frames[found], points[found], found[found])
-  np.testing.assert_array_equal(alone, whole[found])
+  np.testing.assert_array_equal(aligned(frames, points, chosen), some)
+  alone = aligned(frames[::2], points[::2], np.arange(3))
+  np.testing.assert_array_equal(alone, some)
 
 
 def test_no_frames_and_degenerate_faces():
   """Law: no frame, a face of one point, a face outside the frame: no error."""
   frames = np.full((2, 20, 30, 3), 90, np.uint8)
   points = np.stack([np.full((49, 2), 7.0), face((900, -800))])
-  crops = aligned(frames, points, np.ones(2, bool))
+  crops = aligned(frames, points, np.arange(2))
   # The edge is repeated.
   assert (crops == 90).all()
-  none = aligned(frames[:0], points[:0], np.ones(0, bool))
+  none = aligned(frames[:0], points[:0], np.arange(0))
   assert none.shape == (0, SIDE, SIDE, 3)
 
 
@@ -107,4 +108,4 @@ def test_opencv_is_missing(monkeypatch):
   monkeypatch.setitem(sys.modules, 'cv2', None)
   frames, points = np.zeros((1, 9, 9, 3), np.uint8), face()[None]
   with pytest.raises(ConfigError, match=r"pip install 'avjax\[features\]'"):
-    aligned(frames, points, np.ones(1, bool))
+    aligned(frames, points, np.arange(1))

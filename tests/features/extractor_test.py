@@ -113,7 +113,7 @@ def test_damage_is_found(fitted, tmp_path, name):
       again = extractor.load(tmp_path / 'e')
       assert again.fingerprint == fitted[2].fingerprint
   path.unlink()
-  with pytest.raises(DataError, match='not the folder of an extractor'):
+  with pytest.raises(DataError, match='does not exist; give the folder'):
     extractor.load(tmp_path / 'e')
 
 

@@ -1,5 +1,6 @@
 """Tests of landmark files, intact and damaged."""
 
+import os
 import struct
 import zlib
 
@@ -8,6 +9,7 @@ import pytest
 import scipy.io
 
 from avjax.errors import DataError
+from avjax.features import landmark_files
 from avjax.features.landmark_files import read_points
 from avjax.features.landmarks import INNER
 
@@ -156,6 +158,26 @@ def claims_npy(path):
   )
 
 
+def many():
+  """Returns a .mat file of arrays that are too large together."""
+  packed = zlib.compress(claims(1, 1)[128:] + bytes(landmark_files.LIMIT // 4))
+  one = struct.pack('<II', 15, len(packed)) + packed
+  return mat(15, len(packed), packed) + 9 * one
+
+
+def claims_shape(shape):
+  """Returns a .npy file whose header has this text as the shape."""
+  head = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
+  head = head.ljust(501) + '\n'
+  size = struct.pack('<H', len(head))
+  return b'\x93NUMPY\x01\x00' + size + head.encode() + bytes(98 * 8)
+
+
+def pipe_in(path):
+  write_pts(path, cloud())
+  os.mkfifo(path / 'frame_99.pts')
+
+
 def unchecked():
   """Returns a .mat file with a compressed array whose checksum is missing."""
   packed = zlib.compress(claims(1, 1)[128:])[:-4]
@@ -202,6 +224,12 @@ def far(path):
     ('u.mat', unchecked(), 'it is truncated, or has more than'),
     ('f.mat', mat(14, 8, bytes(8)), 'an array without a class'),
     ('c.npy', claims_npy, 'declares 9408000000000 bytes'),
+    ('many.mat', many(), 'has more than 134217728 bytes in all'),
+    ('axes.npy', claims_shape((1,) * 69 + (98,)), 'has 70 axes'),
+    ('empty.npy', claims_shape((0, 2**62)), 'declares the shape .0, 46'),
+    ('true.npy', claims_shape((True, 98)), 'declares the shape .True, 98'),
+    ('pipe.npy', os.mkfifo, 'is not a regular file'),
+    ('pipe', pipe_in, 'is not a regular file'),
     ('m.mat', claims(2**31 - 1, 98), '8 bytes for an array of'),
     ('n.mat', claims(-1, 98), '8 bytes for an array of'),
     ('axes.mat', claims(*[1] * 70), 'it has 0 arrays that can'),

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.training.outcome import without_maps
 from avjax.training.progress import Progress
 from tests.training import examples
@@ -13,9 +14,18 @@ INFO = RunInfo(examples.EMOTIONS, {'audio': 3, 'face': 2}, 'abc')
 
 
 def make_run(
-  folder, variant='proposed', seed=0, sharp=1.0, audit=None, **model
+  folder,
+  variant='proposed',
+  seed=0,
+  sharp=1.0,
+  audit=None,
+  unlabelled=(),
+  **model,
 ):
-  """Writes a run whose predictions know the labels the better, the sharper."""
+  """Writes a run whose predictions know the labels the better, the sharper.
+
+  The clips of the splits `unlabelled` have no label.
+  """
   config = dataclasses.replace(
     examples.SETTINGS,
     seed=seed,
@@ -34,12 +44,10 @@ def make_run(
       row[examples.EMOTIONS.index(clip.label)] += sharp
     shares = np.exp(logits)
     shares /= shares.sum(1, keepdims=True)
+    if split in unlabelled:
+      clips = [dataclasses.replace(clip, label=None) for clip in clips]
     outcomes[split] = without_maps(clips, examples.EMOTIONS, shares)
   run.write_predictions(outcomes)
-  results = {'splits': {k: one.summary() for k, one in outcomes.items()}}
-  if audit is not None:
-    results['audit'] = audit
-  run.write_results(results)
   lines = [
     {
       'epoch': k,
@@ -52,4 +60,8 @@ def make_run(
     for k in range(4)
   ]
   Progress(history=lines).write(folder)
+  results = {'splits': {k: one.summary() for k, one in outcomes.items()}}
+  if audit is not None:
+    results['audit'] = audit
+  run.write_results(results)
   return folder

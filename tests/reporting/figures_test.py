@@ -1,8 +1,11 @@
 """The paper's figures of a finished run: what they show, and their text."""
 
 import dataclasses
+import functools
 import itertools
 import json
+import re
+import unicodedata
 
 import jax
 import matplotlib
@@ -12,8 +15,7 @@ import pytest
 import avjax
 from avjax.errors import DataError
 from avjax.metrics import classification, maps
-from avjax.reporting import figures, page
-from avjax.reporting import plots as panels
+from avjax.reporting import figures, fonts, page, plots
 from avjax.runs import experiment, finished
 from avjax.training import outcome
 from avjax.training.setup import Setup
@@ -72,6 +74,69 @@ def test_figures_of_a_network(study):
   uar = 100 * classification.unweighted_recall(counts)
   assert made[3].numbers['UAR'] == pytest.approx(uar)
   assert f'(UAR) {uar:.1f} %' in made[3].text
+
+
+ODD = (
+  'a $\\frac$ b',
+  '$x$',
+  'back\\slash_{',
+  '_hidden',
+  'bell \a\x1b[31m',
+  '\u5929\u6c17',
+  '\u0641\u0631\u062d',
+  '\U0001f642',
+  'no UTF-8: \udcff',
+  'two\nlines',
+)
+
+
+def test_names_are_not_mathematics(monkeypatch):
+  """Law: any name is drawn letter by letter; letters without a font are told.
+
+  A glyph that is missing would be a warning, which is an error here.
+  """
+  monkeypatch.setattr(fonts, 'installed', functools.cache(fonts.Fonts))
+  monkeypatch.setitem(matplotlib.rcParams, 'text.usetex', True)
+  n = len(ODD)
+  sheet = page.Page(4.0)
+  sheet.resize(9.0)
+  plots.attention_map(sheet.axes(1.0, 0.3, 2.0, 2.0), np.eye(n, 20), ODD)
+  counts = np.eye(n, dtype=int)
+  plots.confusion_matrix(sheet.axes(1.0, 3.0, 2.0, 2.0), counts, ODD)
+  points = np.random.default_rng(0).normal(size=(2, n, 2))
+  ax = plots.embedding_plane(sheet.axes(1.0, 6.0, 1.5, 2.0), *points, ODD)
+  sheet.text(0.0, 8.5, sheet.fit(ODD[0], 3.0)[0])
+  shown = [text.get_text() for text in ax.get_legend().get_texts()]
+  assert shown[:4] == list(ODD[:4])
+  assert len(page.png(sheet.figure)) > 10_000 < len(page.pdf(sheet.figure))
+  line = page.lacking()
+  assert line.count('\n') == 0 and line.isprintable()
+  assert {'U+0007', 'U+001B', 'U+DCFF'} <= set(re.findall('U.[0-9A-F]+', line))
+
+
+def test_a_font_that_has_the_letter(monkeypatch):
+  """Law: a letter that the default font lacks is drawn in another font."""
+  monkeypatch.setattr(fonts, 'installed', functools.cache(fonts.Fonts))
+  manager = matplotlib.font_manager
+  default, other = (
+    manager.get_font(manager.findfont(name)).get_charmap()
+    for name in ('DejaVu Sans', 'STIXGeneral')
+  )
+  only = [
+    chr(c)
+    for c in sorted(set(other) - set(default))
+    if unicodedata.category(chr(c))[0] == 'L'
+  ]
+  found = fonts.installed()
+  assert found.drawable(f'a{only[0]}') == f'a{only[0]}'
+  assert len(found.families) == 2 and not found.message()
+  images = []
+  for text in (only[0], '?'):
+    sheet = page.Page(1.0)
+    sheet.resize(1.0)
+    sheet.text(0.1, 0.5, sheet.fit(text, 1.0)[0])
+    images.append(page.png(sheet.figure))
+  assert images[0] != images[1]
 
 
 def test_embeddings(study):
@@ -134,7 +199,7 @@ def test_maps():
   """Equation: each row of a map divided by its largest value."""
   random = np.random.default_rng(0)
   weights = random.dirichlet(np.ones(4), 9)
-  ax = panels.alignment_map(axes_of(), weights)
+  ax = plots.alignment_map(axes_of(), weights)
   for i in range(4):
     np.testing.assert_allclose(
       ax.images[0].get_array()[i], weights[:, i] / max(weights[:, i])
@@ -144,14 +209,14 @@ def test_maps():
   assert labels == [f'{minus}2', f'{minus}1', '0', '+1']
   assert ax.get_ylim()[0] < ax.get_ylim()[1]
   attention = random.dirichlet(np.ones(9), 3)
-  ax = panels.attention_map(axes_of(), attention, list('abc'))
+  ax = plots.attention_map(axes_of(), attention, list('abc'))
   np.testing.assert_allclose(ax.images[0].get_array().max(1), 1)
 
 
 def test_confusion():
   """Equation: the texts are the row's percentages, the true emotion's row."""
   counts = np.array([[3, 1], [0, 4]])
-  ax = panels.confusion_matrix(axes_of(), counts, ['no', 'yes'])
+  ax = plots.confusion_matrix(axes_of(), counts, ['no', 'yes'])
   said = {t.get_position(): t.get_text() for t in ax.texts}
   assert said == {
     (0, 0): '75.0',
@@ -164,7 +229,7 @@ def test_confusion():
 def test_curve(tmp_path):
   """Law: training and validation over epochs from 1, the best one marked."""
   run = finished.load(make_run(tmp_path / 'a'))
-  ax = panels.curve(axes_of(), run.metrics[''], 'accuracy')
+  ax = plots.curve(axes_of(), run.metrics[''], 'accuracy')
   training, validation, best = ax.lines
   np.testing.assert_allclose(training.get_ydata(), [40, 50, 60, 70])
   np.testing.assert_allclose(validation.get_ydata(), [40, 45, 50, 55])

@@ -65,7 +65,8 @@ def written(tmp_path_factory):
 
     patch.setattr(figures, 'make_study', study)
     groups = finished.grouped(loaded)
-    text = pages.report(groups, 9, ['bin/report', 'a', 'b c'])
+    text, left_out = pages.report(groups, 9, ['bin/report', 'a', 'b c'])
+  assert list(left_out.values()) == ['its store is gone']
   path = folder / 'report.html'
   path.write_text(text, encoding='utf-8')
   return path

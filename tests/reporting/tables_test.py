@@ -1,6 +1,7 @@
 """The paper's tables of finished runs."""
 
 import csv
+import dataclasses
 import io
 import re
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from avjax import files
+from avjax.data import corpus
+from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError
 from avjax.metrics import classification, significance
 from avjax.reporting import figures, markup, published
@@ -30,7 +33,7 @@ def cells(table, row):
 def known_speakers(monkeypatch):
   """Speakers of the made clips, as their store would name them."""
   named = {f'test-{k}': f'speaker {k % 4}' for k in range(24)}
-  monkeypatch.setattr(finished, '_speakers', lambda data, synthetic: named)
+  monkeypatch.setattr(finished, '_speakers', lambda *_: named)
   return named
 
 
@@ -96,14 +99,7 @@ def test_no_test_labels(tmp_path):
   """Law: without a label on a test clip, figures show those of validation."""
   folder = make_run(tmp_path / 'a')
   assert finished.load(folder).shown_split == 'test'
-  lines = (folder / 'predictions.csv').read_text().splitlines()
-  rows = [line.split(',') for line in lines]
-  for row in rows:
-    if row[1] == 'test':
-      row[2] = ''
-  text = ''.join(','.join(row) + '\n' for row in rows)
-  (folder / 'predictions.csv').write_text(text)
-  run = finished.load(folder)
+  run = finished.load(make_run(tmp_path / 'c', unlabelled=('test',)))
   assert run.shown_split == 'validation'
   assert '12 validation clips' in figures.figure_5(run).text
   other = finished.load(make_run(tmp_path / 'b', 'average'))
@@ -183,6 +179,17 @@ def test_formats():
     markup.Table('t', '', ('a', 'b'), (('a',),))
 
 
+def test_speakers_of_another_store(tmp_path, capsys):
+  """Law: the store that lies there now is used only if it is the run's."""
+  finished._speakers.cache_clear()
+  run = finished.load(make_run(tmp_path / 'a'))
+  assert run.speakers == {}
+  assert 'synthetic has changed since the run' in capsys.readouterr().err
+  clips = corpus.load(run.config)
+  info = dataclasses.replace(run.info, data_fingerprint=fingerprint(clips))
+  assert len(dataclasses.replace(run, info=info).speakers) == 28
+
+
 def test_what_is_no_run(tmp_path):
   """Law: a folder without a run, or with half of one, is named."""
   with pytest.raises(CheckpointError, match='bin/train has made'):
@@ -190,7 +197,7 @@ def test_what_is_no_run(tmp_path):
   folder = make_run(tmp_path / 'a')
   text = (folder / 'predictions.csv').read_text()
   (folder / 'predictions.csv').write_text(text.replace('angry', 'anger', 1))
-  with pytest.raises(CheckpointError, match='does not hold a finished run'):
+  with pytest.raises(CheckpointError, match=r'predictions.csv is damaged'):
     finished.load(folder)
   (folder / 'predictions.csv').unlink()
   with pytest.raises(CheckpointError, match=r'predictions.csv does not exist'):

@@ -34,7 +34,10 @@ def make_timeline(length=12, emotions=EMOTIONS, size=(24, 32), **given):
     'name': 'clip',
     'emotions': tuple(emotions),
     'probabilities': rng.dirichlet(np.ones(n)),
-    'frames': rng.integers(0, 256, (length, *size, 3), np.uint8),
+    'frames': rng.integers(
+      0, 256, (len(panels.thumbnails(length)), *size, 3), np.uint8
+    ),
+    'length': length,
     'waveform': rng.uniform(-0.5, 0.5, 640 * length),
     'found': found,
     'attention': rng.dirichlet(np.ones(length), n).astype(np.float32),
@@ -80,12 +83,12 @@ def test_thumbnails(length):
   images = panel(timeline.draw(clip), 'Picture').images
   assert len(images) == len(chosen)
   edge = 0.0
-  for t, image in zip(chosen, images, strict=True):
+  for k, (t, image) in enumerate(zip(chosen, images, strict=True)):
     start, stop, low, high = image.get_extent()
     assert (start + stop) / 2 == pytest.approx((t + 0.5) / 25, abs=0.5001 / 25)
     assert edge < start < stop < length / 25
     assert 0 <= low < high
-    np.testing.assert_array_equal(image.get_array(), clip.frames[t])
+    np.testing.assert_array_equal(image.get_array(), clip.frames[k])
     edge = stop
 
 
@@ -243,6 +246,8 @@ CASES = {
   'faint': {'waveform': np.full(640 * 12, 1e-7)},
   'wide window': {'alignment': np.full((12, 40), 1 / 40)},
   'notes': {'notes': ('words ' * 99, 'x' * 999, '')},
+  'caveats': {'caveats': ('no face in any frame', 'silent throughout')},
+  'many caveats': {'caveats': ('a caveat in some words',) * 12, 'label': 'sad'},
   'odd letters': {
     'name': ODD[0], 'emotions': ODD, 'label': ODD[1], 'notes': ODD,
   },

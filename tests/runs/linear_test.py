@@ -9,7 +9,8 @@ from sklearn import linear_model, pipeline, preprocessing
 
 from avjax.errors import CheckpointError, ConfigError
 from avjax.runs import linear
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Job
 from tests.training import examples
 
@@ -93,7 +94,7 @@ def test_an_emotion_that_is_not_trained_on(tmp_path):
 def test_damaged_baseline(tmp_path):
   """Law: what is no baseline says so, and a missing scikit-learn too."""
   (tmp_path / linear.FILE).write_text('{"streams": []}')
-  with pytest.raises(CheckpointError, match='no linear baseline'):
+  with pytest.raises(CheckpointError, match=r'linear.json is damaged: '):
     linear.Regression.load(RunFolder(tmp_path))
 
 

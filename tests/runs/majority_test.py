@@ -7,7 +7,8 @@ import pytest
 
 from avjax.errors import CheckpointError
 from avjax.runs import majority
-from avjax.runs.folder import RunFolder, RunInfo
+from avjax.runs.folder import RunFolder
+from avjax.runs.info import RunInfo
 from avjax.runs.model import Job
 from tests.training import examples
 
@@ -47,5 +48,5 @@ def test_shares(tmp_path):
 def test_damaged(tmp_path, text):
   """Law: what is no baseline says so."""
   (tmp_path / majority.FILE).write_text(text)
-  with pytest.raises(CheckpointError, match='no largest-class baseline'):
+  with pytest.raises(CheckpointError, match=r'majority.json is damaged: '):
     majority.ClassShares.load(RunFolder(tmp_path))

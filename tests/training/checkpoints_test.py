@@ -18,6 +18,7 @@ import pytest
 from avjax.errors import CheckpointError
 from avjax.training import snapshot
 from avjax.training.checkpoints import Checkpoints
+from tests.bin.programs import written
 
 RUN = {'config': 'c0ffee', 'data': 'beef'}
 ROOT = pathlib.Path(__file__).parents[2]
@@ -321,3 +322,25 @@ def test_kill_loses_no_step_that_was_waited_for(tmp_path, trials=6):
       state = snapshot.read_state(path, meta, state_of(0))
       assert_same((step, state, meta['progress']), step)
       assert meta['best'] in (None, step - step % 5)
+
+
+@pytest.mark.parametrize('damaged', [False, True])
+def test_reading_leaves_the_folder_as_it_is(damaged, tmp_path):
+  """Law: a reader makes, removes and moves nothing, damaged steps included."""
+  run_of(tmp_path / 'c', 1, 2, best=(1,))
+  (tmp_path / f'c/3{snapshot.UNFINISHED}').mkdir()
+  if damaged:
+    (tmp_path / 'c/1/meta.json').write_text('{}')
+  before = written(tmp_path)
+  with Checkpoints(tmp_path / 'c', RUN, read_only=True) as checkpoints:
+    if damaged:
+      with pytest.raises(CheckpointError, match='train again'):
+        checkpoints.restore_best(state_of(0))
+    else:
+      assert_same(checkpoints.restore_best(state_of(0)), 1)
+  with (
+    Checkpoints(tmp_path / 'none', RUN, read_only=True) as checkpoints,
+    pytest.raises(CheckpointError, match='no checkpoint of a best epoch'),
+  ):
+    checkpoints.restore_best(state_of(0))
+  assert written(tmp_path) == before

@@ -69,7 +69,9 @@ def make_loader(settings: Settings, parts, rows: int = 8) -> Loader:
   """Returns the batches of the parts."""
   clips = [clip for part in parts.values() for clip in part]
   return Loader(
-    buckets=batching.buckets(clips, settings.data.buckets),
+    buckets=batching.buckets(
+      clips, settings.data.buckets, settings.training.batch_size
+    ),
     emotions=EMOTIONS,
     streams=settings.model.streams,
     batch_size=settings.training.batch_size,

@@ -47,6 +47,17 @@ def test_run_on_the_device_is_the_host_s(tmp_path):
   assert_same_run(host, device)
 
 
+def test_long_clips_on_the_device(tmp_path, monkeypatch):
+  """Law: small batches too are those of the host, on one device and several."""
+  monkeypatch.setattr(batching, 'MOST_FRAMES', 24)
+  loader = examples.make_loader(placed('host'), examples.make_parts())
+  assert loader.sizes == (4, 2)
+  host = train(tmp_path / 'host', placed('host', epochs=2))
+  device = train(tmp_path / 'device', placed('device', epochs=2))
+  assert_same_run(host, device)
+  assert len(host[0].history) == 2
+
+
 def test_run_goes_on_elsewhere(tmp_path):
   """Law: begun on the host within an epoch, it ends the same on the device."""
   whole = train(tmp_path / 'whole', placed('host', epochs=3))
