@@ -4,6 +4,7 @@ JAX is not imported here: a program parses its flags, and prints --help, before
 it imports anything slow.
 """
 
+import errno
 import os
 import pathlib
 import shlex
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PARTIAL = 3
 """Exit code: something that was given was left out, the rest is done."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
@@ -42,7 +44,7 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     sys.exit(code)
   except BrokenPipeError:
     # What read the output has ended, such as `head`; nothing is to be flushed.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard_output()
     sys.exit(128 + signal.SIGPIPE)
   except SystemExit as end:
     if end.code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
@@ -55,9 +57,21 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
   except flags.Error as error:
     _fail(program, f'{error}; see bin/{program} --help')
   except OSError as error:
-    if error.filename is None:
+    if error.filename is not None:
+      _fail(program, f'{error.filename}: {error.strerror}')
+    if error.errno not in _FULL:
       raise
-    _fail(program, f'{error.filename}: {error.strerror}')
+    _discard_output()  # of which the rest could not be written either
+    _fail(
+      program,
+      f'the output cannot be written: {error.strerror}; make room, or write it'
+      ' elsewhere',
+    )
+
+
+def _discard_output() -> None:
+  """Lets standard output end in nothing."""
+  os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse(arguments: Sequence[str]) -> Sequence[str] | None:

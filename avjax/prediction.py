@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import dataclasses
 import gc
+import os
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -28,6 +29,9 @@ from avjax.reporting import panels
 from avjax.reporting.timeline import Timeline
 from avjax.runs import evaluation
 from avjax.training.outcome import Outcome
+
+_FACES = frozenset({'shape', 'appearance'})  # streams that need a face
+_LONGEST = 255  # bytes of a file name
 
 ABLATED = {'audio off': (AUDIO,), 'vision off': ()}
 """Name of an ablation -> the streams it sets to zero; (): all visual ones."""
@@ -185,7 +189,11 @@ def _predict_one(
   outcome, _ = run.predict(_variants(path, run, fitted, columns), rounded=True)
   _trim()
   notes = columns.notes + _features_notes(run, fitted)
-  return _predicted(path, raw, columns, outcome, _divided(notes, run))
+  looked = raw.frames is not None and _FACES.intersection(
+    fitted.settings.streams
+  )
+  found = columns.found if looked else None
+  return _predicted(path, raw, found, outcome, _divided(notes, run))
 
 
 def _extractor(
@@ -276,7 +284,7 @@ def _divided(
 def _predicted(
   path: str,
   raw: RawClip,
-  columns: Columns,
+  found: np.ndarray | None,
   outcome: Outcome,
   remarks: tuple[tuple[str, ...], tuple[Note, ...]],
 ) -> Predicted:
@@ -285,7 +293,7 @@ def _predicted(
   Args:
     path: of the clip.
     raw: the decoded clip, with the frames to show.
-    columns: its measured features.
+    found: whether a face was found in each frame; None if none was looked for.
     outcome: of the clip and its ablations.
     remarks: caveats and notes.
   """
@@ -294,7 +302,6 @@ def _predicted(
     for row in outcome.probabilities
   ]
   caveats, notes = remarks
-  seen = raw.frames is not None
   timeline = Timeline(
     name=raw.name,
     emotions=outcome.emotions,
@@ -302,7 +309,7 @@ def _predicted(
     frames=raw.frames,
     length=raw.length,
     waveform=raw.waveform if raw.audible.any() else None,
-    found=columns.found if seen else None,
+    found=found,
     attention=outcome.attention[0],
     alignment=outcome.alignment[0],
     label=None,
@@ -328,10 +335,9 @@ def picture(
   """
   from avjax.reporting import timeline
 
-  stem = pathlib.Path(predicted.path).stem
-  name, number = f'{stem}.png', 2
-  while name in taken:
-    name, number = f'{stem}-{number}.png', number + 1
+  stem, number = pathlib.Path(predicted.path).stem, 1
+  while (name := _file_name(stem, number)) in taken:
+    number += 1
   taken.add(name)
   try:
     folder.mkdir(parents=True, exist_ok=True)
@@ -341,3 +347,14 @@ def picture(
       f'cannot write {folder / name}: {error.strerror}; choose another --output'
     ) from error
   return folder / name
+
+
+def _file_name(stem: str, number: int) -> str:
+  """Returns the name of the so many-th picture for clips of one name.
+
+  The stem is shortened where a file system would refuse the whole.
+  """
+  ending = '.png' if number == 1 else f'-{number}.png'
+  while len(os.fsencode(stem + ending)) > _LONGEST:
+    stem = stem[:-1]
+  return stem + ending

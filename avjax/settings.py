@@ -46,6 +46,8 @@ def _one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
 def _at_least(name: str, value: int | float, least: int | float) -> None:
   if not value >= least:
     raise ConfigError(f'{name} is {value!r}; it must be at least {least}')
+  if isinstance(value, int) and value >= 2**63:  # no file could keep it
+    raise ConfigError(f'{name} is {value!r}; it must be below 2**63')
 
 
 def _seed(name: str, value: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from absl import flags
 
+from avjax import interrupts
 from avjax.runs import evaluation
 from tests.bin.programs import ROOT, run, written
 from tests.golden.make_runs import (
@@ -48,6 +49,8 @@ def runs(tmp_path_factory):
 def call(runs, monkeypatch):
   """Runs a program in this process, where JAX is there already."""
   monkeypatch.chdir(runs)
+  # Signals stay with the tests that follow in this process.
+  monkeypatch.setattr(interrupts, 'answer', lambda program: None)
 
   def program(name, *arguments):
     before = set(flags.FLAGS)

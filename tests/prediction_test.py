@@ -3,6 +3,7 @@
 import weakref
 
 import numpy as np
+import pytest
 
 from avjax import prediction
 from avjax.clips import AUDIO, EMOTIONS, Note, RawClip
@@ -66,7 +67,10 @@ class Fitted(extractor.Extractor):
   """Stands for an extractor of streams that are all ones."""
 
   def __init__(self, streams):
-    for name, value in (('streams', streams), ('settings', FeaturesConfig())):
+    for name, value in (
+      ('streams', streams),
+      ('settings', FeaturesConfig(streams=streams)),
+    ):
       object.__setattr__(self, name, value)
 
   untrained = ''
@@ -140,3 +144,28 @@ def test_caveats(monkeypatch):
     assert not set(one.as_json()['notes']) & set(wanted)
   each, _ = predictions(monkeypatch, ['a'])
   assert next(each).headline == 'a: angry'
+
+
+@pytest.mark.parametrize('streams', [(AUDIO,), ('shape',)])
+def test_faces_that_nobody_looked_for(monkeypatch, streams):
+  """Law: a picture tells of faces only if the extractor looks for them."""
+  each, _ = predictions(monkeypatch, ['a'], streams=streams)
+  assert (next(each).timeline.found is None) == (streams == (AUDIO,))
+
+
+def test_pictures_of_long_names(monkeypatch, tmp_path):
+  """Law: a name too long for a file system is cut at a letter."""
+  from avjax.reporting import timeline
+
+  def save(_, path):
+    path.write_bytes(b'')
+
+  monkeypatch.setattr(timeline, 'draw', lambda _: None)
+  monkeypatch.setattr(timeline, 'save', save)
+  each, _ = predictions(monkeypatch, ['\u00e9' * 126 + '.a', 'b.a'])
+  taken = set()
+  long, short = each
+  names = [
+    prediction.picture(one, tmp_path, taken).name for one in (long, long, short)
+  ]
+  assert names == ['\u00e9' * 125 + '.png', '\u00e9' * 124 + '-2.png', 'b.png']

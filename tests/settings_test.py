@@ -39,6 +39,8 @@ def test_override():
     ('training', 'rho', 1.0, r'\[0, 1\)'),
     ('training', 'weight_decay', -0.1, 'at least 0'),
     ('synthetic', 'training', 3, 'at least 7'),
+    ('training', 'epochs', 10**20 - 1, r'below 2\*\*63'),
+    ('synthetic', 'longest', 2**63, r'below 2\*\*63'),
     ('synthetic', 'seed', -1, r'\[0, 2\*\*31\)'),
   ],
 )

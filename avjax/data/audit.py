@@ -23,7 +23,8 @@ too, but are no error:
   random         Divides without regard to speakers, for comparison.
 
 If a store does not name the speakers, that is no leak, but it is recorded that
-they were not compared.
+they were not compared. So are clips of equal content with different labels, in
+whatever splits.
 """
 
 import dataclasses
@@ -64,7 +65,7 @@ class Finding:
     names: the speakers, the takes, or 'clip = other clip'.
     clips: number of clips concerned in the last split.
     text: the finding as a sentence for the user.
-    status: 'leak', 'allowed', 'documented', or 'unchecked'.
+    status: 'leak', 'allowed', 'documented', 'unchecked' or 'warning'.
     fold: the fold in which it was found, or None.
   """
 
@@ -114,6 +115,7 @@ def examine(
     *_unknown_speakers(splits),
     *_untrained_labels(splits),
     *_alike(splits),
+    *_contradictions(splits, content_keys),
   ]
   if not any(clip.label is not None for clip in splits.get('test', ())):
     findings.append(
@@ -253,6 +255,36 @@ def _alike_finding(
     text=f'the {what} {lookalikes.described(spellings)} look alike; make the'
     ' store again, with --merge_labels if they are one',
   )
+
+
+def _contradictions(
+  splits: Splits, content_keys: Mapping[str, Sequence[str]]
+) -> list[Finding]:
+  """Returns a finding for clips of equal content with different labels."""
+  by_key: dict[str, list[tuple[str, Clip]]] = defaultdict(list)
+  for split, clips in splits.items():
+    for clip in clips:
+      for key in content_keys[clip.name] if clip.label is not None else ():
+        by_key[key].append((split, clip))
+  groups = {  # equal files give equal streams, so that most are found twice
+    ' = '.join(f'{clip.name} ({clip.label})' for _, clip in pairs): pairs
+    for pairs in by_key.values()
+    if len({clip.label for _, clip in pairs}) > 1
+  }
+  if not groups:
+    return []
+  concerned = {pair[1].name: pair[0] for g in groups.values() for pair in g}
+  return [
+    Finding(
+      kind='content',
+      splits=tuple(k for k in splits if k in concerned.values()),
+      names=tuple(groups),
+      clips=len(concerned),
+      text=f'{len(concerned)} clips have the content of others and different'
+      f' labels ({_few(list(groups))}); correct the labels',
+      status='warning',
+    )
+  ]
 
 
 def _shared(

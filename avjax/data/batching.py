@@ -264,25 +264,37 @@ def speakers(
   return np.array([numbers.get(c.speaker, UNKNOWN) for c in clips], np.int32)
 
 
-def check_streams(clips: Sequence[Clip], streams: Sequence[str]) -> None:
+def check_streams(
+  clips: Sequence[Clip], streams: Sequence[str], trained: bool = False
+) -> None:
   """Raises DataError unless all clips have these streams, of equal widths.
 
   Args:
     clips: of all splits in use together; at least one.
     streams: names of the streams.
+    trained: whether a finished run reads them, so that they are settled.
   """
   present = ', '.join(dict.fromkeys(k for c in clips for k in c.streams))
   for name in streams:
     without = [clip.name for clip in clips if name not in clip.streams]
     if without:
+      remedy = (
+        f'the run reads {", ".join(streams)}, and these have {present}: give'
+        ' clips with the streams of the run'
+        if trained
+        else f'set model.streams to some of: {present}'
+      )
       raise DataError(
         f'{len(without)} of {len(clips)} clips ({without[0]}, ...) have no'
-        f' stream {name!r}; set model.streams to some of: {present}'
+        f' stream {name!r}; {remedy}'
       )
     widths = {clip.streams[name].shape[1]: clip.name for clip in clips}
     if len(widths) > 1:
       listed = ', '.join(f'{w} in {clip}' for w, clip in widths.items())
+      others = (
+        '' if trained else f', or set model.streams to others of: {present}'
+      )
       raise DataError(
         f'the stream {name!r} has several widths ({listed}); make the store'
-        f' again with one width, or set model.streams to others of: {present}'
+        f' again with one width{others}'
       )

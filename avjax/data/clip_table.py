@@ -8,6 +8,7 @@ may be several clips; the columns `target.` have further labels.
 
 import os
 import pathlib
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -44,6 +45,7 @@ def read(
   renamed: Mapping[str, str],
   merge: bool = False,
   labels: str = '',
+  files: clip_files.ClipFiles | None = None,
 ) -> Rows:
   """Returns one row per clip: COLUMNS ('' if unknown), and target columns.
 
@@ -54,6 +56,7 @@ def read(
       most frequent spelling.
     labels: a table with the columns from and to: how labels are renamed. A
       label that it names may look like others; '' for none.
+    files: of the clips, so that one file under two names is found; or None.
 
   Raises:
     DataError: the table cannot be read, lacks a column, or names a clip twice;
@@ -73,9 +76,10 @@ def read(
       if name.lower().startswith(TARGET)
     }
     name = row['clip']
-    first = line_of.setdefault(clip_files.spellings(name)[-1], number)
+    first = line_of.setdefault(_meant(name, files), number)
     if not name or first != number:
-      fault = f'names {name!r}, as line {first}' if name else 'names no clip'
+      same = f'names {name!r}, the same clip as line {first}'
+      fault = same if name else 'names no clip'
       raise DataError(f'{path} line {number} {fault}; write one row per clip')
     rows.append(row)
   told = _rename(rows, labels) if labels else set()
@@ -108,6 +112,14 @@ def clip(
       if key.startswith(TARGET) and label
     },
   )
+
+
+def _meant(name: str, files: clip_files.ClipFiles | None) -> str:
+  """Returns what two names of one clip have in common."""
+  file = files.clip(name) if files and name else ''
+  if isinstance(file, pathlib.Path):
+    return os.path.realpath(file)
+  return clip_files.spellings(name)[-1]
 
 
 def _columns(
@@ -148,8 +160,22 @@ def _rename(rows: Rows, path: str) -> set[str]:
         ' a table with the columns from and to'
       )
   first, second = lower.index('from'), lower.index('to')
-  new = {line[first]: line[second] for _, line in lines}
-  for row, column in _labels(rows):
+  new: dict[str, str] = {}
+  for number, line in lines:
+    old, label = line[first], line[second]
+    if not label:
+      raise DataError(f'{path} line {number} gives {old!r} no label; write one')
+    if new.setdefault(old, label) != label:
+      raise DataError(
+        f'{path} line {number} renames {old!r} to {label!r}, and a line above'
+        f' to {new[old]!r}; write one of them'
+      )
+  places = _labels(rows)
+  unused = sorted(new.keys() - {row[column] for row, column in places})
+  if unused:
+    listed = ', '.join(map(repr, unused))
+    print(f'{path}: no clip has the label {listed:.300}', file=sys.stderr)
+  for row, column in places:
     row[column] = new.get(row[column], row[column])
   return set(new) | set(new.values())
 

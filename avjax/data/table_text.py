@@ -87,8 +87,13 @@ def _decoded(path: str | os.PathLike, raw: bytes) -> str:
     with contextlib.suppress(UnicodeDecodeError):
       if not encoding and b'\0' not in raw:
         text = raw.decode('cp1252')
-        note = f'{path} is not in UTF-8; it was read as Windows-1252'
-        print(note, file=sys.stderr)
+        word = re.search(r'\w{0,20}[^\x00-\x7f]\w{0,20}', text)
+        print(
+          f'{path} is not in UTF-8; it was read as Windows-1252, with words'
+          f' such as {word and word[0]!r}: save it as UTF-8 if that looks'
+          ' wrong',
+          file=sys.stderr,
+        )
         return text
     raise DataError(
       f'{path} is not a CSV table in UTF-8 ({error}); save it as one'

@@ -68,15 +68,15 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
         parts.add(kind, frame, time)
     parts.finish(delay, lambda: _collected(faults))
     notes += file_formats.unread(container, frames.reach, path)
+    partial = []
     if len(parts.all) == 1 and parts.length:
       part = parts.all[0]
-      notes += file_formats.partial(
-        container,
-        [
-          (video, part.video.own_end, part.zero[0]),
-          (audio, part.audio.end, part.zero[1]),
-        ],
-      )
+      ends = [
+        (video, part.video.own_end, part.zero[0]),
+        (audio, part.audio.end, part.zero[1]),
+      ]
+      partial = file_formats.partial(container, ends)
+    notes += partial or file_formats.cut(path)
   return _assemble(parts, os.path.getsize(path), faults, notes)
 
 

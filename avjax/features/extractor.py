@@ -199,7 +199,7 @@ def load(folder: str | os.PathLike) -> Extractor:
       by_stream.keys() <= parts.keys()
     )
   except (DataError, ValueError, TypeError) as error:
-    raise EXTRACTOR.fault(fitted, f'{error!r:.100}') from error
+    raise EXTRACTOR.fault(fitted, f'{error!s:.200}') from error
   if not unchanged:
     raise EXTRACTOR.fault(
       folder, 'its files are not those that bin/extract wrote'

@@ -25,7 +25,7 @@ _REFUSED = (
 
 _PLAYLISTS = (b'#EXTM3U', b'ffconcat', b'<MPD', b'v=0', b'[playlist]', b'<smil')
 _ENDING = ('flv', 'asf', 'wav')  # formats of which FFmpeg reads one recording
-_MOST_RECORDINGS = 100
+_MOST_BOXES = 10_000  # a fragmented recording has some for every second
 _MICROSECONDS = 1_000_000  # per second; FFmpeg's time base for whole files
 
 Notes = list[tuple[str, str]]
@@ -53,14 +53,15 @@ def opened(path: str) -> Iterator[tuple[Any, Notes]]:
   old = int(av.__version__.split('.')[0]) < 19
   lenient: dict[str, Any] = {'metadata_errors': 'replace'} if old else {}
   options = {'format_whitelist': _allowed(), 'protocol_whitelist': 'file'}
-  url, notes = path, []
-  recordings = _recordings(path)
+  url: str = path
+  notes: Notes = []
+  recordings = [at for at, name, _ in _boxes(path) if name == b'ftyp']
   if len(recordings) > 1:
     # FFmpeg would mix the fragments of all.
     url = f'subfile,,start,0,end,{recordings[1]},,:{path}'
     options['protocol_whitelist'] = 'file,subfile'
     text = f'{len(recordings)} recordings are joined in it; the first is used'
-    notes = [('joined', text)]
+    notes.append(('joined', text))
   try:
     container = av.open(url, options=options, **lenient)
   except av.error.FFmpegError:
@@ -75,24 +76,41 @@ def opened(path: str) -> Iterator[tuple[Any, Notes]]:
     yield container, notes
 
 
-def _recordings(path: str) -> list[int]:
-  """Returns where MP4 recordings begin in a file; [] for other formats."""
-  found: list[int] = []
+def _boxes(path: str) -> list[tuple[int, bytes, int]]:
+  """Returns (offset, name, length) of an MP4's outer boxes; [] for others."""
+  found: list[tuple[int, bytes, int]] = []
   size = os.path.getsize(path)
   with open(path, 'rb') as file:
     offset = 0
-    while offset + 8 <= size and len(found) < _MOST_RECORDINGS:
+    while offset + 8 <= size and len(found) < _MOST_BOXES:
       file.seek(offset)
       header = file.read(16)
       length, name = struct.unpack_from('>I4s', header)
       if length == 1 and len(header) == 16:  # the size follows in 64 bits
         length = struct.unpack_from('>Q', header, 8)[0]
-      if name == b'ftyp':
-        found.append(offset)
-      if not found or length < 8:  # not MP4, or the last box
+      if not (found or name == b'ftyp') or length < 8:  # not MP4, or the last
         break
+      found.append((offset, name, length))
       offset += length
   return found
+
+
+def cut(path: str) -> Notes:
+  """Returns a note if an MP4 or WAV file is shorter than it says, or []."""
+  size = os.path.getsize(path)
+  missing = 0
+  if boxes := _boxes(path):
+    missing = sum(boxes[-1][::2]) - size
+  with open(path, 'rb') as file:
+    beginning = file.read(4096)
+  place = beginning.find(b'data', 12)
+  if beginning.startswith(b'RIFF') and beginning[8:12] == b'WAVE' and place > 0:
+    declared = int.from_bytes(beginning[place + 4 : place + 8], 'little')
+    if declared < 0xFFFFFF00:  # a stream, whose length was not known
+      missing = place + 8 + declared - size
+  if missing <= 0:
+    return []
+  return [('partial', f'partial: the last {missing} bytes of it are missing')]
 
 
 def unread(container, reach: int, path: str) -> Notes:

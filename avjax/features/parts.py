@@ -12,9 +12,11 @@ from fractions import Fraction
 import numpy as np
 
 from avjax.features.audio_track import AudioTrack
+from avjax.features.canvas import Canvas
 from avjax.features.timestamps import (
   FRAME_RATE,
   Clock,
+  Latest,
   check_seconds,
   zeros,
 )
@@ -34,7 +36,7 @@ class Part:
       known when the first picture is placed.
 
   Args:
-    aspect: width of a pixel over its height.
+    canvas: of the pictures, shared by all parts.
     earlier: frames of the parts before this one.
     counted: whether the container counts frames instead of stamping them.
     sound_start: time stamp at which the audio begins, if it is known already.
@@ -42,7 +44,7 @@ class Part:
 
   def __init__(
     self,
-    aspect: Fraction,
+    canvas: Canvas,
     earlier: int,
     counted: bool,
     sound_start: Fraction | None = None,
@@ -50,7 +52,7 @@ class Part:
     self.zero = Fraction(0), Fraction(0)
     self._begun = False
     self.audio = AudioTrack()
-    self.video = VideoTrack(self._begin, aspect, earlier)
+    self.video = VideoTrack(canvas, earlier)
     self._counted = counted
     self._sound_start = sound_start
 
@@ -72,6 +74,13 @@ class Part:
     self.zero = zeros(first, sound, self._counted)
     return self.zero[0]
 
+  def add(self, kind: str, frame, time: Fraction | None) -> None:
+    """Adds a picture or a block of sound; see `Parts.add`."""
+    if kind == 'video':
+      self.video.add(frame, time, self._begin)
+    else:
+      self.audio.add(frame, time)
+
   def finish(self, delay: int, guard: Guard) -> None:
     """Places all pictures and blocks of sound.
 
@@ -81,7 +90,7 @@ class Part:
     """
     while self.video.waiting:
       with guard():
-        self.video.place()
+        self.video.place(self._begin)
     if not self._begun:
       self._begin(None)
     self.audio.place(self.zero[1], delay)
@@ -111,9 +120,12 @@ class Parts:
     discontinuous: bool,
     sound_start: Fraction | None,
   ):
-    self._aspect, self._counted = aspect, counted
-    self._clocks = {kind: Clock(discontinuous) for kind in ('video', 'audio')}
-    self.all = [Part(aspect, 0, counted, sound_start)]
+    self._canvas, self._counted = Canvas(aspect), counted
+    latest = Latest()
+    self._clocks = {
+      kind: Clock(kind, discontinuous, latest) for kind in ('video', 'audio')
+    }
+    self.all = [Part(self._canvas, 0, counted, sound_start)]
 
   def add(self, kind: str, frame, time: Fraction | None) -> None:
     """Adds a picture or a block of sound.
@@ -129,9 +141,8 @@ class Parts:
     for number, frame, time in settled:
       while number >= len(self.all):
         earlier = sum(len(part.video.frames) for part in self.all)
-        self.all.append(Part(self._aspect, earlier, self._counted))
-      part = self.all[number]
-      (part.video if kind == 'video' else part.audio).add(frame, time)
+        self.all.append(Part(self._canvas, earlier, self._counted))
+      self.all[number].add(kind, frame, time)
 
   def finish(self, delay: int, guard: Guard) -> None:
     """Ends every part.
@@ -180,7 +191,7 @@ class Parts:
     return sum(part.length for part in self.all)
 
   def _notes(self) -> Notes:
-    notes: Notes = []
+    notes: Notes = list(self._canvas.notes)
     if len(self.all) > 1:
       text = (
         f'its time stamps jump: {len(self.all)} parts follow each other here'

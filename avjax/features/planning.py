@@ -151,8 +151,8 @@ def _of_table(request: ExtractionRequest) -> ExtractionPlan:
       f'{request.corpus} is not a folder; give the folder of the clips'
     )
   path = clip_table.find(request.clips, request.corpus)
-  rows = clip_table.read(path, **request.table)
   found = clip_files.ClipFiles(request.corpus)
+  rows = clip_table.read(path, **request.table, files=found)
   sources = [found.clip(row['clip']) for row in rows]
   return ExtractionPlan(rows, sources, range(len(rows)), [], path.name)
 

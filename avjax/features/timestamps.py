@@ -25,6 +25,9 @@ MAX_BYTES = 4 * 2**30
 MAX_PARTS = 32
 """Beyond so many parts, a time stamp that goes back counts as damaged."""
 
+NEAR = Fraction(3, 2)
+"""Seconds. Streams of one recording are interleaved more closely than that."""
+
 BACK = Fraction(1, 2)
 """Seconds. Time stamps that go back by more begin a new part. Pictures that are
 stamped in the order of decoding go back by at most 16 frames, usually by 3."""
@@ -46,6 +49,24 @@ class RefusedFile(Exception):
   """Names why a readable file is not decoded: too long, too large or empty."""
 
 
+class Latest:
+  """The part that was begun last, by whichever stream.
+
+  Attributes:
+    part: its number.
+    newest: kind of a stream -> its newest time stamp in this part.
+  """
+
+  def __init__(self):
+    self.part = 0
+    self.newest: dict[str, Fraction] = {}
+
+  def near(self, kind: str, time: Fraction) -> bool:
+    """Returns whether the other stream is in this part at about a time."""
+    others = [v for k, v in self.newest.items() if k != kind]
+    return any(abs(time - other) <= NEAR for other in others)
+
+
 class Clock:
   """Divides the frames of one stream into parts, by their time stamps.
 
@@ -53,13 +74,21 @@ class Clock:
   is only begun if two frames in succession agree; a single stamp that is far
   off is damaged, and becomes None.
 
+  Picture and sound of a recording are near each other in a file. So a stream
+  that jumps goes to the part that the other one has begun, if that is there at
+  the same time, and a gap that only one stream has begins no part.
+
   Args:
+    kind: of the stream.
     discontinuous: whether the container's clock may be set anew; if not, a
       jump ahead is a gap.
+    latest: shared by the streams of a file.
   """
 
-  def __init__(self, discontinuous: bool):
+  def __init__(self, kind: str, discontinuous: bool, latest: Latest):
+    self._kind = kind
     self._discontinuous = discontinuous
+    self._latest = latest
     self._part = 0
     self._newest: Fraction | None = None
     self._doubtful: tuple[Any, Fraction] | None = None
@@ -71,14 +100,32 @@ class Clock:
     settled: list[tuple[int, Any, Fraction | None]] = []
     if self._doubtful is not None:
       settled.append(self._settle(time))
-    if time is None or self._newest is None:
-      self._newest = time if time is not None else self._newest
+    if time is None:
+      pass
+    elif self._newest is None:
+      self._first(time)
     elif self._jumps(self._newest, time):
       self._doubtful = frame, time
       return settled
-    elif time > self._newest:
-      self._newest = time
+    else:
+      self._newest = max(self._newest, time)
+    self._tell()
     return [*settled, (self._part, frame, time)]
+
+  def _first(self, time: Fraction) -> None:
+    """Chooses the part of the stream's first time stamp."""
+    self._newest = time
+    ahead = self._latest.newest.values()
+    if self._discontinuous and ahead and max(ahead) - time > NEAR:
+      # The other stream has not jumped yet to where this one begins.
+      self._latest.part += 1
+      self._latest.newest.clear()
+    self._part = self._latest.part
+
+  def _tell(self) -> None:
+    """Tells the other stream how far this one is."""
+    if self._newest is not None and self._part == self._latest.part:
+      self._latest.newest[self._kind] = self._newest
 
   def _settle(self, time: Fraction | None) -> tuple[int, Any, Fraction | None]:
     """Returns (part, frame, time) of the doubtful frame.
@@ -92,10 +139,15 @@ class Clock:
     if not self._confirms(stamp, time):
       return self._part, frame, None
     if not self._is_gap(stamp):
-      if self._part + 1 == MAX_PARTS:
-        return self._part, frame, None
-      self._part += 1
+      follows = self._latest.part > self._part
+      if not (follows and self._latest.near(self._kind, stamp)):
+        if self._latest.part + 1 == MAX_PARTS:
+          return self._part, frame, None
+        self._latest.part += 1
+        self._latest.newest.clear()
+      self._part = self._latest.part
     self._newest = stamp
+    self._tell()
     return self._part, frame, stamp
 
   def finish(self) -> list[tuple[int, Any, Fraction | None]]:
@@ -116,7 +168,12 @@ class Clock:
   def _is_gap(self, stamp: Fraction) -> bool:
     """Returns whether a doubtful stamp is later, and no new part begins so."""
     assert self._newest is not None
-    return stamp > self._newest and not self._discontinuous
+    if stamp < self._newest:
+      return False
+    alone = self._part == self._latest.part and self._latest.near(
+      self._kind, stamp
+    )
+    return alone or not self._discontinuous
 
   def _jumps(self, before: Fraction, now: Fraction) -> bool:
     if now >= before:

@@ -8,12 +8,12 @@ import collections
 import itertools
 import math
 import statistics
-import struct
 from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 
+from avjax.features.canvas import Canvas
 from avjax.features.timestamps import (
   FRAME_RATE,
   LEAD,
@@ -33,10 +33,14 @@ HOLD = 30
 """Seconds for which the last picture is held at most. Beyond that there is
 nothing to align the sound with."""
 
+STILL = Fraction(1, 2)
+"""Seconds. A picture that lasts longer, and twice as long as others do, stays
+until the next one; otherwise the nearest is taken."""
+
 _ROUNDING = Fraction(1, 500)  # seconds; Matroska and FLV round to 1 ms
-_STRETCH = 4  # largest ratio of a pixel's sides
-_SMALLEST_STRETCH = 0.01  # a smaller one is rounding, not worth interpolating
-_HDR = {16: 'PQ', 18: 'HLG'}  # transfer functions of ITU-T H.273
+
+
+Begin = Callable[[Fraction, Fraction], Fraction]
 
 
 class VideoTrack:
@@ -52,40 +56,39 @@ class VideoTrack:
     notes: (kind, text) about how the pictures are shown.
 
   Args:
-    begin: called with the first time stamp and `_excess`; returns the time
-      stamp of time zero.
-    aspect: width of a pixel over its height.
+    canvas: shared by all parts of the file.
     earlier: frames of the parts before this one.
   """
 
   def __init__(
     self,
-    begin: Callable[[Fraction, Fraction], Fraction],
-    aspect: Fraction = Fraction(1),
+    canvas: Canvas,
     earlier: int = 0,
   ):
-    from av.video.reformatter import VideoReformatter
-
     self.frames: list[np.ndarray] = []
     self.dropped = 0
     self.disordered = False
     self.notes: list[tuple[str, str]] = []
-    self._begin = begin
-    self._aspect = aspect
+    self._canvas = canvas
     self._earlier = earlier
     self._waiting: collections.deque = collections.deque()
     self._stamps: list[Fraction] = []
     self._newest = Fraction(0)
     self._zero: Fraction | None = None
     self._lookahead = LOOKAHEAD
-    self._reformatter = VideoReformatter()
     self._latest = None
     self._time = Fraction(0)
     self._gaps: list[Fraction] = []
-    self._look: tuple[int, int, tuple[bool, bool, bool]] | None = None
+    self._longest = Fraction(0)
 
-  def add(self, frame, time: Fraction | None) -> None:
-    """Adds the next source picture; without a time it follows the last."""
+  def add(self, frame, time: Fraction | None, begin: Begin) -> None:
+    """Adds the next source picture; without a time it follows the last.
+
+    Args:
+      frame: the picture.
+      time: its time stamp in seconds, if it has one.
+      begin: see `place`.
+    """
     if self._latest is None and not self._waiting:
       self._newest = time or Fraction(0)
     if time is None:
@@ -101,7 +104,7 @@ class VideoTrack:
       if not self.disordered:
         self._lookahead = _IN_ORDER
       while len(self._waiting) > self._lookahead:
-        self.place()
+        self.place(begin)
 
   @property
   def waiting(self) -> bool:
@@ -117,7 +120,7 @@ class VideoTrack:
     if self._latest is None:
       return
     end = self.own_end
-    usual = self._time + self._gap()
+    usual = self._time + min(self._gap(), STILL)
     if sound_end - end > TAIL:
       end = sound_end
     if end - usual > HOLD:
@@ -129,6 +132,9 @@ class VideoTrack:
     if end - usual > TAIL:
       held = float(end - usual)
       self.notes.append(('held', f'the last picture is held for {held:.1f} s'))
+    if self._longest:
+      text = f'a picture stands still for {float(self._longest):.1f} s'
+      self.notes.append(('held', text))
     length = max(math.floor(end * FRAME_RATE + Fraction(1, 2)), 1)
     self._repeat(self._latest, length)
     del self.frames[length:]
@@ -138,7 +144,7 @@ class VideoTrack:
     """End of the last picture by its own duration, in seconds from zero."""
     if self._latest is None:
       return Fraction(0)
-    return self._time + max(self._gap(), _duration(self._latest))
+    return self._time + max(min(self._gap(), STILL), _duration(self._latest))
 
   def _gap(self) -> Fraction:
     if self._gaps:
@@ -149,11 +155,16 @@ class VideoTrack:
       1, FRAME_RATE
     )
 
-  def place(self) -> None:
-    """Gives the first waiting picture the earliest time stamp."""
+  def place(self, begin: Begin) -> None:
+    """Gives the first waiting picture the earliest time stamp.
+
+    Args:
+      begin: called once, with the first time stamp and by how much longer the
+        first picture lasts than the others; returns the stamp of time zero.
+    """
     frame, time = self._waiting.popleft(), self._stamps.pop(0)
     if self._zero is None:
-      self._zero = self._begin(time, _excess([time, *self._stamps]))
+      self._zero = begin(time, _excess([time, *self._stamps]))
     time -= self._zero
     if self._latest is None:
       self._latest, self._time = frame, time
@@ -162,7 +173,11 @@ class VideoTrack:
     if gap <= 0:
       self.dropped += 1
       return
+    usual = self._gap()
     previous, middle = self._latest, self._time + gap / 2
+    if gap > max(STILL, 2 * usual):
+      middle = time - usual / 2
+      self._longest = max(self._longest, gap)
     self._gaps.append(gap)
     self._latest, self._time = frame, time
     self._repeat(previous, math.floor(middle * FRAME_RATE) + 1)
@@ -173,7 +188,7 @@ class VideoTrack:
       return
     total = self._earlier + until
     check_seconds(Fraction(total, FRAME_RATE), 'video')
-    image = self._rgb(frame)
+    image = self._canvas.rgb(frame)
     if total * image.nbytes > MAX_BYTES:
       height, width = image.shape[:2]
       raise RefusedFile(
@@ -183,64 +198,6 @@ class VideoTrack:
         ' shorter clips or scale the video down'
       )
     self.frames += [image] * (until - len(self.frames))
-
-  def _rgb(self, frame) -> np.ndarray:
-    """Returns a picture as RGB, as the first one is to be shown."""
-    if self._look is None:
-      width, height = self._square(frame.width, frame.height)
-      self._look = width, height, _turn(frame)
-      if trc := _HDR.get(getattr(frame, 'color_trc', None) or 0):
-        text = f'HDR video ({trc}), read as standard range: it looks pale'
-        self.notes.append(('hdr', text))
-    width, height, turn = self._look
-    image = self._reformatter.reformat(frame, width, height, 'rgb24')
-    return oriented(image.to_ndarray(), turn)
-
-  def _square(self, width: int, height: int) -> tuple[int, int]:
-    """Returns the size of a picture with square pixels; no side shrinks."""
-    aspect = self._aspect
-    if abs(aspect - 1) < _SMALLEST_STRETCH:
-      return width, height
-    if not Fraction(1, _STRETCH) <= aspect <= _STRETCH:
-      text = f'pixels of {aspect} are taken for square ones'
-      self.notes.append(('picture', text))
-      return width, height
-    if aspect > 1:
-      return round(width * aspect), height
-    return width, round(height / aspect)
-
-
-def oriented(image: np.ndarray, turn: tuple[bool, bool, bool]) -> np.ndarray:
-  """Returns an image turned and mirrored.
-
-  Args:
-    image: (height, width, channels).
-    turn: whether to exchange the axes, then to mirror left and right, and to
-      mirror top and bottom.
-  """
-  transpose, left_right, top_bottom = turn
-  if transpose:
-    image = image.transpose(1, 0, 2)
-  if left_right:
-    image = image[:, ::-1]
-  if top_bottom:
-    image = image[::-1]
-  return np.ascontiguousarray(image)
-
-
-def _turn(frame) -> tuple[bool, bool, bool]:
-  """Returns how to show a picture, from its display matrix; see `oriented`.
-
-  The matrix maps a point (x, y) to (a x + c y, b x + d y); the nearest of the
-  eight turns by quarters with or without a mirror is taken.
-  """
-  for data in frame.side_data:
-    if data.type.name == 'DISPLAYMATRIX':
-      a, b, _, c, d = struct.unpack_from('=5i', bytes(data))
-      if abs(a) + abs(d) >= abs(b) + abs(c):
-        return False, a < 0, d < 0
-      return True, c < 0, b < 0
-  return False, False, False
 
 
 def _excess(stamps: list[Fraction]) -> Fraction:

@@ -64,7 +64,8 @@ def _splits(results: Mapping[str, Any]) -> list[str]:
       f'{counts} clips of the run are among them; the accuracy is not that of'
       ' new clips'
     )
-  for one in results.get('audit', ()):
-    text = one if isinstance(one, str) else f'{one["status"]}: {one["text"]}'
-    lines.append(text)
-  return lines
+  found = [
+    one if isinstance(one, str) else f'{one["status"]}: {one["text"]}'
+    for one in results.get('audit', ())
+  ]
+  return lines + list(dict.fromkeys(found))  # folds may have the same

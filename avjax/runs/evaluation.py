@@ -143,7 +143,7 @@ class TrainedRun:
     return model.load(self.config, self.folder, self.info)
 
   def _check_widths(self, clips: Sequence[Clip]) -> None:
-    batching.check_streams(clips, self.config.model.streams)
+    batching.check_streams(clips, self.config.model.streams, trained=True)
     for name in self.config.model.streams:
       width = clips[0].streams[name].shape[1]
       wanted = self.info.widths[name]

@@ -85,12 +85,12 @@ class FinishedRun:
 
   @property
   def audit(self) -> list[str]:
-    """The findings of the split audit, one text each."""
-    found = self.results.get('audit', [])
-    return [
+    """The findings of the split audit, each text once."""
+    found = [
       one if isinstance(one, str) else f'{one["status"]}: {one["text"]}'
-      for one in found
+      for one in self.results.get('audit', [])
     ]
+    return list(dict.fromkeys(found))  # folds may have the same
 
   @property
   def warnings(self) -> list[str]:

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import track
 
+from avjax import files
 from avjax.errors import DataError
 from avjax.synthesis import encode
 from avjax.synthesis.scene import Take, draw
@@ -97,8 +98,8 @@ def check_new(folder: str | os.PathLike) -> None:
 def make(folder: str | os.PathLike, takes: list[Take], workers: int) -> None:
   """Makes a corpus, with a progress bar on a terminal.
 
-  Everything is written into a hidden folder beside `folder`, which is renamed
-  at the end. So an existing corpus is always complete.
+  Everything is written into a hidden folder beside `folder`, locked by one
+  process, and renamed at the end. So an existing corpus is always complete.
 
   Args:
     folder: new or empty; for the clips, `clips.csv`, `truth.jsonl` and
@@ -108,28 +109,36 @@ def make(folder: str | os.PathLike, takes: list[Take], workers: int) -> None:
 
   Raises:
     DataError: the folder is not empty, or a process was killed.
+    CheckpointError: another process is making it, or it cannot be written.
     ConfigError: a package is missing.
   """
   encode.check_packages()
   folder = pathlib.Path(folder)
   check_new(folder)
   partial = folder.absolute().parent / f'.{folder.name}.partial'
-  shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-  (partial / 'truth').mkdir(parents=True)
-  try:
-    records = _draw_all(takes, partial, workers)
-    console = Console(stderr=True)
-    if console.is_terminal:
-      records = track(records, 'clips', len(takes), console=console)
-    truth = list(records)
-    with open(partial / 'truth.jsonl', 'w', encoding='utf-8') as file:
-      file.writelines(json.dumps(record) + '\n' for record in truth)
-    with open(partial / 'clips.csv', 'w', encoding='utf-8', newline='') as file:
-      table = csv.writer(file, lineterminator='\n')
-      table.writerow(['clip', 'label', 'speaker', 'split'])
-      for record in truth:
-        columns = ('clip', 'emotion', 'speaker', 'split')
-        table.writerow([record[name] for name in columns])
-    os.replace(partial, folder)
-  finally:
-    shutil.rmtree(partial, ignore_errors=True)
+  with files.lock(partial):
+    try:
+      corpus = partial / 'corpus'
+      shutil.rmtree(corpus, ignore_errors=True)  # of a run that was killed
+      (corpus / 'truth').mkdir(parents=True)
+      _write(corpus, takes, workers)
+      os.replace(corpus, folder)
+    finally:
+      shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(folder: pathlib.Path, takes: list[Take], workers: int) -> None:
+  """Writes all that `make` has in the folder."""
+  records = _draw_all(takes, folder, workers)
+  console = Console(stderr=True)
+  if console.is_terminal:
+    records = track(records, 'clips', len(takes), console=console)
+  truth = list(records)
+  with open(folder / 'truth.jsonl', 'w', encoding='utf-8') as file:
+    file.writelines(json.dumps(record) + '\n' for record in truth)
+  with open(folder / 'clips.csv', 'w', encoding='utf-8', newline='') as file:
+    table = csv.writer(file, lineterminator='\n')
+    table.writerow(['clip', 'label', 'speaker', 'split'])
+    for record in truth:
+      columns = ('clip', 'emotion', 'speaker', 'split')
+      table.writerow([record[name] for name in columns])

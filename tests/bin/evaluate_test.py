@@ -146,11 +146,16 @@ def test_what_is_wrong(trained, tmp_path):
     for c in clips
   ]
   store.write(tmp_path / 'wide', wide)
+  bare = [
+    dataclasses.replace(c, streams={'audio': c.streams['audio']}) for c in clips
+  ]
+  store.write(tmp_path / 'bare', bare)
   run_folder = f'--workdir={trained}/w'
   unsplit = [dataclasses.replace(c, split='') for c in clips]
   store.write(tmp_path / 'unsplit', unsplit)
   for arguments, wanted in [
     ([run_folder, '--store=unsplit'], 'use --split=all for every clip'),
+    ([run_folder, '--store=bare'], 'give clips with the streams of the run'),
     ([], '--workdir is missing'),
     (['--workdir=nowhere'], 'bin/train has made'),
     ([run_folder, '--split=dev'], 'training, validation, test, all'),

@@ -377,7 +377,7 @@ TABLE = 'c', 'new', '--clips=other.csv', '--label_column=mood'
     (('c', 'new', '--streams=audio', '--preset=mine'), 'v0.65'),
     (('c', 'new', '--shard=3/2'), '1/4'),
     (('c', 'new', '--alexnet=none.npz'), 'none.npz'),
-    (('c', 'new', '--extractor=c'), 'not the folder of an extractor'),
+    (('c', 'new', '--extractor=c'), 'give the folder extractor of a store'),
     (('c', 'c', '--streams=audio'), 'choose another folder'),
     (('c', 'new', '--audio_width=0'), 'at least 1'),
     (('c', 'new', '--landmarks=points.mat'), '{clip}'),
@@ -388,7 +388,7 @@ TABLE = 'c', 'new', '--clips=other.csv', '--label_column=mood'
     ((*TABLE, '--label_column=half'), '1 different labels'),
     ((*TABLE, '--label_column=mood2'), "'Glad' and 'glad'"),
     ((*TABLE, '--corpus=savee'), '--corpus=savee reads no table'),
-    ((*TABLE, '--extractor=x'), 'not the folder of an extractor'),
+    ((*TABLE, '--extractor=x'), 'give the folder extractor of a store'),
   ],
 )
 def test_what_is_refused(corpus, arguments, message):

@@ -1,10 +1,12 @@
 """bin/tables, bin/figures and bin/report as a user meets them."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from tests.bin.programs import fails, forked, run
+from tests.bin.programs import ROOT, environment, fails, forked, run
 from tests.bin.train_test import SMALL, make_store
 
 
@@ -103,3 +105,17 @@ def test_what_is_wrong(number, trained, tmp_path):
   name, arguments, wanted = BAD[number]
   arguments = [text.format(trained) for text in arguments]
   assert wanted in fails(name, *arguments, cwd=tmp_path)
+
+
+def test_a_full_disk():
+  """Program: output that cannot be written is one line, and exit code 2."""
+  with open('/dev/full', 'w') as full:
+    done = subprocess.run(
+      [sys.executable, ROOT / 'bin/tables', '--help'],
+      stdout=full,
+      stderr=subprocess.PIPE,
+      text=True,
+      env=environment(),
+    )
+  assert (done.returncode, done.stderr.count('\n')) == (2, 1), done.stderr
+  assert 'No space left on device; make room' in done.stderr

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from avjax import files
 from tests.bin.programs import ROOT, fails
 
 
@@ -81,6 +82,16 @@ def test_faults(tmp_path, arguments, reason):
   assert reason in fails('synthesise', *arguments, cwd=tmp_path)
 
 
+def test_two_at_once(tmp_path):
+  """Program: a corpus that another process is making is left alone."""
+  with files.lock(tmp_path / '.out.partial'):
+    begun = tmp_path / '.out.partial/corpus/s00_0000.mp4'
+    begun.parent.mkdir()
+    begun.touch()
+    line = fails('synthesise', tmp_path / 'out', '--clips=1', cwd=tmp_path)
+  assert 'another run is using' in line
+
+
 def test_killed(tmp_path):
   """Program: a killed run leaves no process, and the next one works."""
   out = tmp_path / 'out'
@@ -90,7 +101,7 @@ def test_killed(tmp_path):
     env={**os.environ, 'PYTHONPATH': str(ROOT)},
   ) as process:
     until = time.monotonic() + 60
-    while not list(tmp_path.glob('.out.partial/*.mp4')):
+    while not list(tmp_path.glob('.out.partial/corpus/*.mp4')):
       assert time.monotonic() < until
       time.sleep(0.05)
     process.kill()

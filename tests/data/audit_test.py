@@ -137,6 +137,26 @@ def test_standardising_hides_no_copy():
   assert [finding.kind for finding in findings] == ['content']
 
 
+@pytest.mark.parametrize('same', ['streams', 'source'])
+@pytest.mark.parametrize('label', ['sad', 'happy'])
+def test_one_content_with_two_labels(same, label):
+  """Law: clips of equal content but different labels are named, in one split.
+
+  They are no error.
+  """
+  first, *rest = clean()
+  first = dataclasses.replace(first, source='f0' * 32)
+  copy = clip('copy', 'train', 'ann', label)
+  copy = dataclasses.replace(copy, **{same: getattr(first, same)})
+  findings = audited([first, *rest, copy])
+  if label != 'sad':
+    assert findings == []
+    return
+  assert kinds(findings) == [('content', ('training',), 'warning')]
+  assert findings[0]['names'] == ['ann-happy-0 (happy) = copy (sad)']
+  assert findings[0]['clips'] == 2
+
+
 def test_selection_on_reported_clips():
   """Law: selecting the epoch on test clips, or reporting validation, fails."""
   clips = clean()

@@ -50,7 +50,8 @@ def test_as_programs_save_it(tmp_path, capsys, how):
   ]
   said = capsys.readouterr().err
   assert said == (
-    f'{path} is not in UTF-8; it was read as Windows-1252\n'
+    f'{path} is not in UTF-8; it was read as Windows-1252, with words such as'
+    " 'Zoë': save it as UTF-8 if that looks wrong\n"
     if how == 'cp1252'
     else ''
   )
@@ -103,8 +104,11 @@ def test_words_that_look_alike(tmp_path):
   ]
 
 
-def test_labels_are_renamed(tmp_path):
-  """Law: a mapping is followed; labels that it names may look alike."""
+def test_labels_are_renamed(tmp_path, capsys):
+  """Law: a mapping is followed; labels that it names may look alike.
+
+  Two names for one label, and none, are refused; unused entries are named.
+  """
   path, names = tmp_path / 'clips.csv', tmp_path / 'names.csv'
   path.write_text(ALIKE.replace('ann', 'Cy'))
   names.write_text('From;To\nHappy;Happy\nh\u0430ppy;glad\n')
@@ -113,6 +117,17 @@ def test_labels_are_renamed(tmp_path):
   names.write_text('from,to\nHappy,Happy\nh\u0430ppy,h\u0430ppy\n')
   rows = clip_table.read(path, {}, labels=str(names))
   assert [row['label'] for row in rows] == ['Happy', 'h\u0430ppy', 'Happy']
+  assert capsys.readouterr().err == ''
+  names.write_text('from,to\nHappy,glad\nhappy,glad\nHappy,glad\n')
+  clip_table.read(path, {}, True, str(names))
+  said = f"{names}: no clip has the label 'happy'\n"
+  assert capsys.readouterr().err == said
+  names.write_text('from,to\nHappy,glad\nHappy,sad\n')
+  with pytest.raises(DataError, match="line 3 renames 'Happy' to 'sad', and"):
+    clip_table.read(path, {}, labels=str(names))
+  names.write_text('from,to\nHappy,\n')
+  with pytest.raises(DataError, match="line 2 gives 'Happy' no label"):
+    clip_table.read(path, {}, labels=str(names))
   names.write_text('old,new\n')
   with pytest.raises(DataError, match="no column 'from'"):
     clip_table.read(path, {}, labels=str(names))

@@ -216,7 +216,10 @@ def test_damaged_files_are_left_out(folder):
   [
     ('name,label\na,sad\n', "no column 'clip' among ['name', 'label']"),
     ('clip,mood\na,sad\n', '--label_column'),
-    ('clip,label\na,sad\nb,sad\na,sad\n', "line 4 names 'a', as line 2"),
+    (
+      'clip,label\na,sad\nb,sad\na,sad\n',
+      "line 4 names 'a', the same clip as line 2",
+    ),
     ('clip,label\na,sad\n,sad\n', 'line 3 names no clip'),
     ('clip,label\na,sad,1\n', 'line 2 does not have the 2 fields'),
     ('clip,label\na\n', 'line 2 does not have the 2 fields'),

@@ -107,6 +107,10 @@ def test_damage_is_found(fitted, tmp_path, name):
     bits = bytearray(whole)
     bits[index] ^= 1 << int(rng.integers(7))
     damaged.append(bytes(bits))
+  path.write_bytes(b'')
+  with pytest.raises(DataError, match='is damaged: ') as caught:
+    extractor.load(tmp_path / 'e')
+  assert 'Error(' not in str(caught.value)
   for content in damaged:
     path.write_bytes(content)
     with contextlib.suppress(DataError):  # flipped white space does no harm

@@ -1,11 +1,13 @@
 """The decoding process: refused files, crashes, time limit and end."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -178,3 +180,13 @@ def test_missing_package(monkeypatch, package):
   monkeypatch.setitem(sys.modules, package, None)
   with pytest.raises(ConfigError, match=rf'{package}; .*avjax\[features\]'):
     media.Decoder()
+
+
+def test_nothing_is_kept_of_a_file(good):
+  """Law: frames are freed with the last reference, not by the collector."""
+  gc.disable()
+  try:
+    frames = [weakref.ref(decoding.decode(str(good))[1][0]) for _ in range(3)]
+    assert [frame() for frame in frames] == [None] * 3
+  finally:
+    gc.enable()

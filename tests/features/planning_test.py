@@ -37,6 +37,19 @@ def test_missing_files_are_known_before(tmp_path):
   assert list(plan.chosen) == [0, 1, 2]
 
 
+@pytest.mark.parametrize('name', ['a', './a.mp4', 'link/a.mp4'])
+def test_a_file_under_two_names(tmp_path, name):
+  """Law: it is refused before anything is measured, with both lines."""
+  wanted = request(tmp_path)
+  (wanted.corpus / 'link').symlink_to(wanted.corpus)
+  with open(wanted.corpus / 'clips.csv', 'a') as file:
+    file.write(f'a.mp4,happy,train\n{name},sad,test\n')
+  text = (wanted.corpus / 'clips.csv').read_text().replace('\na,', '\nb2,', 1)
+  (wanted.corpus / 'clips.csv').write_text(text)
+  with pytest.raises(DataError, match=f'line 6 names {name!r}, .* as line 5'):
+    planning.plan(wanted)
+
+
 @pytest.mark.parametrize('failed', [False, True])
 def test_the_extractor_of_another_corpus(tmp_path, failed):
   """Law: it is refused before anything is measured, if its store is there.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from avjax import clips
-from avjax.features import audio_track, media, timestamps, video_track
+from avjax.features import audio_track, canvas, media, timestamps, video_track
 from tests.features import clips_made
 from tests.features.clips_made import make, number, numbers, onset, whole
 
@@ -121,13 +121,17 @@ def test_rounded_time_stamps(decoder, tmp_path):
 
 def test_pictures_stamped_out_of_order():
   """Law: they keep their order; one with the time of another is left out."""
-  track = video_track.VideoTrack(lambda first, excess: first)
+  track = video_track.VideoTrack(canvas.Canvas(Fraction(1)))
+
+  def begin(first, excess):
+    return first
+
   for index, time in enumerate((0, 0.08, 0.04, 0.08, 0.12)):
     image = np.ascontiguousarray(clips_made.picture(index))
     frame = av.VideoFrame.from_ndarray(image, format='rgb24')
-    track.add(frame, Fraction(time).limit_denominator(100))
+    track.add(frame, Fraction(time).limit_denominator(100), begin)
   while track.waiting:
-    track.place()
+    track.place(begin)
   track.finish(Fraction(0))
   assert [number(frame) for frame in track.frames] == [0, 1, 2, 4]
   assert track.disordered and track.dropped == 1
@@ -264,6 +268,17 @@ def test_cut_short(decoder, tmp_path, suffix, options):
   assert whole(first) and 20 < first.length < 50
   note = re.search(r'partial: (\d\.\d\d) of 2\.4\d s', ' '.join(texts(first)))
   assert float(note[1]) == pytest.approx(first.length / 25, abs=0.05)
+  assert len(texts(first)) - any('damaged' in t for t in texts(first)) == 1
   # The frame at the cut may be incomplete.
   same = first.length - 2
   np.testing.assert_array_equal(first.frames[:same], clip.frames[:same])
+
+
+def test_missing_bytes(decoder, tmp_path):
+  """Law: a WAV file and an MP4 index that are cut have a note."""
+  sound = dict(video=None, audio='pcm_s16le', rate=16000)
+  for name, given in (('a.wav', sound), ('a.mp4', {})):
+    path = make(tmp_path / name, **given)
+    assert 'missing' not in ' '.join(texts(decoder(path)))
+    path.write_bytes(path.read_bytes()[:-20])
+    assert 'bytes of it are missing' in ' '.join(texts(decoder(path)))
