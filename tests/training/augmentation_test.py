@@ -10,10 +10,12 @@ import pytest
 from avjax.clips import Batch
 from avjax.errors import DataError
 from avjax.settings import RegularisationConfig
-from avjax.training import augmentation, steps
+from avjax.training import augmentation, replicas, steps
+from avjax.training.checkpoints import Checkpoints
 from avjax.training.devices import Devices
 from avjax.training.optimiser import schedule
-from tests.training import examples
+from avjax.training.setup import Setup
+from tests.training import examples, loop_test
 
 KEY = jax.random.key(3)
 ALL = dict(
@@ -257,3 +259,46 @@ def test_schedule():
   assert share[-1] == pytest.approx(0, abs=1e-6)
   assert share[54] == pytest.approx(0.5, abs=1e-5)
   assert schedule(examples.SETTINGS.training) is None
+
+
+def test_everything_resumed_on_the_device_and_in_replicas(
+  tmp_path, monkeypatch
+):
+  """Law: with all additions too, these are bit-identical to one whole run."""
+  devices = jax.local_devices()[:1]
+  monkeypatch.setattr(jax, 'local_devices', lambda: devices)
+  given = dict(
+    optimiser='adamw',
+    learning_rate=3e-3,
+    clip_norm=1.0,
+    regularisation=RegularisationConfig(**ALL),
+  )
+  settings = examples.with_training(epochs=2, **given)
+  parts = examples.make_parts()
+  whole = loop_test.train(tmp_path / 'whole', settings, parts)
+  loop_test.train(
+    tmp_path / 'parts', examples.with_training(epochs=1, **given), parts
+  )
+  resumed = loop_test.train(tmp_path / 'parts', settings, parts)
+  loop_test.assert_same_run(whole, resumed)
+  on_device = dataclasses.replace(
+    settings, data=dataclasses.replace(settings.data, placement='device')
+  )
+  loop_test.assert_same_run(
+    whole, loop_test.train(tmp_path / 'device', on_device, parts)
+  )
+  runs = [
+    replicas.Replica(
+      str(seed), dataclasses.replace(settings, seed=seed), parts,
+      tmp_path / str(seed),
+    )
+    for seed in (settings.seed, 7)
+  ]  # fmt: skip
+  setup = Setup(settings, examples.EMOTIONS, parts)
+  with Checkpoints(tmp_path / 'both', {'run': 'test'}) as checkpoints:
+    trained = replicas.Replicas(runs, setup).train(tmp_path, checkpoints)
+  history = [
+    [line['training_loss'] for line in progress.history]
+    for progress in (whole[0], *(progress for _, progress in trained))
+  ]
+  assert history[0] == history[1] != history[2]
