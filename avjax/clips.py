@@ -140,6 +140,7 @@ class Batch:
     audio_length: (B,) audio frames of each clip.
     visual_length: (B,) video frames of each clip; 0 for padding rows.
     label: (B,) index into the run's list of emotions, or None.
+    speaker: (B,) index into the run's list of speakers, -1 if unknown; or None.
     zero_padded: whether the streams are known to be zero on padding, so that
       the network need not mask them.
   """
@@ -149,4 +150,5 @@ class Batch:
   audio_length: Int[Array, '*devices B']
   visual_length: Int[Array, '*devices B']
   label: Int[Array, '*devices B'] | None = None
+  speaker: Int[Array, '*devices B'] | None = None
   zero_padded: bool = struct.field(pytree_node=False, default=False)

@@ -173,18 +173,58 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class RegularisationConfig:
+  """Additions to the paper's training; all of them are off by default.
+
+  They change training clips at random, their labels, or the parameters that
+  are evaluated. Randomness is a function of seed, step and row, as in dropout.
+  """
+
+  time_mask: float = 0.0  # longest masked share of a stream; Park et al. (2019)
+  modality_dropout: float = (
+    0.0  # of clips, audio or video; Neverova et al. (2016)
+  )
+  noise: float = 0.0  # std of noise on every input; Bishop (1995)
+  mixup: float = 0.0  # alpha of the mixtures of two clips; Zhang et al. (2018)
+  label_smoothing: float = 0.0  # Szegedy et al. (2016), Section 7
+  speaker_exchange: float = 0.0  # share of clips given other moments; ours
+  average: float = 0.0  # decay of averaged parameters; Polyak, Juditsky (1992)
+
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      _at_least(
+        f'training.regularisation.{field.name}', getattr(self, field.name), 0
+      )
+    for name in ('time_mask', 'modality_dropout', 'speaker_exchange'):
+      if getattr(self, name) > 1:
+        raise ConfigError(
+          f'training.regularisation.{name} is {getattr(self, name)!r}; it must'
+          ' be in [0, 1]'
+        )
+    for name in ('label_smoothing', 'average'):
+      _fraction(f'training.regularisation.{name}', getattr(self, name))
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainingConfig:
   """The training (Section 4.1)."""
 
   epochs: int = 50  # maximum; Section 4.1
   patience: int = 20  # epochs without a better validation result; ours
   batch_size: int = 32  # clips, over all devices; ours
+  optimiser: str = 'adadelta'  # Section 4.1; or 'adamw', Loshchilov (2019)
   learning_rate: float = 1.0  # Zeiler (2012); the paper gives none
+  schedule: str = 'constant'  # of the rate; 'cosine' to 0, Loshchilov (2017)
+  warm_up: float = 0.0  # share of the steps in which the rate rises; ours
+  clip_norm: float = 0.0  # largest norm of a gradient; 0: any; Pascanu (2013)
   rho: float = 0.95  # Zeiler (2012)
   epsilon: float = 1e-6  # Zeiler (2012)
-  weight_decay: float = 0.0005  # coupled, of every parameter; Section 4.1
+  weight_decay: float = 0.0005  # of every parameter, coupled; Section 4.1
   parallelism: str = 'jit'  # over the local devices; or 'pmap'
   seeds: int = 1  # runs with the seeds from `seed` on, in one program; ours
+  regularisation: RegularisationConfig = dataclasses.field(
+    default_factory=RegularisationConfig
+  )
 
   def __post_init__(self):
     for name in ('epochs', 'patience', 'batch_size', 'seeds'):
@@ -196,6 +236,10 @@ class TrainingConfig:
         )
     _fraction('training.rho', self.rho)
     _at_least('training.weight_decay', self.weight_decay, 0)
+    _at_least('training.clip_norm', self.clip_norm, 0)
+    _fraction('training.warm_up', self.warm_up)
+    _one_of('training.optimiser', self.optimiser, ('adadelta', 'adamw'))
+    _one_of('training.schedule', self.schedule, ('constant', 'cosine'))
     _one_of('training.parallelism', self.parallelism, ('jit', 'pmap'))
 
 

@@ -256,6 +256,14 @@ def labels(
   return np.array([numbers[clip.label] for clip in clips], np.int32)
 
 
+def speakers(
+  clips: Sequence[Clip], names: Sequence[str]
+) -> Int[np.ndarray, ' clips']:
+  """Returns the index of each clip's speaker in `names`, or UNKNOWN."""
+  numbers = {name: k for k, name in enumerate(names)}
+  return np.array([numbers.get(c.speaker, UNKNOWN) for c in clips], np.int32)
+
+
 def check_streams(
   clips: Sequence[Clip], streams: Sequence[str], trained: bool = False
 ) -> None:

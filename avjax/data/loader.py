@@ -20,6 +20,7 @@ class Loader:
     batch_size: clips in a full batch.
     rows: rows of a full batch, padding rows included.
     devices: number of devices, of which the rows of every batch are a multiple.
+    speakers: names of the speakers that batches number; () for none.
   """
 
   buckets: batching.Buckets
@@ -28,6 +29,7 @@ class Loader:
   batch_size: int
   rows: int
   devices: int = 1
+  speakers: tuple[str, ...] = ()
 
   def size(self, clips: Sequence[Clip]) -> int:
     """Returns the bytes of the clips' streams that the model reads."""
@@ -63,7 +65,7 @@ class Loader:
   def batch(self, clips: Sequence[Clip], indices: np.ndarray) -> Batch:
     """Returns the batch of the clips at `indices`, as NumPy arrays."""
     bucket = self.buckets.of([clips[i] for i in indices]).max()
-    return batching.collate(
+    batch = batching.collate(
       clips,
       indices,
       self.buckets,
@@ -71,6 +73,12 @@ class Loader:
       self.streams,
       self.rows_of[bucket],
     )
+    if not self.speakers:
+      return batch
+    chosen = [clips[k] for k in indices]
+    speaker = np.full(len(batch.visual_length), batching.UNKNOWN, np.int32)
+    speaker[: len(chosen)] = batching.speakers(chosen, self.speakers)
+    return dataclasses.replace(batch, speaker=speaker)
 
   def evaluation(
     self, clips: Sequence[Clip]

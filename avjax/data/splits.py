@@ -72,6 +72,21 @@ def standardise(clips: Sequence[Clip], how: str) -> list[Clip]:
   return standardised
 
 
+def moments_of(
+  clips: Sequence[Clip], stream: str
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+  """Returns speaker -> mean and std of every column of a stream.
+
+  Args:
+    clips: whose speakers are known.
+    stream: name of the stream.
+  """
+  frames: dict[str, list[np.ndarray]] = defaultdict(list)
+  for clip in clips:
+    frames[clip.speaker].append(clip.streams[stream])
+  return {name: _moments(arrays) for name, arrays in frames.items()}
+
+
 def _moments(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
   """Returns mean and std of every column, float64; 1 for constant columns."""
   rows = np.concatenate(arrays).astype(np.float64)

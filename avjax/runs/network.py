@@ -103,7 +103,8 @@ class TrainedNetwork:
     _, saved = self._best
     if 'embeddings' not in saved['params']:
       return None
-    before, after = setup.initial.params, saved['params']
+    before = setup.initial.params
+    after = saved.get('average', saved['params'])
     return np.array(before['embeddings']), np.array(after['embeddings'])
 
   @functools.cached_property
@@ -140,11 +141,33 @@ def _fitted(
   )
 
 
+_LATER = (
+  'optimiser',
+  'schedule',
+  'warm_up',
+  'clip_norm',
+  'regularisation',
+)
+"""Settings of the training that came after the first runs were kept."""
+
+
+def _since_the_first(config: Settings) -> dict[str, Any]:
+  """Returns the settings as JSON, without later ones that are off.
+
+  So the checkpoints of runs from before still belong to their settings.
+  """
+  content, default = settings_json(config), settings_json(Settings())
+  for name in _LATER:
+    if content['training'][name] == default['training'][name]:
+      del content['training'][name]
+  return content
+
+
 def _checkpoints(
   config: Settings, info: RunInfo, folder: RunFolder, read_only: bool = False
 ) -> Checkpoints:
   """Returns the checkpoints of a run, bound to its config and data."""
-  text = json.dumps(settings_json(config), sort_keys=True)
+  text = json.dumps(_since_the_first(config), sort_keys=True)
   return Checkpoints(
     folder.path / 'checkpoints',
     {

@@ -70,7 +70,9 @@ class Replicas:
     self._resident = resident.Resident(
       list(clips.values()), self._loader, replicated
     )
-    self._initial = [setup.initial_of(run.config) for run in runs]
+    self._initial = [
+      setup.initial_of(run.config, run.splits['training']) for run in runs
+    ]
 
   def train(
     self, workdir: pathlib.Path, checkpoints: Checkpoints

@@ -28,12 +28,14 @@ class PackedClips:
     start: (clips, 2) first audio frame and first video frame of each clip.
     length: (clips, 2) audio frames and video frames of each clip.
     label: (clips,) index of the emotion, or UNKNOWN.
+    speaker: (clips,) index of the speaker, or UNKNOWN; or None.
   """
 
   streams: Mapping[str, Float[Array, 'frames _']]
   start: Int[Array, 'clips 2']
   length: Int[Array, 'clips 2']
   label: Int[Array, ' clips']
+  speaker: Int[Array, ' clips'] | None = None
 
 
 def pack(clips: Sequence[Clip], loader: Loader) -> PackedClips:
@@ -57,7 +59,10 @@ def pack(clips: Sequence[Clip], loader: Loader) -> PackedClips:
       [*(clip.streams[name] for clip in clips), tail], dtype=np.float32
     )
   label = batching.labels(clips, loader.emotions)
-  return PackedClips(streams, start, length, label)
+  speaker = None
+  if loader.speakers:
+    speaker = batching.speakers(clips, loader.speakers)
+  return PackedClips(streams, start, length, label, speaker)
 
 
 def gather(
@@ -92,6 +97,9 @@ def gather(
     audio_length=length[:, 0],
     visual_length=length[:, 1],
     label=jnp.where(real, packed.label[clip], batching.UNKNOWN),
+    speaker=None
+    if packed.speaker is None
+    else jnp.where(real, packed.speaker[clip], batching.UNKNOWN),
     zero_padded=True,
   )
 
@@ -303,7 +311,7 @@ def predict(
   """
 
   def logits(state, batch):
-    return (), state.apply_fn({'params': state.params}, batch).logits
+    return (), state.apply_fn({'params': state.evaluated}, batch).logits
 
   branches = _branches(logits, packed, buckets, rows, sharding)
   return jax.lax.map(

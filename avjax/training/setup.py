@@ -11,7 +11,7 @@ from avjax.clips import Batch, Clip, Splits
 from avjax.data import batching
 from avjax.data.loader import Loader
 from avjax.settings import Settings
-from avjax.training import steps
+from avjax.training import augmentation, steps
 from avjax.training.devices import Devices
 from avjax.training.outcome import Outcome, evaluate
 
@@ -51,13 +51,15 @@ class Setup:
       batch_size=size,
       rows=self.devices.rows(size),
       devices=len(self.devices),
+      speakers=_exchanged(config, clips),
     )
     self._example = clips[0]
+    self._training = splits.get('training', ())
 
   @functools.cached_property
   def initial(self) -> steps.TrainState:
     """The state before the first step."""
-    return self.initial_of(self.config)
+    return self.initial_of(self.config, self._training)
 
   @functools.cached_property
   def saved_shapes(self) -> dict[str, Any]:
@@ -66,9 +68,26 @@ class Setup:
       self.config, self._one_clip(), self.loader.emotions
     )
 
-  def initial_of(self, config: Settings) -> steps.TrainState:
-    """Returns the state before the first step, for another seed's settings."""
-    return steps.create_state(config, self._one_clip(), self.loader.emotions)
+  def initial_of(
+    self, config: Settings, training: Sequence[Clip]
+  ) -> steps.TrainState:
+    """Returns the state before the first step.
+
+    Args:
+      config: the settings, perhaps with another seed.
+      training: the clips to train on; none for a state that only predicts.
+    """
+    loader = self.loader
+    speakers = None
+    if loader.speakers and training:
+      speakers = augmentation.moments(training, loader.speakers, loader.streams)
+    return steps.create_state(
+      config,
+      self._one_clip(),
+      loader.emotions,
+      config.training.epochs * len(loader.order(training, 0, 0)),
+      speakers,
+    )
 
   def _one_clip(self) -> Batch:
     """Returns a batch with the streams and widths of the data."""
@@ -89,6 +108,13 @@ class Setup:
       TrainingError: a logit is not finite; the message names the clips.
     """
     return evaluate(self.devices, self.state(saved), clips, self.loader)
+
+
+def _exchanged(config: Settings, clips: Sequence[Clip]) -> tuple[str, ...]:
+  """Returns the speakers of the clips if the training exchanges them."""
+  if not config.training.regularisation.speaker_exchange:
+    return ()
+  return tuple(sorted({clip.speaker for clip in clips if clip.speaker}))
 
 
 def parameter_count(saved: Mapping[str, Any]) -> int:

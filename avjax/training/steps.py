@@ -15,7 +15,9 @@ from avjax import settings
 from avjax.clips import EMOTIONS, Batch
 from avjax.models.classifiers import Prediction, build
 from avjax.shapes import Array, Int
-from avjax.training.optimiser import optimiser
+from avjax.training import augmentation
+from avjax.training.augmentation import Speakers
+from avjax.training.optimiser import Schedule, optimiser, schedule
 
 
 class TrainState(struct.PyTreeNode):
@@ -28,6 +30,11 @@ class TrainState(struct.PyTreeNode):
     seed: of the dropout masks, together with `step`.
     apply_fn: `apply` of the network.
     tx: the optimiser.
+    regularisation: additions to the paper's training.
+    schedule: share of the learning rate at a step, or None if it is constant.
+    steps: of the whole training, for the schedule; or None.
+    average: moving average of the parameters, or None without one.
+    speakers: of the training clips, or None if none are exchanged.
   """
 
   step: Int[Array, '...']
@@ -36,6 +43,18 @@ class TrainState(struct.PyTreeNode):
   seed: Int[Array, '...']
   apply_fn: Callable = struct.field(pytree_node=False)
   tx: optax.GradientTransformation = struct.field(pytree_node=False)
+  regularisation: settings.RegularisationConfig = struct.field(
+    pytree_node=False, default=settings.RegularisationConfig()
+  )
+  schedule: Schedule | None = struct.field(pytree_node=False, default=None)
+  steps: Int[Array, '...'] | None = None
+  average: chex.ArrayTree | None = None
+  speakers: Speakers | None = None
+
+  @property
+  def evaluated(self) -> chex.ArrayTree:
+    """The parameters that predict: their average, if there is one."""
+    return self.params if self.average is None else self.average
 
 
 @functools.cache
@@ -50,7 +69,11 @@ def _network(model: settings.ModelConfig, emotions: tuple[str, ...]):
 
 
 def create_state(
-  config: Any, batch: Batch, emotions: Sequence[str] = EMOTIONS
+  config: Any,
+  batch: Batch,
+  emotions: Sequence[str] = EMOTIONS,
+  steps: int = 1,
+  speakers: Speakers | None = None,
 ) -> TrainState:
   """Returns the state before the first step.
 
@@ -58,10 +81,17 @@ def create_state(
     config: a whole config, or `settings.Settings`.
     batch: any batch with the streams and widths of the data.
     emotions: names of the classes.
+    steps: of the whole training, for the schedule of the learning rate.
+    speakers: of the training clips, if they are to be exchanged.
   """
   config = settings.whole(config)
   _, init = _network(config.model, tuple(emotions))
-  return _state(config, batch, emotions, init)
+  state = _state(config, batch, emotions, init)
+  if state.schedule is not None:
+    state = state.replace(steps=jnp.asarray(steps, jnp.int32))
+  if config.training.regularisation.speaker_exchange:
+    state = state.replace(speakers=speakers)
+  return state
 
 
 def saved_shapes(
@@ -108,14 +138,19 @@ def _state(
   )
   key = jax.random.fold_in(jax.random.key(config.seed), 0)
   variables = init(key, example)
+  params = variables['params']
   tx = optimiser(config.training)
+  regularisation = config.training.regularisation
   return TrainState(
     step=jnp.zeros((), jnp.int32),
-    params=variables['params'],
-    opt_state=tx.init(variables['params']),
+    params=params,
+    opt_state=tx.init(params),
     seed=jnp.asarray(config.seed, jnp.int32),
     apply_fn=module.apply,
     tx=tx,
+    regularisation=regularisation,
+    schedule=schedule(config.training),
+    average=params if regularisation.average else None,
   )
 
 
@@ -150,6 +185,7 @@ def step(
   real = batch.visual_length > 0
   label = jnp.maximum(jnp.asarray(batch.label), 0)
   count = total(real.sum())
+  batch, target = _augmented(state, batch, label, first_row)
 
   def mean_loss(params):
     logits = state.apply_fn(
@@ -159,8 +195,7 @@ def step(
       first_row=first_row,
       rngs={'dropout': key},
     ).logits
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, label)
-    losses = jnp.where(real, losses, 0)
+    losses = jnp.where(real, target(logits), 0)
     return losses.sum() / count, (losses, logits.argmax(-1) == label)
 
   (loss, (losses, correct)), gradients = jax.value_and_grad(
@@ -169,10 +204,16 @@ def step(
   loss, gradients = total(loss), total(gradients)
   finite = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradients))
   updates, opt_state = state.tx.update(gradients, state.opt_state, state.params)
+  if state.schedule is not None:
+    assert state.steps is not None
+    share = state.schedule(state.step, state.steps)
+    updates = jax.tree.map(lambda x: share * x, updates)
+  params = optax.apply_updates(state.params, updates)
   updated = state.replace(
     step=state.step + 1,
-    params=optax.apply_updates(state.params, updates),
+    params=params,
     opt_state=opt_state,
+    average=_averaged(state, params),
   )
   state = jax.tree.map(
     lambda new, old: jnp.where(finite, new, old), updated, state
@@ -187,13 +228,42 @@ def step(
   return state, metrics
 
 
+def _augmented(state: TrainState, batch: Batch, label, first_row):
+  """Returns the batch to learn from, and a function of logits to losses.
+
+  Without an addition to the paper's training it is the batch itself.
+  """
+  given = state.regularisation
+  share = other = None
+  key = jax.random.fold_in(jax.random.key(state.seed), 2)
+  key = jax.random.fold_in(key, state.step)
+  if augmentation.changes(given):
+    batch = augmentation.augmented(batch, key, first_row, given, state.speakers)
+  if given.mixup:
+    batch, share, other = augmentation.mixed(batch, key, first_row, given.mixup)
+  return batch, lambda logits: augmentation.losses(
+    logits, label, given.label_smoothing, share, other
+  )
+
+
+def _averaged(state: TrainState, params: chex.ArrayTree):
+  """Returns the moving average of the parameters, or None without one."""
+  if state.average is None:
+    return None
+  decay = state.regularisation.average
+  return jax.tree.map(
+    lambda old, new: decay * old + (1 - decay) * new, state.average, params
+  )
+
+
 def as_saved(state: TrainState) -> dict[str, Any]:
   """Returns the arrays of a state to save; the config determines the rest."""
-  return {
+  saved = {
     'step': state.step,
     'params': state.params,
     'opt_state': state.opt_state,
   }
+  return saved if state.average is None else saved | {'average': state.average}
 
 
 train_step = jax.jit(step, donate_argnums=0)
@@ -218,4 +288,4 @@ def pmapped_train_step(devices: tuple[jax.Device, ...]):
 @jax.jit
 def eval_step(state: TrainState, batch: Batch) -> Prediction:
   """Returns the prediction for a batch, without dropout."""
-  return state.apply_fn({'params': state.params}, batch)
+  return state.apply_fn({'params': state.evaluated}, batch)

@@ -1,0 +1,257 @@
+"""Random changes of a training batch: additions to the paper, off by default.
+
+Every draw depends on the seed, the step and the clip's row in the global batch,
+as in dropout: a resumed run and one on other devices see the same batches.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+
+from avjax.clips import AUDIO, Batch, Clip
+from avjax.data import splits
+from avjax.errors import DataError
+from avjax.models.dropout import clip_keys
+from avjax.settings import RegularisationConfig
+from avjax.shapes import Array, Bool, Float, Int, Key
+
+
+@struct.dataclass
+class Speakers:
+  """Mean and standard deviation of every speaker's training clips.
+
+  Attributes:
+    mean: stream -> (S, D).
+    std: stream -> (S, D).
+    training: (S,) whether the speaker has training clips; others are not drawn.
+  """
+
+  mean: Mapping[str, Float[Array, '*runs S _']]
+  std: Mapping[str, Float[Array, '*runs S _']]
+  training: Bool[Array, '*runs S']
+
+
+def changes(settings: RegularisationConfig) -> bool:
+  """Returns whether `augmented` changes anything."""
+  return bool(
+    settings.time_mask
+    or settings.modality_dropout
+    or settings.noise
+    or settings.speaker_exchange
+  )
+
+
+def moments(
+  clips: Sequence[Clip], names: Sequence[str], streams: Sequence[str]
+) -> Speakers:
+  """Returns the moments of the training clips' speakers.
+
+  Args:
+    clips: for training.
+    names: all speakers; those without a clip are not drawn.
+    streams: to compute them of.
+
+  Raises:
+    DataError: no speaker of a clip is known.
+  """
+  mean, std = {}, {}
+  known = [clip for clip in clips if clip.speaker]
+  if len({clip.speaker for clip in known}) < 2:
+    raise DataError(
+      'training.regularisation.speaker_exchange needs two speakers or more'
+      ' among the training clips; name them in the store, or set it to 0'
+    )
+  for stream in streams:
+    by_name = splits.moments_of(known, stream)
+    width = known[0].streams[stream].shape[1]
+    unknown = np.zeros(width), np.ones(width)
+    rows = [by_name.get(name, unknown) for name in names]
+    mean[stream] = np.array([row[0] for row in rows], np.float32)
+    std[stream] = np.array([row[1] for row in rows], np.float32)
+  present = {clip.speaker for clip in known}
+  return Speakers(mean, std, np.array([name in present for name in names]))
+
+
+def augmented(
+  batch: Batch,
+  key: Key[Array, ''],
+  first_row: Int[Array, ''] | int,
+  settings: RegularisationConfig,
+  speakers: Speakers | None = None,
+) -> Batch:
+  """Returns a training batch with random changes; its padding stays zero.
+
+  Args:
+    batch: the clips of this device, zero-padded.
+    key: of the step.
+    first_row: of this device in the global batch.
+    settings: how much of what.
+    speakers: for the exchange of speakers.
+  """
+  keys = clip_keys(key, first_row, batch.visual_length.shape[0])
+
+  def drawn(site: int) -> Key[Array, ' B']:
+    return jax.vmap(lambda one: jax.random.fold_in(one, site))(keys)
+
+  streams = {name: jnp.asarray(x) for name, x in batch.visual.items()}
+  if batch.audio is not None:
+    streams[AUDIO] = jnp.asarray(batch.audio)
+  for site, name in enumerate(sorted(streams)):
+    length = batch.audio_length if name == AUDIO else batch.visual_length
+    x = streams[name]
+    if settings.speaker_exchange:
+      x = _exchanged(x, batch, drawn(0), settings, speakers, name)
+    if settings.noise:
+      x = x + settings.noise * _normal(drawn(10 + site), x.shape)
+    frame = jnp.arange(x.shape[1])[None]
+    kept = frame < length[:, None]
+    if settings.time_mask:
+      first, stop = _interval(drawn(30 + site), length, settings.time_mask)
+      kept &= (frame < first[:, None]) | (frame >= stop[:, None])
+    streams[name] = jnp.where(kept[..., None], x, 0)
+  if settings.modality_dropout and AUDIO in streams and len(streams) > 1:
+    silent = _silenced(drawn(1), settings.modality_dropout)
+    for name, x in streams.items():
+      off = silent[0] if name == AUDIO else silent[1]
+      streams[name] = jnp.where(off[:, None, None], 0, x)
+  return dataclasses.replace(
+    batch, audio=streams.pop(AUDIO, None), visual=streams, zero_padded=True
+  )
+
+
+def mixed(
+  batch: Batch, key: Key[Array, ''], first_row, alpha: float
+) -> tuple[Batch, Float[Array, ' B'], Int[Array, ' B']]:
+  """Returns each clip mixed with its neighbour in the batch (mixup).
+
+  Zhang et al. (2018), "mixup"; the rows 0 and 1, 2 and 3, ... are neighbours,
+  so that both are on one device. A mixed clip is as long as the longer one.
+
+  Args:
+    batch: the clips of this device, zero-padded.
+    key: of the step.
+    first_row: of this device in the global batch.
+    alpha: of the beta distribution of the clip's own share.
+
+  Returns:
+    The batch, the own share (B,) of each clip, and its neighbour's row (B,).
+  """
+  rows = batch.visual_length.shape[0]
+  other = jnp.minimum(jnp.arange(rows) ^ 1, rows - 1)
+  keys = clip_keys(jax.random.fold_in(key, 2), first_row, rows)
+  share = jax.vmap(lambda one: jax.random.beta(one, alpha, alpha))(keys)
+  real = batch.visual_length > 0
+  share = jnp.where(real & real[other], jnp.maximum(share, 1 - share), 1)
+
+  def mix(x):
+    part = share[:, None, None]
+    return part * x + (1 - part) * x[other]
+
+  def longer(length):
+    together = jnp.maximum(length, length[other])
+    return jnp.where(share < 1, together, length)
+
+  mixture = dataclasses.replace(
+    batch,
+    audio=None if batch.audio is None else mix(batch.audio),
+    visual={name: mix(x) for name, x in batch.visual.items()},
+    audio_length=longer(batch.audio_length),
+    visual_length=longer(batch.visual_length),
+  )
+  return mixture, share, other
+
+
+def losses(
+  logits: Float[Array, 'B N'],
+  label: Int[Array, ' B'],
+  smoothing: float,
+  share: Float[Array, ' B'] | None = None,
+  other: Int[Array, ' B'] | None = None,
+) -> Float[Array, ' B']:
+  """Returns the cross-entropy of every clip.
+
+  Args:
+    logits: of the clips.
+    label: index of each clip's emotion.
+    smoothing: share of the target that all emotions divide equally (Szegedy
+      et al., 2016, Section 7).
+    share: of a clip's own label; None for all of it.
+    other: row whose label has the rest.
+  """
+  if not smoothing and share is None:
+    return optax.softmax_cross_entropy_with_integer_labels(logits, label)
+  target = jax.nn.one_hot(label, logits.shape[-1], dtype=logits.dtype)
+  if share is not None:
+    own = jnp.asarray(share)[:, None]
+    target = own * target + (1 - own) * target[other]
+  return optax.softmax_cross_entropy(
+    logits, optax.smooth_labels(target, smoothing)
+  )
+
+
+def _exchanged(x, batch, keys, settings, speakers, name):
+  """Returns clips with the mean and deviation of another training speaker.
+
+  Ours. A speaker's mean then says nothing about the emotion.
+  """
+
+  def draw(key, own):
+    chance, choice = jax.random.split(key)
+    allowed = speakers.training & (jnp.arange(len(speakers.training)) != own)
+    logits = jnp.where(allowed, 0.0, -jnp.inf)
+    drawn = jax.random.categorical(choice, logits)
+    swap = jax.random.uniform(chance) < settings.speaker_exchange
+    known = (own >= 0) & allowed.any()
+    return jnp.where(swap & known, drawn, own)
+
+  own = batch.speaker
+  new = jnp.maximum(jax.vmap(draw)(keys, own), 0)
+  changed = (new != own)[:, None, None]
+  own = jnp.maximum(own, 0)
+  mean, std = speakers.mean[name], speakers.std[name]
+  score = (x - mean[own][:, None]) / std[own][:, None]
+  other = score * std[new][:, None] + mean[new][:, None]
+  return jnp.where(changed, other, x)
+
+
+def _normal(keys, shape):
+  """Returns noise of standard deviation 1, (B, T, D).
+
+  The sum of four random bytes, centred: close to a normal distribution but for
+  its tails, which end at 3.5, and drawn in less than half the time.
+  """
+  size = shape[1] * shape[2]
+  words = jax.vmap(lambda key: jax.random.bits(key, (size,), jnp.uint32))(keys)
+  quarters = jax.lax.bitcast_convert_type(words, jnp.uint8)
+  total = quarters.astype(jnp.int32).sum(-1)
+  # A byte has the variance (256**2 - 1) / 12.
+  scale = (4 * (256**2 - 1) / 12) ** -0.5
+  return ((total - 4 * 127.5) * scale).astype(jnp.float32).reshape(shape)
+
+
+def _interval(keys, length, share: float):
+  """Returns first and stop frame (B,) of an interval within each clip."""
+
+  def draw(key, frames):
+    size, start = jax.random.uniform(key, (2,))
+    most = jnp.floor(share * frames)
+    masked = jnp.floor(size * (most + 1)).astype(jnp.int32)
+    first = jnp.floor(start * (frames - masked + 1)).astype(jnp.int32)
+    return first, first + masked
+
+  return jax.vmap(draw)(keys, length)
+
+
+def _silenced(keys, share: float):
+  """Returns (B,) whether the audio, and whether all others, are silenced."""
+
+  def draw(key):
+    value = jax.random.uniform(key)
+    return value < share / 2, (value >= share / 2) & (value < share)
+
+  return jax.vmap(draw)(keys)
