@@ -1,22 +1,20 @@
-"""A trained run evaluated on any clips, as by bin/evaluate."""
+"""A trained run, which can predict any clips."""
 
 import dataclasses
 import functools
 import os
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from avjax import files
 from avjax.clips import Clip
 from avjax.data import batching, corpus, protocols, splits
 from avjax.data.store import fingerprint
-from avjax.errors import CheckpointError, ConfigError, DataError
+from avjax.errors import CheckpointError, DataError
 from avjax.runs import registry
-from avjax.runs.folder import CONFIG, RunFolder
+from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo
 from avjax.runs.model import Predictor
 from avjax.settings import Settings
@@ -40,7 +38,10 @@ class TrainedRun:
   info: RunInfo
 
   def predict(
-    self, clips: Sequence[Clip], rounded: bool = False
+    self,
+    clips: Sequence[Clip],
+    rounded: bool = False,
+    among: Sequence[Clip] = (),
   ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions of the best state, and facts for results.json.
 
@@ -51,7 +52,8 @@ class TrainedRun:
     """
     clips = corpus.as_read(clips, self.config.model.streams)
     self._check_widths(clips)
-    return self._model.predict(clips, rounded)
+    among = corpus.as_read(among, self.config.model.streams)
+    return self._model.predict(clips, rounded, among)
 
   def embeddings(
     self, clips: Sequence[Clip]
@@ -82,8 +84,9 @@ class TrainedRun:
     """
     if self.owns(store):
       config = self.located()
-      clips = corpus.load(config)
-      return clips if split == 'all' else self._own(clips, split)
+      if split == 'all':
+        return corpus.load(config)
+      return select(self.divided(), split, config.data.store)
     assert store is not None
     data = dataclasses.replace(
       self.config.data, store=store, protocol='store', fold='all', target=''
@@ -92,18 +95,22 @@ class TrainedRun:
     if split == 'all':
       return clips
     by_split = splits.by_name(clips, remedy='use --split=all for every clip')
-    return _select(by_split, split, store)
+    return select(by_split, split, store)
 
-  def _own(self, clips: Sequence[Clip], split: str) -> list[Clip]:
-    """Returns a split of the run, of all clips of its store."""
-    data = self.located().data
+  def divided(self) -> dict[str, list[Clip]]:
+    """Returns split of the run -> its clips, from the run's own store.
+
+    Raises:
+      AvjaxError: the store is missing or has changed.
+    """
+    config = self.located()
+    data, clips = config.data, corpus.load(config)
     if fingerprint(clips) != self.info.data_fingerprint:
       raise DataError(
         f'{data.store} has changed since the run was trained, so its splits may'
         f' differ; {_EVERY}'
       )
-    by_split = protocols.split(clips, data.protocol, data.first_fold)
-    return _select(by_split, split, data.store)
+    return protocols.split(clips, data.protocol, data.first_fold)
 
   def located(self) -> Settings:
     """Returns the settings with the path at which the store is now.
@@ -157,7 +164,7 @@ class TrainedRun:
 _EVERY = '--split=all takes every clip'
 
 
-def _select(clips_of, split: str, store: str) -> list[Clip]:
+def select(clips_of, split: str, store: str) -> list[Clip]:
   """Returns the clips of a split of a store, given split -> clips."""
   if not clips_of.get(split):
     present = ', '.join(name for name, clips in clips_of.items() if clips)
@@ -193,53 +200,3 @@ def open_run(workdir: str | pathlib.Path) -> TrainedRun:
       f' such as {folder / "fold-0"}'
     )
   return TrainedRun(folder, config, info)
-
-
-def evaluate(
-  workdir: str | pathlib.Path,
-  store: str | None = None,
-  split: str = 'test',
-  output: str | pathlib.Path | None = None,
-) -> dict[str, Any]:
-  """Evaluates the best state of a run; returns the content of results.json.
-
-  Args:
-    workdir: the run folder.
-    store: another store, or 'synthetic'; None for the run's own.
-    split: one of SPLITS. In the run's own store it is a split of the run, in
-      another store a split of that store. 'all' takes every clip.
-    output: folder for predictions.csv and results.json; by default a folder in
-      `workdir` that is named after store and split.
-
-  Raises:
-    AvjaxError: run, store or split is missing, or the store does not fit.
-  """
-  if split not in SPLITS:
-    raise ConfigError(
-      f'the split is {split!r}; it must be one of {", ".join(SPLITS)}'
-    )
-  run = open_run(workdir)
-  name = pathlib.Path(store).name if store else 'own'
-  target = RunFolder(output or run.folder.path / f'evaluation-{name}-{split}')
-  _check_target(target)
-  clips = run.clips(split, store)
-  outcome, facts = run.predict(clips)
-  results = {'splits': {split: outcome.summary()}} | facts
-  if run.owns(store):
-    results['audit'] = run.info.audit or []
-    if split == 'all':
-      results['seen'] = run.seen(clips)
-  target.write_predictions({split: outcome})
-  results = target.write_results(results)
-  print(f'output: {target}', file=sys.stderr)
-  return results
-
-
-def _check_target(target: RunFolder) -> None:
-  """Raises CheckpointError unless the folder can take an evaluation."""
-  if (target.path / CONFIG).exists():
-    raise CheckpointError(
-      f'{target} is the folder of a run, whose results would be lost; give'
-      ' another --output'
-    )
-  files.check_output(target.path)

@@ -103,7 +103,8 @@ def test_no_test_labels(tmp_path):
   assert run.shown_split == 'validation'
   assert '12 validation clips' in figures.figure_5(run).text
   other = finished.load(make_run(tmp_path / 'b', 'average'))
-  (row,) = comparisons(finished.grouped([run, other])).rows
+  (table,) = comparisons(finished.grouped([run, other]))
+  (row,) = table.rows
   assert row[1] == 'no test labels'
 
 
@@ -131,7 +132,7 @@ def test_comparisons(tmp_path, monkeypatch):
   ours = [make_run(tmp_path / f'a{k}', seed=k, sharp=2) for k in range(3)]
   theirs = [make_run(tmp_path / f'b{k}', 'average', seed=k) for k in range(3)]
   groups = groups_of(*theirs, *ours)
-  table = paper_tables.comparisons(groups)
+  (table,) = comparisons(groups)
   right = [
     np.array([run.predictions['test'].right for run in group.runs])
     for group in groups
