@@ -110,7 +110,7 @@ class TrainedRun:
         f'{data.store} has changed since the run was trained, so its splits may'
         f' differ; {_EVERY}'
       )
-    return protocols.split(clips, data.protocol, data.first_fold)
+    return protocols.split(clips, data, data.first_fold)
 
   def located(self) -> Settings:
     """Returns the settings with the path at which the store is now.
