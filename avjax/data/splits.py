@@ -142,10 +142,10 @@ def speakers(clips: Sequence[Clip]) -> list[str]:
       f'{listed(unknown)} have no speaker; name the speakers in the store, or'
       ' set data.protocol to store and data.standardise to none'
     )
-  return sorted({clip.speaker for clip in clips}, key=_natural)
+  return sorted({clip.speaker for clip in clips}, key=natural)
 
 
-def _natural(name: str) -> tuple[list[str | int], str]:
+def natural(name: str) -> tuple[list[str | int], str]:
   """Returns a key that sorts 'Actor_9' before 'Actor_10'."""
   parts = re.split('([0-9]+)', name)
   return [int(p) if i % 2 else p for i, p in enumerate(parts)], name

@@ -83,6 +83,52 @@ def clustered_bootstrap(
   return float(low), float(high)
 
 
+def clustered_difference(
+  values: Float[Array, ' n'] | Bool[Array, ' n'],
+  inside: Bool[Array, ' n'],
+  clusters: Sequence[Any],
+  level: float = 0.95,
+  resamples: int = 9999,
+  seed: int = 0,
+) -> tuple[float, float]:
+  """Returns a bootstrap percentile interval of a difference: low, high.
+
+  The difference is the mean over the clips of a group less that over the other
+  clips. A cluster with clips in both is drawn with both, so that they are
+  compared within it. Clusters of the group alone, and of the others alone, are
+  drawn among themselves, so that neither side is ever empty.
+
+  Args:
+    values: one per clip.
+    inside: whether each clip is in the group; at least one is, one is not.
+    clusters: one per clip: its speaker, or another cluster.
+    level: confidence level, in (0, 1).
+    resamples: number of bootstrap samples.
+    seed: of the random numbers.
+  """
+  inside = np.asarray(inside)
+  names, number = np.unique(np.asarray(clusters), return_inverse=True)
+  sides = [inside, ~inside]
+  # Sums of the values and numbers of clips: side, cluster.
+  sums, sizes = (
+    np.stack([np.bincount(number, w * s, len(names)) for s in sides])
+    for w in (np.asarray(values, np.float64), np.ones(len(inside)))
+  )
+  kind = (sizes[0] > 0) + 2 * (sizes[1] > 0)
+  random = np.random.default_rng(seed)
+  sum_drawn, size_drawn = np.zeros((2, 2, resamples))
+  for one in (1, 2, 3):
+    members = np.flatnonzero(kind == one)
+    if not len(members):
+      continue
+    drawn = members[random.integers(0, len(members), (resamples, len(members)))]
+    sum_drawn += sums[:, drawn].sum(2)
+    size_drawn += sizes[:, drawn].sum(2)
+  first, second = sum_drawn / size_drawn
+  low, high = np.quantile(first - second, ((1 - level) / 2, (1 + level) / 2))
+  return float(low), float(high)
+
+
 def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
   """Returns mean and standard deviation (n - 1) over seeds or folds.
 

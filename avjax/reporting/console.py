@@ -24,6 +24,29 @@ def _seeds(results: Mapping[str, Any]) -> list[str]:
   return lines
 
 
+def _groups(column: str, groups: Mapping[str, Any]) -> list[str]:
+  """Returns a line per group of clips: scores, intervals by speaker."""
+  title, width = f'by {column}', max(map(len, [*groups, f'by {column}']))
+  lines = [
+    f'{title:<{width}} {"clips":>6}{"accuracy %":>12}{"by speaker, 95 %":>21}'
+    f'{"UAR":>7}{"ECE":>6}{"to the rest":>13}{"by speaker, 95 %":>21}'
+  ]
+  for name, one in groups.items():
+    ranges = []
+    for key in ('by_speaker_95', 'difference_by_speaker_95'):
+      sign = '+' * key.startswith('difference')
+      bounds = [format(100 * x, f'{sign}.1f') for x in one.get(key, ())]
+      ranges.append(f'[{", ".join(bounds)}]' if bounds else '-')
+    ranges[0] += f' ({one["speakers"]})'
+    gap = f'{100 * one["difference"]:+.1f}' if 'difference' in one else '-'
+    lines.append(
+      f'{name or "(none)":<{width}} {one["n"]:>6}{100 * one["accuracy"]:>12.1f}'
+      f'{ranges[0]:>21}{100 * one["uar"]:>7.1f}'
+      f'{100 * one["calibration_error"]:>6.1f}{gap:>13}{ranges[1]:>21}'
+    )
+  return lines
+
+
 def _spreads(spreads: Mapping[str, Any], of: str) -> list[str]:
   """Returns the mean accuracy of every split over several folds or seeds."""
   return [
@@ -64,6 +87,8 @@ def _splits(results: Mapping[str, Any]) -> list[str]:
   lines += _spreads(results.get('folds', {}), 'folds')
   if 'members' in results:
     lines.append(f'mean probabilities of {results["members"]} runs a clip')
+  for column, groups in results.get('groups', {}).items():
+    lines += _groups(column, groups)
   if seen := {k: n for k, n in results.get('seen', {}).items() if n}:
     counts = ' and '.join(f'{n} {split}' for split, n in seen.items())
     lines.append(

@@ -61,6 +61,21 @@ class EnsembleScores(TypedDict):
   folds: NotRequired[dict[str, Spread]]
 
 
+class GroupScores(TypedDict):
+  """The scores of a group of clips; see `metrics.groups.scores`."""
+
+  n: int
+  speakers: int
+  correct: int
+  accuracy: float
+  accuracy_interval_95: list[float]
+  uar: float
+  calibration_error: float
+  by_speaker_95: NotRequired[list[float]]
+  difference: NotRequired[float]
+  difference_by_speaker_95: NotRequired[list[float]]
+
+
 class AuditFinding(TypedDict):
   """What is read of a finding of the split audit; see `data.audit.Finding`."""
 
@@ -84,6 +99,7 @@ class Results(TypedDict, total=False):
   seeds: dict[str, Spread]
   runs: dict[str, dict[str, Scores]]
   ensemble: EnsembleScores
+  groups: dict[str, dict[str, GroupScores]]  # column -> word, of --by
   members: int  # of bin/evaluate: how many runs were averaged
   weights: dict[str, float]
   best_epoch: int

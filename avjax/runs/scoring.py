@@ -2,14 +2,22 @@
 
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from avjax import files
+from avjax.clips import Clip
+from avjax.data import batching, splits
 from avjax.errors import CheckpointError, ConfigError
+from avjax.metrics import groups as metrics_groups
 from avjax.runs import ensemble, joining
 from avjax.runs.evaluation import SPLITS
 from avjax.runs.folder import CONFIG, RunFolder
 from avjax.training import outcome as outcomes
+from avjax.training.outcome import Outcome
+
+_OWN = ('label', 'speaker')
+"""Columns of every table, whose groups can be scored."""
 
 
 def evaluate(
@@ -17,6 +25,7 @@ def evaluate(
   store: str | None = None,
   split: str = 'test',
   output: str | pathlib.Path | None = None,
+  by: Sequence[str] = (),
 ) -> dict[str, Any]:
   """Evaluates the best state of a run; returns the content of results.json.
 
@@ -29,6 +38,8 @@ def evaluate(
       another store a split of that store. 'all' takes every clip.
     output: folder for predictions.csv and results.json; by default a folder in
       `workdir` that is named after store and split.
+    by: columns of the clips' table, 'label' or 'speaker': the scores of their
+      groups are in the results too.
 
   Raises:
     AvjaxError: run, store or split is missing, or the store does not fit.
@@ -43,6 +54,7 @@ def evaluate(
   target = RunFolder(output or whole.folder.path / f'evaluation-{name}-{split}')
   _check_target(target)
   portions = runs.portions(split, store)
+  check_columns([c for one in portions for c in one.clips], by)
   each = [portion.predict() for portion in portions]
   outcome = outcomes.joined([one for one, _ in each])
   results = {'splits': {split: outcome.summary()}} | each[0][1]
@@ -51,6 +63,8 @@ def evaluate(
   if len(portions) > 1:
     accuracies = [one.scores()['accuracy'] for one, _ in each]
     results['folds'] = {split: joining.spread(accuracies)}
+  if by:
+    results['groups'] = {column: groups(outcome, column) for column in by}
   if whole.owns(store):
     results['audit'] = whole.info.audit or []
     if split == 'all':
@@ -59,6 +73,38 @@ def evaluate(
   results = target.write_results(results)
   print(f'output: {target}', file=sys.stderr)
   return results
+
+
+def check_columns(clips: Sequence[Clip], by: Sequence[str]) -> None:
+  """Raises ConfigError unless the clips have all these columns."""
+  present = dict.fromkeys(name for clip in clips for name in clip.attributes)
+  known = [*_OWN, *present]
+  if unknown := [name for name in by if name not in known]:
+    kept = '' if present else '; its store keeps no further columns of a table'
+    raise ConfigError(
+      f'no clip has the column {unknown[0]!r}; --by takes some of'
+      f' {", ".join(known)}{kept}'
+    )
+
+
+def groups(outcome: Outcome, column: str) -> dict[str, dict[str, Any]]:
+  """Returns word of a column -> scores of its labelled clips, in order.
+
+  Clips without a word in the column are the group ''.
+  """
+  known = [k for k, c in enumerate(outcome.clips) if c.label is not None]
+  clips = [outcome.clips[k] for k in known]
+  words = [
+    (getattr(c, column) if column in _OWN else c.attributes.get(column)) or ''
+    for c in clips
+  ]
+  return metrics_groups.scores(
+    words,
+    sorted({*words}, key=splits.natural),
+    outcome.probabilities[known],
+    batching.labels(clips, outcome.emotions),
+    [clip.speaker for clip in clips],
+  )
 
 
 def _check_target(target: RunFolder) -> None:

@@ -109,16 +109,28 @@ def test_other_store(trained, tmp_path):
   """Program: other clips, some without a label, by name and all of them."""
   clips = examples.make_clips(9, 'test', seed=1)
   clips[4] = dataclasses.replace(clips[4], label=None)
+  clips[:3] = [
+    dataclasses.replace(c, attributes={'age': '9'}) for c in clips[:3]
+  ]
   store.write(tmp_path / 'other', clips)
-  code, _, error = forked(
+  code, out, error = forked(
     'evaluate',
     f'--workdir={trained}/w',
     '--store=other',
     '--split=all',
     '--output=out',
+    '--by=age,speaker',
     cwd=tmp_path,
   )
   assert code == 0, error
+  groups = json.loads((tmp_path / 'out/results.json').read_text())['groups']
+  assert {k: v['n'] for k, v in groups['age'].items()} == {'': 5, '9': 3}
+  assert [*groups['speaker']] == [f'speaker {k}' for k in range(4)]
+  lines = (tmp_path / 'out/predictions.csv').read_text().splitlines()[1:4]
+  right = sum(len({*line.split(',')[2:4]}) == 1 for line in lines)
+  assert groups['age']['9']['correct'] == right
+  table = [line.split()[:3] for line in out.splitlines()]
+  assert ['9', '3', f'{100 * right / 3:.1f}'] in table
   one = json.loads((tmp_path / 'out/results.json').read_text())['splits']['all']
   assert (one['n'], one['unlabelled']) == (8, 1)
   assert len((tmp_path / 'out/predictions.csv').read_text().splitlines()) == 10
@@ -160,6 +172,7 @@ def test_what_is_wrong(trained, tmp_path):
     (['--workdir=nowhere'], 'bin/train has made'),
     ([run_folder, '--split=dev'], 'training, validation, test, all'),
     ([run_folder, '--store=nowhere'], 'bin/ingest'),
+    ([run_folder, '--by=sex'], "column 'sex'; --by takes some of label, sp"),
     ([run_folder, '--store=strange'], "'bored'"),
     ([run_folder, '--store=wide'], "'face' is 4 wide"),
     ([run_folder, '--store=wide', '--split=training'], 'no training clips'),

@@ -53,6 +53,42 @@ def test_clustered_bootstrap():
   assert single[1] - single[0] < got[1] - got[0]
 
 
+@pytest.mark.parametrize('shared', [True, False])
+def test_clustered_difference(shared):
+  """Agreement: SciPy's bootstrap, paired where clusters are on both sides."""
+  random = np.random.default_rng(1)
+  clusters = np.array(list('abcdefgh') * 12)
+  inside = random.random(96) < 0.4 if shared else clusters < 'd'
+  values = random.random(96) < 0.3 + 0.4 * inside
+  sides = [
+    [values[side & (clusters == name)] for name in np.unique(clusters[side])]
+    for side in (inside, ~inside)
+  ]
+  sums = [np.array([x.sum() for x in side]) for side in sides]
+  sizes = [np.array([len(x) for x in side]) for side in sides]
+
+  def difference(first, second, axis):
+    one, other = (
+      sums[k][drawn].sum(axis) / sizes[k][drawn].sum(axis)
+      for k, drawn in enumerate((first, second))
+    )
+    return one - other
+
+  wanted = scipy.stats.bootstrap(
+    [np.arange(len(side)) for side in sums],
+    difference,
+    paired=shared,
+    vectorized=True,
+    n_resamples=500,
+    method='percentile',
+    random_state=np.random.default_rng(5),
+  ).confidence_interval
+  got = significance.clustered_difference(
+    values, inside, list(clusters), 0.95, 500, 5
+  )
+  np.testing.assert_allclose(got, wanted, rtol=1e-9)
+
+
 def test_bootstrap_of_one_value():
   """Law: where every clip is the same, the interval has no width."""
   got = significance.clustered_bootstrap(np.ones(6), list('aabbcc'))
