@@ -49,7 +49,7 @@ class Note(NamedTuple):
       stamps), 'tracks', 'no picture', 'no sound', 'silent', 'sound', 'hole',
       'overlap', 'picture', 'held' (the last picture), 'hdr'. Of what was found
       in it: 'face' (in most frames), 'no face' (in most or all), 'short',
-      'still', 'faces', 'standardised' or 'features'.
+      'still', 'faces', 'standardised', 'enrolled' or 'features'.
     text: such as 'partial: 1.2 of 2.4 s decoded'.
   """
 

@@ -37,6 +37,8 @@ PROTOCOLS = (
 
 Besides these, 'speakers/K' with a number K of groups of speakers.
 """
+STANDARDISINGS = ('none', 'speaker', 'recording', 'enrolment')
+"""By what clips are standardised; `data.standardising` describes them."""
 LEAKS = ('speaker', 'take', 'content', 'selection', 'class')
 """Kinds of leaks between splits; `data.audit` describes them."""
 Section = TypeVar('Section')
@@ -143,7 +145,9 @@ class DataConfig:
   validation_share: float = 0.2  # of the speakers, balanced by label; ours
   grouping_seed: int = 0  # of balanced groups and validation speakers; ours
   target: str = ''  # which label: 'voice', ...; '': the store's
-  standardise: str = 'none'  # 'speaker': by mean and std of each speaker
+  standardise: str = 'none'  # one of STANDARDISINGS; ours
+  enrolment: int = 0  # clips of a new speaker to standardise by; ours
+  enrolment_clips: int = 0  # of each tested speaker, set apart for it; ours
   buckets: int = 2  # padded lengths, each compiled once; ours
   placement: str = 'auto'  # of the clips; or 'device', 'host'; ours
 
@@ -165,7 +169,7 @@ class DataConfig:
     for kind in self.allowed:
       _one_of('a kind in data.allow_leaks', kind, LEAKS)
     _one_of('data.placement', self.placement, ('auto', 'device', 'host'))
-    _one_of('data.standardise', self.standardise, ('none', 'speaker'))
+    self._check_standardising()
     _at_least('data.buckets', self.buckets, 1)
     if self.fold != 'all' and not self.fold.isdecimal():
       raise ConfigError(
@@ -175,6 +179,23 @@ class DataConfig:
       raise ConfigError(
         f'data.fold is {self.fold}, and data.protocol {self.protocol} has no'
         ' folds; set data.protocol to loso'
+      )
+
+  def _check_standardising(self) -> None:
+    _one_of('data.standardise', self.standardise, STANDARDISINGS)
+    _at_least('data.enrolment', self.enrolment, 0)
+    _at_least('data.enrolment_clips', self.enrolment_clips, 0)
+    if self.standardise == 'enrolment':
+      if self.enrolment_clips < max(self.enrolment, 1):
+        raise ConfigError(
+          f'data.enrolment is {self.enrolment} and data.enrolment_clips'
+          f' {self.enrolment_clips}; set apart as many clips of each tested'
+          ' speaker or more, such as data.enrolment_clips=16'
+        )
+    elif self.enrolment:
+      raise ConfigError(
+        f'data.enrolment is {self.enrolment} and data.standardise'
+        f" {self.standardise!r}; set data.standardise to 'enrolment'"
       )
 
   @property

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from avjax.clips import AUDIO, SOUND, Clip
-from avjax.data import manifest, splits, store, synthetic
+from avjax.data import manifest, standardising, store, synthetic
 from avjax.errors import DataError
 from avjax.settings import DataConfig, Settings
 
@@ -63,9 +63,8 @@ def located(config: Settings, recorded: str) -> Settings:
 
 
 def load(config: Settings) -> list[Clip]:
-  """Returns the clips of `read`, standardised, with the model's streams."""
-  clips = splits.standardise(read(config), config.data.standardise)
-  return as_read(clips, config.model.streams)
+  """Returns the clips of `read` after `standardising.standardise`."""
+  return standardising.standardise(read(config), config.data.standardise)
 
 
 def _targeted(clips: Sequence[Clip], target: str) -> list[Clip]:

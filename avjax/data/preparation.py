@@ -1,12 +1,20 @@
-"""Prepares the clips of a run: read, standardised, divided and audited."""
+"""Prepares the clips of a run: read, divided, standardised and audited."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avjax.clips import Clip, Splits
-from avjax.data import audit, batching, corpus, protocols, splits
+from avjax.data import (
+  audit,
+  batching,
+  corpus,
+  protocols,
+  splits,
+  standardising,
+)
 from avjax.data.manifest import Origin
+from avjax.data.standardising import Average, Enrolled
 from avjax.settings import DataConfig, Settings
 
 Findings = list[dict[str, Any]]
@@ -21,11 +29,16 @@ class Division:
     fold: number of the fold, or None if it is the only division.
     splits: split -> its clips.
     findings: of the audit of this division.
+    apart: clips of no split, which are set apart for enrolment.
+    average: stream -> the average training speaker, if clips are standardised
+      by enrolment.
   """
 
   fold: int | None
   splits: Splits
   findings: Findings
+  apart: Sequence[Clip] = ()
+  average: Mapping[str, Average] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,23 +70,30 @@ def prepare(config: Settings) -> Prepared:
   stored = corpus.read(config)
   origin = corpus.origin(config)
   contents = audit.contents(stored)
-  clips = splits.standardise(stored, config.data.standardise)
+  streams = config.model.streams
+  clips = standardising.standardise(stored, config.data.standardise)
   emotions = splits.emotions(clips)
-  clips = corpus.as_read(clips, config.model.streams)
-  batching.check_streams(clips, config.model.streams)
+  batching.check_streams(corpus.as_read(clips, streams), streams)
   folds = _folds(clips, config.data)
   # The findings of a fold equal those of a run of this fold only.
-  found = {k: audit.examine(one, contents, k) for k, one in folds.items()}
+  found = {
+    k: audit.examine(one.splits, contents, k) for k, one in folds.items()
+  }
   every = [finding for own in found.values() for finding in own]
   findings = _settled(every, config.data)
   return Prepared(
-    clips,
+    corpus.as_read(clips, streams),
     emotions,
     [
       Division(
         fold,
-        folds[fold],
+        {
+          split: corpus.as_read(members, streams)
+          for split, members in folds[fold].splits.items()
+        },
         _settled([dataclasses.replace(f, fold=None) for f in own], config.data),
+        corpus.as_read(folds[fold].apart, streams),
+        folds[fold].average,
       )
       for fold, own in found.items()
     ],
@@ -84,13 +104,18 @@ def prepare(config: Settings) -> Prepared:
 
 def _folds(
   clips: Sequence[Clip], data: DataConfig
-) -> Mapping[int | None, Splits]:
-  """Returns fold -> its splits, for every fold that the config asks for."""
-  if not data.several:
-    return {None: protocols.split(clips, data, data.first_fold)}
+) -> Mapping[int | None, Enrolled]:
+  """Returns fold -> its division, for every fold that the config asks for."""
+  folds: Sequence[int | None] = [None]
+  if data.several:
+    folds = range(protocols.folds(clips, data))
   return {
-    k: protocols.split(clips, data, k)
-    for k in range(protocols.folds(clips, data))
+    k: standardising.enrol(
+      clips,
+      protocols.split(clips, data, data.first_fold if k is None else k),
+      data,
+    )
+    for k in folds
   }
 
 

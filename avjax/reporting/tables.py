@@ -171,7 +171,7 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
   ]
   notes += [
     f'{g.title}: {g.first.config.data.store}, protocol'
-    f' {g.first.config.data.protocol}, seed'
+    f' {g.first.config.data.protocol}, {g.first.stamp}, seed'
     f'{"s" if len(g.seeds) > 1 else ""} {", ".join(map(str, g.seeds))}'
     for g in groups
   ]

@@ -12,10 +12,10 @@ import numpy as np
 
 from avjax import files
 from avjax.clips import Clip
-from avjax.data import batching, corpus, protocols, splits
+from avjax.data import batching, corpus, protocols, splits, standardising
 from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError, ConfigError, DataError
-from avjax.runs import registry
+from avjax.runs import average_speaker, registry
 from avjax.runs.folder import CONFIG, RunFolder
 from avjax.runs.info import RunInfo
 from avjax.runs.model import Predictor
@@ -77,33 +77,60 @@ class TrainedRun:
         another store a split of that store.
       store: another store, or 'synthetic'; None for the run's own.
 
+    Returns:
+      the clips, standardised as those of the run. Clips that are set apart for
+      enrolment are in no split, and among all clips of the run's own store.
+
     Raises:
       AvjaxError: the store is missing or has changed, or lacks this split.
     """
+    streams = self.config.model.streams
     if self.owns(store):
-      config = self.located()
-      clips = corpus.load(config)
-      return clips if split == 'all' else self._own(clips, split)
+      return corpus.as_read(self._own(split), streams)
     assert store is not None
     data = dataclasses.replace(
       self.config.data, store=store, protocol='store', fold='all', target=''
     )
     clips = corpus.load(dataclasses.replace(self.config, data=data))
+    clips = standardising.strangers(clips, self._average, data)
+    clips = corpus.as_read(clips, streams)
     if split == 'all':
       return clips
     by_split = splits.by_name(clips, remedy='use --split=all for every clip')
     return _select(by_split, split, store)
 
-  def _own(self, clips: Sequence[Clip], split: str) -> list[Clip]:
-    """Returns a split of the run, of all clips of its store."""
-    data = self.located().data
-    if fingerprint(clips) != self.info.data_fingerprint:
+  def _own(self, split: str) -> Sequence[Clip]:
+    """Returns a split of the run's own store, or all of its clips."""
+    config = self.located()
+    clips, data = corpus.load(config), config.data
+    if split == 'all' and not data.enrolment_clips:
+      return clips
+    read = corpus.as_read(clips, config.model.streams)
+    if fingerprint(read) != self.info.data_fingerprint:
+      if split == 'all':
+        return standardising.strangers(clips, self._average, data)
       raise DataError(
         f'{data.store} has changed since the run was trained, so its splits may'
         f' differ; {_EVERY}'
       )
     by_split = protocols.split(clips, data, data.first_fold)
-    return _select(by_split, split, data.store)
+    enrolled = standardising.enrol(clips, by_split, data)
+    if split == 'all':
+      return enrolled.clips
+    return _select(enrolled.splits, split, data.store)
+
+  def standardised(self, clip: Clip, enrolled: Sequence[Clip] = ()) -> Clip:
+    """Returns a clip of an unknown speaker, standardised as those of the run.
+
+    Args:
+      clip: as the extractor returns it.
+      enrolled: other clips of the speaker.
+
+    Raises:
+      CheckpointError: the run has lost the file that it needs for this.
+    """
+    how = self.config.data.standardise
+    return standardising.stranger(clip, how, enrolled, self._average)
 
   def located(self) -> Settings:
     """Returns the settings with the path at which the store is now.
@@ -135,6 +162,13 @@ class TrainedRun:
     paths = corpus.absolute(self.config.data), self.info.store
     asked = os.path.realpath(os.path.expanduser(store))
     return asked in map(os.path.realpath, filter(None, paths))
+
+  @functools.cached_property
+  def _average(self) -> dict[str, standardising.Average]:
+    """The average training speaker, where the run needs it."""
+    if self.config.data.standardise != 'enrolment':
+      return {}
+    return average_speaker.read(self.folder)
 
   @functools.cached_property
   def _model(self) -> Predictor:
@@ -224,7 +258,10 @@ def evaluate(
   _check_target(target)
   clips = run.clips(split, store)
   outcome, facts = run.predict(clips)
-  results = {'splits': {split: outcome.summary()}} | facts
+  results = {
+    'splits': {split: outcome.summary()},
+    'standardised': standardising.stamp(run.config.data),
+  } | facts
   if run.owns(store):
     results['audit'] = run.info.audit or []
     if split == 'all':

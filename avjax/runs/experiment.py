@@ -71,13 +71,15 @@ class Experiment:
     """
     for division in self.divisions:
       fold, splits = division.fold, division.splits
+      enrolled = division.apart, division.average
       if fold is None:
-        yield Job(config, self.info, splits, folder)
+        yield Job(config, self.info, splits, folder, '', *enrolled)
         continue
       data = dataclasses.replace(config.data, fold=str(fold))
       own = dataclasses.replace(config, data=data)
       info = dataclasses.replace(self.info, audit=division.findings)
-      yield Job(own, info, splits, folder / f'fold-{fold}', f'fold {fold}')
+      where, title = folder / f'fold-{fold}', f'fold {fold}'
+      yield Job(own, info, splits, where, title, *enrolled)
 
 
 def prepare(config: Settings) -> Experiment:
