@@ -70,7 +70,8 @@ class Enrolled:
 def stamp(data: DataConfig) -> str:
   """Returns what a result must say about how its clips were standardised."""
   if data.standardise == 'enrolment':
-    return f'enrolment of {data.enrolment} clips'
+    plural = 's' if data.enrolment != 1 else ''
+    return f'enrolment of {data.enrolment} clip{plural}'
   text = {'none': 'inductive', 'speaker': 'transductive'}.get(
     data.standardise, 'inductive by recording'
   )
