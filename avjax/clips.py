@@ -100,6 +100,8 @@ class Clip:
     source: SHA-256 of the file that the streams come from, or ''.
     targets: target -> emotion, such as {'acted': 'happy', 'voice': 'sad'}; the
       first is the label.
+    attributes: further columns of the clips' table, such as {'gender':
+      'female'}. Nothing is trained on them.
   """
 
   name: str
@@ -112,6 +114,7 @@ class Clip:
   take: str = ''
   source: str = ''
   targets: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   @property
   def audio_length(self) -> int:

@@ -120,7 +120,9 @@ def _quantiles(
   does not make the short buckets longer.
   """
   longest = np.maximum(lengths.max(axis=0), 1)
-  ranked = lengths[np.argsort((lengths / longest).max(axis=1), kind='stable')]
+  share = (lengths / longest).max(axis=1)
+  # Of equal shares the shorter comes first, in whatever order the clips are.
+  ranked = lengths[np.lexsort((lengths[:, 1], lengths[:, 0], share))]
   largest = np.maximum.accumulate(ranked, axis=0)
   # The last clip of each quantile k/count of the ranking; -(-a // b) rounds up.
   ends = [-(-len(ranked) * k // count) - 1 for k in range(1, count + 1)]

@@ -3,24 +3,27 @@
   clip,label,speaker,split,corpus,take,target.voice,...
 
 Only the first two columns are required. A take is one recording, of which there
-may be several clips; the columns `target.` have further labels.
+may be several clips; the columns `target.` have further labels. All other
+columns, such as gender, are kept as attributes of the clips.
 """
 
 import os
 import pathlib
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from avjax.clips import Clip
-from avjax.data import clip_files, lookalikes, table_text
+from avjax.data import clip_files, lookalikes, manifest, table_text
 from avjax.errors import DataError
 
 COLUMNS = ('clip', 'label', 'speaker', 'split', 'corpus', 'take')
 REQUIRED = ('clip', 'label')
 TARGET = 'target.'
+ATTRIBUTE = 'attribute.'
+"""Before the names of other columns, in a row."""
 Rows = list[dict[str, str]]
 
 
@@ -47,7 +50,10 @@ def read(
   labels: str = '',
   files: clip_files.ClipFiles | None = None,
 ) -> Rows:
-  """Returns one row per clip: COLUMNS ('' if unknown), and target columns.
+  """Returns one row per clip: COLUMNS ('' if unknown), targets, attributes.
+
+  A column with words that a store cannot keep, such as long texts, is left out
+  with a note on standard error.
 
   Args:
     path: a table whose first line names the columns; see `table_text`.
@@ -66,6 +72,7 @@ def read(
   must = [wanted[c] for c in COLUMNS if c in REQUIRED or c in renamed]
   header, lines = table_text.read(path, must)
   column_of = _columns(path, header, renamed)
+  kept = _attributes(path, header, lines, {*column_of.values()})
   rows = []
   line_of: dict[str, int] = {}
   for number, line in lines:
@@ -75,6 +82,7 @@ def read(
       for k, name in enumerate(header)
       if name.lower().startswith(TARGET)
     }
+    row |= {ATTRIBUTE + name: line[k] for name, k in kept.items()}
     name = row['clip']
     first = line_of.setdefault(_meant(name, files), number)
     if not name or first != number:
@@ -110,6 +118,11 @@ def clip(
       key.removeprefix(TARGET): label
       for key, label in row.items()
       if key.startswith(TARGET) and label
+    },
+    attributes={
+      key.removeprefix(ATTRIBUTE): word
+      for key, word in row.items()
+      if key.startswith(ATTRIBUTE) and word
     },
   )
 
@@ -147,6 +160,37 @@ def _columns(
         f' column of the {column} with --{column}_column'
       )
   return found
+
+
+def _attributes(
+  path: str | os.PathLike,
+  header: list[str],
+  lines: Sequence[tuple[int, list[str]]],
+  used: Collection[int],
+) -> dict[str, int]:
+  """Returns name -> index of the columns to keep as attributes of the clips.
+
+  Args:
+    path: of the table.
+    header: names of the columns.
+    lines: (number, fields) of the other lines.
+    used: indices of the columns with another meaning.
+  """
+  kept: dict[str, int] = {}
+  for k, name in enumerate(header):
+    plain = name and not name.lower().startswith(TARGET)
+    if k in used or not plain or name.lower() in COLUMNS:
+      continue
+    words = [name, *(line[k] for _, line in lines)]
+    if name in kept or not all(map(manifest.is_text, words)):
+      print(
+        f'{path}: the column {name!r:.60} is not kept: it is there twice, or'
+        ' has a word of more than 200 characters or one that cannot be printed',
+        file=sys.stderr,
+      )
+      continue
+    kept[name] = k
+  return kept
 
 
 def _rename(rows: Rows, path: str) -> set[str]:

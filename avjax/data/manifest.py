@@ -6,7 +6,7 @@
   others   {"name", "file", "split", "label", "speaker", "lengths": {stream:
             frames}, "truth": {name: shape}, "sha256": of the file}
             and, if known, "corpus", "take", "source": SHA-256 of the raw
-            clip, "targets": {target: label}
+            clip, "targets": {target: label}, "attributes": {column: text}
 
 The manifest is checked before any clip's file is opened.
 """
@@ -33,7 +33,8 @@ LISTED = 20  # bad clips named in one message
 _FILE = re.compile(r'clips/[A-Za-z0-9._-]+\.npz')
 _TEXT = ('name', 'file', 'split', 'speaker', 'sha256')
 _FIELDS = {*_TEXT, 'label', 'lengths', 'truth'}
-FACTS = ('corpus', 'take', 'source', 'targets')
+_MAPPINGS = ('targets', 'attributes')
+FACTS = ('corpus', 'take', 'source', *_MAPPINGS)
 """Optional fields of a clip, written only if they are not empty."""
 
 
@@ -88,7 +89,7 @@ def dump(
 def facts(clip: Clip) -> dict[str, Any]:
   """Returns the FACTS of a clip that are not empty."""
   known = {key: getattr(clip, key) for key in FACTS}
-  return {k: dict(v) if k == 'targets' else v for k, v in known.items() if v}
+  return {k: dict(v) if k in _MAPPINGS else v for k, v in known.items() if v}
 
 
 def _open(folder: pathlib.Path) -> tuple[dict[str, Any], bytes]:
@@ -226,10 +227,11 @@ def _check_record(record: dict[str, Any], widths: Mapping[str, int]) -> None:
   """Raises DataError unless a line of the manifest is in `dump`'s format."""
   if wrong := sorted((set(record) - set(FACTS)) ^ _FIELDS):
     raise DataError(f'the fields {wrong!r:.100} are missing or unknown')
-  targets = record.get('targets', {})
-  if not isinstance(targets, dict) or not all(map(is_text, targets.values())):
-    raise DataError('targets does not map names to labels')
-  for key in (*_TEXT, *(set(record) & set(FACTS) - {'targets'})):
+  for key in _MAPPINGS:
+    words = record.get(key, {})
+    if not isinstance(words, dict) or not all(map(is_text, words.values())):
+      raise DataError(f'{key} does not map names to plain text')
+  for key in (*_TEXT, *(set(record) & set(FACTS) - set(_MAPPINGS))):
     if not is_text(record[key]):
       raise DataError(f'{key} is not plain text')
   if record['label'] is not None and not is_text(record['label']):

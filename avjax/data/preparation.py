@@ -74,7 +74,7 @@ def prepare(config: Settings) -> Prepared:
   clips = standardising.standardise(stored, config.data.standardise)
   emotions = splits.emotions(clips)
   batching.check_streams(corpus.as_read(clips, streams), streams)
-  folds = _folds(clips, config.data)
+  folds = _folds(clips, config)
   # The findings of a fold equal those of a run of this fold only.
   found = {
     k: audit.examine(one.splits, contents, k) for k, one in folds.items()
@@ -87,12 +87,9 @@ def prepare(config: Settings) -> Prepared:
     [
       Division(
         fold,
-        {
-          split: corpus.as_read(members, streams)
-          for split, members in folds[fold].splits.items()
-        },
+        folds[fold].splits,
         _settled([dataclasses.replace(f, fold=None) for f in own], config.data),
-        corpus.as_read(folds[fold].apart, streams),
+        folds[fold].apart,
         folds[fold].average,
       )
       for fold, own in found.items()
@@ -102,21 +99,36 @@ def prepare(config: Settings) -> Prepared:
   )
 
 
+def divide(clips: Sequence[Clip], config: Settings, fold: int) -> Enrolled:
+  """Returns the division of a fold, with the streams that the model reads.
+
+  Args:
+    clips: as `corpus.load` returns them.
+    config: the settings.
+    fold: number of the fold; ignored without folds.
+
+  Raises:
+    DataError: the clips lack something that the protocol or enrolment needs.
+  """
+  by_split = protocols.split(clips, config.data, fold)
+  made = standardising.enrol(clips, by_split, config.data)
+  streams = config.model.streams
+  return dataclasses.replace(
+    made,
+    splits={k: corpus.as_read(v, streams) for k, v in made.splits.items()},
+    clips=corpus.as_read(made.clips, streams),
+    apart=corpus.as_read(made.apart, streams),
+  )
+
+
 def _folds(
-  clips: Sequence[Clip], data: DataConfig
+  clips: Sequence[Clip], config: Settings
 ) -> Mapping[int | None, Enrolled]:
   """Returns fold -> its division, for every fold that the config asks for."""
-  folds: Sequence[int | None] = [None]
-  if data.several:
-    folds = range(protocols.folds(clips, data))
-  return {
-    k: standardising.enrol(
-      clips,
-      protocols.split(clips, data, data.first_fold if k is None else k),
-      data,
-    )
-    for k in folds
-  }
+  if not config.data.several:
+    return {None: divide(clips, config, config.data.first_fold)}
+  count = protocols.folds(clips, config.data)
+  return {k: divide(clips, config, k) for k in range(count)}
 
 
 def _settled(findings: Sequence[audit.Finding], data: DataConfig) -> Findings:

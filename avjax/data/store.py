@@ -9,6 +9,7 @@ store is refused, never read wrongly. Identical clips give a bit-identical
 store.
 """
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -149,14 +150,18 @@ def origin(folder: str | os.PathLike) -> Origin:
 
 
 def fingerprint(clips: Sequence[Clip]) -> str:
-  """Returns the SHA-256 of all that training uses of the clips, in order."""
+  """Returns the SHA-256 of all that training uses of the clips, in order.
+
+  It does not depend on their attributes.
+  """
   digest = hashlib.sha256()
   for clip in clips:
     names = sorted(clip.streams)
     shapes = [clip.streams[k].shape for k in names]
     facts: list[Any] = [clip.name, clip.label, clip.speaker, clip.split]
     facts += [names, shapes]
-    if more := manifest.facts(clip):
+    more = manifest.facts(dataclasses.replace(clip, attributes={}))
+    if more:
       facts.append(more)
     digest.update(json.dumps(facts).encode() + b'\n')
     for name in names:
@@ -174,7 +179,8 @@ def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
   for clip in clips:
     texts = [clip.name, clip.label or '', clip.speaker, clip.split]
     texts += [clip.corpus, clip.take, clip.source]
-    texts += [word for pair in clip.targets.items() for word in pair]
+    for words in (clip.targets, clip.attributes):
+      texts += [word for pair in words.items() for word in pair]
     with np.errstate(over='ignore'):  # an overflow is refused as infinite
       streams = {k: np.asarray(v, np.float32) for k, v in clip.streams.items()}
     wrong = fault(streams)

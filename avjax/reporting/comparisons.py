@@ -12,18 +12,25 @@ from avjax.runs.finished import Group
 NONE = '-'  # the cell of an unknown value
 
 
-def comparisons(groups: Sequence[Group]) -> Table:
-  """Returns the table that compares a reference group with every other.
+def comparisons(groups: Sequence[Group]) -> list[Table]:
+  """Returns tables that each compare one group with every other.
 
-  The reference is the paper's network, or the first group without it.
+  The first is that of the reference: the paper's network, or the first group
+  without it. Every ensemble has one too.
   """
   references = [g for g in groups if _is_reference(g)]
-  base = (references or list(groups))[0]
+  bases = [(references or list(groups))[0]]
+  bases += [g for g in groups if g.first.members > 1 and g not in bases]
+  return [_comparison(base, groups, k) for k, base in enumerate(bases)]
+
+
+def _comparison(base: Group, groups: Sequence[Group], number: int) -> Table:
+  """Returns the table that compares a group with every other."""
   rows = [
     (group.title, *_compared(base, group)) for group in groups if group != base
   ]
   return Table(
-    'comparisons',
+    f'comparisons-{number}' if number else 'comparisons',
     f'Comparisons on the test clips: {base.title} less the others',
     ('less', 'points', 'by speaker, 95 %', 'McNemar', 'paired t-test'),
     tuple(rows),
@@ -38,7 +45,8 @@ def comparisons(groups: Sequence[Group]) -> Table:
 def _is_reference(group: Group) -> bool:
   """Returns whether a group is the paper's network with default settings."""
   run = group.first
-  return run.model.reference and not run.streams and not run.changed
+  usual = not run.streams and not run.changed and run.members == 1
+  return run.model.reference and usual
 
 
 def fraction_correct(group: Group) -> dict[str, float]:

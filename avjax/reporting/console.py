@@ -16,11 +16,20 @@ def table(results: Mapping[str, Any]) -> str:
 
 
 def _seeds(results: Mapping[str, Any]) -> list[str]:
-  """Returns the mean accuracies over several seeds."""
+  """Returns the mean accuracies over several seeds, and their ensemble."""
+  lines = _spreads(results['seeds'], 'seeds')
+  if 'ensemble' in results:
+    one = results['ensemble']
+    lines += [f'ensemble of {one["members"]} seeds:', *_splits(one)]
+  return lines
+
+
+def _spreads(spreads: Mapping[str, Any], of: str) -> list[str]:
+  """Returns the mean accuracy of every split over several folds or seeds."""
   return [
-    f'{split} over {len(one["each"])} seeds:'
+    f'{split} over {len(one["each"])} {of}:'
     f' {100 * one["mean"]:.1f} +- {100 * one["deviation"]:.1f} %'
-    for split, one in results['seeds'].items()
+    for split, one in spreads.items()
   ]
 
 
@@ -52,12 +61,9 @@ def _splits(results: Mapping[str, Any]) -> list[str]:
         f' {a["weight_uniform"]:.2f}), error {a["error"]:.2f} frames (uniform'
         f' {a["error_uniform"]:.2f})'
       )
-  if 'folds' in results:
-    for split, fold in results['folds'].items():
-      lines.append(
-        f'{split} over {len(fold["each"])} folds:'
-        f' {100 * fold["mean"]:.1f} +- {100 * fold["deviation"]:.1f} %'
-      )
+  lines += _spreads(results.get('folds', {}), 'folds')
+  if 'members' in results:
+    lines.append(f'mean probabilities of {results["members"]} runs a clip')
   if seen := {k: n for k, n in results.get('seen', {}).items() if n}:
     counts = ' and '.join(f'{n} {split}' for split, n in seen.items())
     lines.append(

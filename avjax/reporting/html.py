@@ -147,14 +147,15 @@ def _run(run: FinishedRun, clips: int, number: int) -> tuple[str, str]:
   """Returns audit, figures, curves and clips of one run, and what is amiss.
 
   That is why its clips and maps cannot be shown, or ''. A run of several folds
-  has none of its own.
+  and an ensemble have none of their own.
   """
   parts, amiss = [_audit(run)], ''
   try:
     study = figures.make_study(run)
   except AvjaxError as error:
     study = None
-    amiss = '' if run.config.data.several else str(error)
+    joint = run.config.data.several or run.members > 1
+    amiss = '' if joint else str(error)
     why = html.escape(str(error))
     parts.append(f'<p>Clips and maps of this run cannot be shown: {why}.</p>\n')
   if study is None:

@@ -22,7 +22,7 @@ SPLITS = tuple(published.CLIPS)
 
 def make_tables(groups: Sequence[Group]) -> list[Table]:
   """Returns Table 1, Table 2 and the comparisons, unless they are empty."""
-  made = [table_1(groups), table_2(groups), comparisons(groups)]
+  made = [table_1(groups), table_2(groups), *comparisons(groups)]
   return [table for table in made if table.rows]
 
 
@@ -158,6 +158,10 @@ def _largest_class(groups: Sequence[Group]) -> list[str]:
 def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
   """Returns the notes below Table 1, warnings and audits first."""
   training, validation, test = published.CLIPS.values()
+  ensembles = [
+    'Ensemble: the mean of the probabilities of the seeds. It is one run, and'
+    ' is compared as its first seed where a single seed is.'
+  ]
   notes = [
     f'Warning, {group.title}, seed {run.config.seed}: {text}'
     for group in groups
@@ -172,8 +176,9 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
   notes += [
     f'{g.title}: {g.first.config.data.store}, protocol'
     f' {g.first.config.data.protocol}, {g.first.stamp}, seed'
-    f'{"s" if len(g.seeds) > 1 else ""} {", ".join(map(str, g.seeds))}'
+    f'{"s" if len(seeds) > 1 else ""} {", ".join(map(str, seeds))}'
     for g in groups
+    if (seeds := [seed for run in g.runs for seed in run.seeds])
   ]
   notes += [
     'One run: accuracy [95 % Wilson interval] right/all; several: mean ±'
@@ -183,4 +188,6 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
     f' {validation} and {test} clips of AFEW; where these runs are on other'
     ' clips, its columns and ours cannot be compared.',
   ]
+  if any(group.first.members > 1 for group in groups):
+    notes += ensembles
   return tuple(notes)

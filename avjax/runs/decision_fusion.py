@@ -95,14 +95,20 @@ class FusedNetworks:
   folder: RunFolder
 
   def predict(
-    self, clips: Sequence[Clip], rounded: bool = False
+    self,
+    clips: Sequence[Clip],
+    rounded: bool = False,
+    among: Sequence[Clip] = (),
   ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the fused predictions, and facts; see `Predictor`."""
     weights = self.folder.read_results()['weights']
     outcomes = {}
     for name, member in self.members.items():
-      selected = corpus.as_read(clips, member.config.model.streams)
-      outcomes[name], facts = member.predict(selected, rounded)
+      selected, others = (
+        corpus.as_read(some, member.config.model.streams)
+        for some in (clips, among)
+      )
+      outcomes[name], facts = member.predict(selected, rounded, others)
     return join(clips, outcomes, weights), {'device': facts['device']}
 
   def embeddings(self, clips: Sequence[Clip]) -> None:

@@ -1,22 +1,21 @@
-"""A trained run evaluated on any clips, as by bin/evaluate."""
+"""A trained run, which can predict any clips."""
 
 import dataclasses
 import functools
 import os
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from avjax import files
 from avjax.clips import Clip
-from avjax.data import batching, corpus, protocols, splits, standardising
+from avjax.data import batching, corpus, preparation, splits, standardising
+from avjax.data.standardising import Enrolled
 from avjax.data.store import fingerprint
-from avjax.errors import CheckpointError, ConfigError, DataError
+from avjax.errors import CheckpointError, DataError
 from avjax.runs import average_speaker, registry
-from avjax.runs.folder import CONFIG, RunFolder
+from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo
 from avjax.runs.model import Predictor
 from avjax.settings import Settings
@@ -40,7 +39,10 @@ class TrainedRun:
   info: RunInfo
 
   def predict(
-    self, clips: Sequence[Clip], rounded: bool = False
+    self,
+    clips: Sequence[Clip],
+    rounded: bool = False,
+    among: Sequence[Clip] = (),
   ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions of the best state, and facts for results.json.
 
@@ -51,7 +53,8 @@ class TrainedRun:
     """
     clips = corpus.as_read(clips, self.config.model.streams)
     self._check_widths(clips)
-    return self._model.predict(clips, rounded)
+    among = corpus.as_read(among, self.config.model.streams)
+    return self._model.predict(clips, rounded, among)
 
   def embeddings(
     self, clips: Sequence[Clip]
@@ -86,7 +89,11 @@ class TrainedRun:
     """
     streams = self.config.model.streams
     if self.owns(store):
-      return corpus.as_read(self._own(split), streams)
+      if split != 'all':
+        return select(self.divided().splits, split, self.config.data.store)
+      if self.config.data.enrolment_clips:
+        return list(self.divided().clips)
+      return corpus.as_read(corpus.load(self.located()), streams)
     assert store is not None
     data = dataclasses.replace(
       self.config.data, store=store, protocol='store', fold='all', target=''
@@ -97,27 +104,33 @@ class TrainedRun:
     if split == 'all':
       return clips
     by_split = splits.by_name(clips, remedy='use --split=all for every clip')
-    return _select(by_split, split, store)
+    return select(by_split, split, store)
 
-  def _own(self, split: str) -> Sequence[Clip]:
-    """Returns a split of the run's own store, or all of its clips."""
+  def divided(self) -> Enrolled:
+    """Returns the clips of the run's own store, divided as for the training.
+
+    Raises:
+      AvjaxError: the store is missing or has changed.
+    """
     config = self.located()
     clips, data = corpus.load(config), config.data
-    if split == 'all' and not data.enrolment_clips:
-      return clips
     read = corpus.as_read(clips, config.model.streams)
     if fingerprint(read) != self.info.data_fingerprint:
-      if split == 'all':
-        return standardising.strangers(clips, self._average, data)
       raise DataError(
         f'{data.store} has changed since the run was trained, so its splits may'
-        f' differ; {_EVERY}'
+        f' differ; {"train again" if data.enrolment_clips else _EVERY}'
       )
-    by_split = protocols.split(clips, data, data.first_fold)
-    enrolled = standardising.enrol(clips, by_split, data)
-    if split == 'all':
-      return enrolled.clips
-    return _select(enrolled.splits, split, data.store)
+    return preparation.divide(clips, config, data.first_fold)
+
+  def divide(self, stored: Sequence[Clip]) -> Enrolled:
+    """Returns the clips of the run's own store, some of them changed.
+
+    Args:
+      stored: as they are in the store, or in their place.
+    """
+    data = self.config.data
+    clips = standardising.standardise(stored, data.standardise)
+    return preparation.divide(clips, self.config, data.first_fold)
 
   def standardised(self, clip: Clip, enrolled: Sequence[Clip] = ()) -> Clip:
     """Returns a clip of an unknown speaker, standardised as those of the run.
@@ -191,7 +204,7 @@ class TrainedRun:
 _EVERY = '--split=all takes every clip'
 
 
-def _select(clips_of, split: str, store: str) -> list[Clip]:
+def select(clips_of, split: str, store: str) -> list[Clip]:
   """Returns the clips of a split of a store, given split -> clips."""
   if not clips_of.get(split):
     present = ', '.join(name for name, clips in clips_of.items() if clips)
@@ -227,56 +240,3 @@ def open_run(workdir: str | pathlib.Path) -> TrainedRun:
       f' such as {folder / "fold-0"}'
     )
   return TrainedRun(folder, config, info)
-
-
-def evaluate(
-  workdir: str | pathlib.Path,
-  store: str | None = None,
-  split: str = 'test',
-  output: str | pathlib.Path | None = None,
-) -> dict[str, Any]:
-  """Evaluates the best state of a run; returns the content of results.json.
-
-  Args:
-    workdir: the run folder.
-    store: another store, or 'synthetic'; None for the run's own.
-    split: one of SPLITS. In the run's own store it is a split of the run, in
-      another store a split of that store. 'all' takes every clip.
-    output: folder for predictions.csv and results.json; by default a folder in
-      `workdir` that is named after store and split.
-
-  Raises:
-    AvjaxError: run, store or split is missing, or the store does not fit.
-  """
-  if split not in SPLITS:
-    raise ConfigError(
-      f'the split is {split!r}; it must be one of {", ".join(SPLITS)}'
-    )
-  run = open_run(workdir)
-  name = pathlib.Path(store).name if store else 'own'
-  target = RunFolder(output or run.folder.path / f'evaluation-{name}-{split}')
-  _check_target(target)
-  clips = run.clips(split, store)
-  outcome, facts = run.predict(clips)
-  results = {
-    'splits': {split: outcome.summary()},
-    'standardised': standardising.stamp(run.config.data),
-  } | facts
-  if run.owns(store):
-    results['audit'] = run.info.audit or []
-    if split == 'all':
-      results['seen'] = run.seen(clips)
-  target.write_predictions({split: outcome})
-  results = target.write_results(results)
-  print(f'output: {target}', file=sys.stderr)
-  return results
-
-
-def _check_target(target: RunFolder) -> None:
-  """Raises CheckpointError unless the folder can take an evaluation."""
-  if (target.path / CONFIG).exists():
-    raise CheckpointError(
-      f'{target} is the folder of a run, whose results would be lost; give'
-      ' another --output'
-    )
-  files.check_output(target.path)

@@ -14,7 +14,7 @@ from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo, settings_json
 from avjax.runs.model import Model
 from avjax.runs.predictions import Predictions, labelled
-from avjax.runs.results import EpochLine, Results
+from avjax.runs.results import EpochLine, Results, scored
 from avjax.settings import ModelConfig, Settings
 
 _TITLE_SETTINGS = ('shared_encoder', 'activation', 'dropout', 'fusion')
@@ -31,6 +31,7 @@ class FinishedRun:
     info: classes, stream widths, data fingerprint and audit.
     results: content of results.json.
     predictions: split -> its labelled predictions; without empty splits.
+    members: number of seeds whose probabilities are averaged; 1 for one run.
   """
 
   folder: pathlib.Path
@@ -38,6 +39,7 @@ class FinishedRun:
   info: RunInfo
   results: Results
   predictions: Mapping[str, Predictions]
+  members: int = 1
 
   @property
   def emotions(self) -> tuple[str, ...]:
@@ -81,9 +83,15 @@ class FinishedRun:
   def title(self) -> str:
     """The variant, and the settings that differ from its config."""
     streams = [f'streams={self.streams}'] if self.streams else []
+    several = [f'ensemble of {self.members}'] if self.members > 1 else []
     # Inductive is the rule; whatever else helps a result stands beside it.
     stamp = [] if self.stamp == 'inductive' else [self.stamp]
-    return ', '.join([self.variant, *streams, *self.changed, *stamp])
+    return ', '.join([self.variant, *streams, *self.changed, *several, *stamp])
+
+  @property
+  def seeds(self) -> list[int]:
+    """The seed, or those of an ensemble."""
+    return [self.config.seed + k for k in range(self.members)]
 
   @property
   def shown_split(self) -> str:
@@ -112,7 +120,12 @@ class FinishedRun:
 
   @property
   def metrics(self) -> dict[str, list[EpochLine]]:
-    """Subfolder, or '' -> lines of its metrics.jsonl, one per epoch."""
+    """Subfolder, or '' -> lines of its metrics.jsonl, one per epoch.
+
+    An ensemble has none of its own.
+    """
+    if self.members > 1:
+      return {}
     return RunFolder(self.folder).read_metrics(self.results)
 
   @property
@@ -164,14 +177,43 @@ def load(path: str | pathlib.Path) -> FinishedRun:
     raise CheckpointError(
       f'{folder} holds a run of several seeds; give one of its folders'
     )
+  return FinishedRun(
+    folder.path, config, info, results, _predictions(folder, results)
+  )
+
+
+def load_ensemble(folder: RunFolder, results: Results) -> FinishedRun:
+  """Returns the averaged seeds of a folder as one run.
+
+  Args:
+    folder: of several seeds.
+    results: its results.json, with an ensemble.
+  """
+  config, info = folder.read_config()
+  average = results['ensemble']
+  own: Results = {'splits': average['splits']}
+  if 'folds' in average:
+    own['folds'] = average['folds']
+  if 'audit' in results:
+    own['audit'] = results['audit']
+  predicted = _predictions(folder, results)
+  return FinishedRun(
+    folder.path, config, info, own, predicted, average['members']
+  )
+
+
+def _predictions(folder: RunFolder, results: Results) -> dict[str, Predictions]:
+  """Returns split -> its labelled predictions, without empty splits."""
+  emotions = folder.read_config()[1].emotions
   lines = folder.read_predictions(results)
-  predictions = {k: labelled(lines, k, info.emotions) for k in splits}
-  predictions = {k: v for k, v in predictions.items() if v.clips}
-  return FinishedRun(folder.path, config, info, results, predictions)
+  found = {k: labelled(lines, k, emotions) for k in scored(results)}
+  return {k: v for k, v in found.items() if v.clips}
 
 
 def load_all(paths: Sequence[str | pathlib.Path]) -> list[FinishedRun]:
-  """Returns the runs of some folders; a folder of several seeds has several.
+  """Returns the runs of some folders.
+
+  A folder of several seeds has several, and their ensemble.
 
   Raises:
     CheckpointError: a file of a run is missing or damaged.
@@ -181,12 +223,14 @@ def load_all(paths: Sequence[str | pathlib.Path]) -> list[FinishedRun]:
     results = folder.read_results()
     seeds = [*results['runs']] if 'runs' in results else ['']
     found += [load(folder.path / seed) for seed in seeds]
+    if 'ensemble' in results:
+      found.append(load_ensemble(folder, results))
   return found
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-  """Runs that differ in their seed only.
+  """Runs that differ in their seed only, or such ensembles.
 
   Attributes:
     runs: one or more, in the order of their seeds.
@@ -204,7 +248,7 @@ class Group:
 
   @property
   def seeds(self) -> list[int]:
-    """The seeds in ascending order."""
+    """The seeds in ascending order; of ensembles the first of each."""
     return [run.config.seed for run in self.runs]
 
 

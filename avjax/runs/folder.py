@@ -140,7 +140,7 @@ class RunFolder:
     except MismatchError as error:
       raise RUN.fault(path, error) from None
     # These say more about a damage than the digests do.
-    if 'splits' in content:
+    if results.scored(content):
       self.read_predictions(content)
     if (self.path / METRICS).exists():
       self._read_own_metrics(content)
@@ -247,7 +247,7 @@ class RunFolder:
     if (self.path / CONFIG).exists():  # bin/evaluate leaves none
       emotions = self.read_config()[1].emotions
     return predictions.read(
-      self.path / PREDICTIONS, content['splits'], emotions
+      self.path / PREDICTIONS, results.scored(content), emotions
     )
 
   def join_predictions(

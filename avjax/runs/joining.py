@@ -9,7 +9,10 @@ import numpy as np
 
 from avjax.data import standardising
 from avjax.metrics import classification
+from avjax.runs import predictions
 from avjax.runs.folder import RESULTS, RunFolder
+from avjax.runs.results import Results
+from avjax.training.outcome import Outcome, joined
 
 
 def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
     'audit': info.audit,
     'standardised': standardising.stamp(config.data),
     'folds': {
-      split: _statistics([one['splits'][split]['accuracy'] for one in each])
+      split: spread([one['splits'][split]['accuracy'] for one in each])
       for split in each[0]['splits']
     },
     'seconds': math.fsum(one['seconds'] for one in each),
@@ -55,7 +58,8 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
   """Writes and returns the results over all seeds.
 
   'seeds' has the mean and the standard deviation of the seeds' accuracies,
-  'runs' the scores of every seed.
+  'runs' the scores of every seed, 'ensemble' those of the mean of their
+  probabilities, which predictions.csv has.
 
   Args:
     folder: of all seeds, with its config.json.
@@ -68,7 +72,7 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
     'audit': info.audit,
     'standardised': standardising.stamp(config.data),
     'seeds': {
-      split: _statistics([one['splits'][split]['accuracy'] for one in each])
+      split: spread([one['splits'][split]['accuracy'] for one in each])
       for split, scores in each[0]['splits'].items()
       if scores['n']
     },
@@ -76,6 +80,7 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
       seed.path.name: one['splits']
       for seed, one in zip(seeds, each, strict=True)
     },
+    'ensemble': _average(folder, seeds, each),
     'seconds': math.fsum(one['seconds'] for one in each),
     'parameters': each[0]['parameters'],
     'device': each[0]['device'],
@@ -83,6 +88,56 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
   names = [seed.path.name for seed in seeds]
   content |= joined_warnings(dict(zip(names, each, strict=True)))
   return folder.write_results(content, _results_of(seeds))
+
+
+def _average(
+  folder: RunFolder, seeds: Sequence[RunFolder], each: Sequence[Results]
+) -> dict[str, Any]:
+  """Writes the seeds' mean predictions; returns their `EnsembleScores`.
+
+  Args:
+    folder: of all seeds.
+    seeds: their folders.
+    each: their results.
+  """
+  emotions = folder.read_config()[1].emotions
+  if 'folds' not in each[0]:
+    splits = _averages(seeds, each, emotions)
+    content = {}
+  else:
+    count = len(each[0]['folds']['test']['each'])
+    outcomes = []
+    for fold in (f'fold-{k}' for k in range(count)):
+      own = [seed / fold for seed in seeds]
+      results = [one.read_results() for one in own]
+      outcomes.append(_averages(own, results, emotions))
+    splits = {'test': joined([one['test'] for one in outcomes])}
+    content = {
+      'folds': {
+        split: spread([one[split].scores()['accuracy'] for one in outcomes])
+        for split in each[0]['folds']
+      }
+    }
+  folder.write_predictions(splits)
+  scores = {split: outcome.scores() for split, outcome in splits.items()}
+  return {'members': len(seeds), 'splits': scores} | content
+
+
+def _averages(
+  runs: Sequence[RunFolder],
+  each: Sequence[Results],
+  emotions: Sequence[str],
+) -> dict[str, Outcome]:
+  """Returns split -> the mean of the predictions of several runs."""
+  lines = [
+    run.read_predictions(one) for run, one in zip(runs, each, strict=True)
+  ]
+  return {
+    split: predictions.averaged(
+      [[line for line in own if line.split == split] for own in lines], emotions
+    )
+    for split in each[0]['splits']
+  }
 
 
 def joined_warnings(
@@ -106,7 +161,7 @@ def _results_of(parts: Sequence[RunFolder]) -> list[str]:
   return [f'{part.path.name}/{RESULTS}' for part in parts]
 
 
-def _statistics(values: Sequence[float]) -> dict[str, Any]:
+def spread(values: Sequence[float]) -> dict[str, Any]:
   """Returns mean, standard deviation (n - 1) and the values, as JSON."""
   return {
     'mean': statistics.fmean(values),

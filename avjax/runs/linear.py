@@ -100,7 +100,10 @@ class Regression:
   bias: Float[Array, ' N']
 
   def predict(
-    self, clips: Sequence[Clip], rounded: bool = False
+    self,
+    clips: Sequence[Clip],
+    rounded: bool = False,
+    among: Sequence[Clip] = (),
   ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions for clips, and facts; see `Predictor`."""
     x = (describe(clips, self.streams) - self.mean) / self.scale

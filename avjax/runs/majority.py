@@ -73,7 +73,10 @@ class ClassShares:
   shares: tuple[float, ...]
 
   def predict(
-    self, clips: Sequence[Clip], rounded: bool = False
+    self,
+    clips: Sequence[Clip],
+    rounded: bool = False,
+    among: Sequence[Clip] = (),
   ) -> tuple[Outcome, dict[str, Any]]:
     """Returns equal predictions for all clips, and facts; see `Predictor`."""
     shares = np.tile(np.array(self.shares), (len(clips), 1))

@@ -96,7 +96,10 @@ class Predictor(Protocol):
   """A fitted model, loaded from its run folder."""
 
   def predict(
-    self, clips: Sequence[Clip], rounded: bool = False
+    self,
+    clips: Sequence[Clip],
+    rounded: bool = False,
+    among: Sequence[Clip] = (),
   ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions for clips, and entries for results.json.
 
@@ -105,6 +108,9 @@ class Predictor(Protocol):
       rounded: whether to round padded lengths up, so that many calls with a
         few clips each need few lengths, for each of which a network is
         compiled.
+      among: the clips for which the padded lengths are chosen, if these are
+        not `clips`. With all clips of the run the predictions are those that
+        it made when it was fitted, to the bit.
 
     Raises:
       AvjaxError: the model is missing from the folder, or damaged.

@@ -84,10 +84,14 @@ class TrainedNetwork:
   info: RunInfo
 
   def predict(
-    self, clips: Sequence[Clip], rounded: bool = False
+    self,
+    clips: Sequence[Clip],
+    rounded: bool = False,
+    among: Sequence[Clip] = (),
   ) -> tuple[Outcome, dict[str, Any]]:
     """Returns predictions of the best state, and facts; see `Predictor`."""
-    setup = Setup(self.config, self.info.emotions, {'': clips}, rounded)
+    padded = {'': among or clips}
+    setup = Setup(self.config, self.info.emotions, padded, rounded)
     step, saved = self._best
     return setup.evaluate(saved, clips), {
       'step': step,

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from avjax import files
+from avjax.clips import Clip
 from avjax.metrics import classification
 from avjax.records import RUN, MismatchError
 from avjax.runs.results import Scores
 from avjax.shapes import Array, Int
-from avjax.training.outcome import Outcome
+from avjax.training.outcome import Outcome, without_maps
 
 _HEAD = ['clip', 'split', 'label', 'predicted']
 _ROUNDING = 0.5e-6  # the probabilities have six decimals
@@ -145,6 +146,26 @@ def labelled(
     label=np.array([index[line.label] for line in own], np.int64),
     predicted=np.array([index[line.predicted] for line in own], np.int64),
     probabilities=shares.reshape(-1, len(emotions)),
+  )
+
+
+def averaged(
+  members: Sequence[Sequence[Line]], emotions: Sequence[str]
+) -> Outcome:
+  """Returns the mean of several models' probabilities for the same clips.
+
+  They are averaged as they are written, with six decimals, so that files and
+  new predictions give the same mean.
+
+  Args:
+    members: the lines of each model, for the same clips in the same order.
+    emotions: names of the classes.
+  """
+  shares = [[[float(x) for x in line.shares] for line in m] for m in members]
+  return without_maps(
+    [Clip(line.clip, {}, line.label or None) for line in members[0]],
+    tuple(emotions),
+    np.mean(shares, axis=0).reshape(-1, len(emotions)),
   )
 
 

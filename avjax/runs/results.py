@@ -49,6 +49,18 @@ class Spread(TypedDict):
   each: list[float]
 
 
+class EnsembleScores(TypedDict):
+  """The scores of the averaged probabilities of several seeds.
+
+  With folds, `splits` has the test clips of all folds, `folds` the accuracies
+  of the ensemble of each fold. `members` is the number of seeds.
+  """
+
+  members: int
+  splits: dict[str, Scores]
+  folds: NotRequired[dict[str, Spread]]
+
+
 class AuditFinding(TypedDict):
   """What is read of a finding of the split audit; see `data.audit.Finding`."""
 
@@ -59,7 +71,8 @@ class AuditFinding(TypedDict):
 class Results(TypedDict, total=False):
   """The content of results.json; a kind of model may add further entries.
 
-  A run of several seeds has `seeds` and `runs` in place of `splits`.
+  A run of several seeds has `seeds`, `runs` and `ensemble`, which older ones
+  lack, in place of `splits`.
   """
 
   splits: dict[str, Scores]
@@ -71,6 +84,8 @@ class Results(TypedDict, total=False):
   folds: dict[str, Spread]
   seeds: dict[str, Spread]
   runs: dict[str, dict[str, Scores]]
+  ensemble: EnsembleScores
+  members: int  # of bin/evaluate: how many runs were averaged
   weights: dict[str, float]
   best_epoch: int
   epochs: int
@@ -114,10 +129,19 @@ def check(results: Results) -> None:
     raise MismatchError('one of seeds and runs is missing')
   if ('seeds' in results) == ('splits' in results):
     raise MismatchError('wanted either splits or seeds')
-  for split, scores in results.get('splits', {}).items():
+  if 'ensemble' in results and 'seeds' not in results:
+    raise MismatchError('an ensemble without seeds')
+  for split, scores in scored(results).items():
     absent = sorted(_SCORED - set(scores))
     if scores['n'] and absent:
       raise MismatchError(f'splits.{split}: {absent[0]} is missing')
+
+
+def scored(results: Results) -> dict[str, Scores]:
+  """Returns split -> scores of the predictions beside results.json."""
+  if 'ensemble' in results:
+    return results['ensemble']['splits']
+  return results.get('splits', {})
 
 
 def check_epochs(lines: Sequence[EpochLine], results: Results) -> None:

@@ -80,6 +80,17 @@ def without_maps(
   return Outcome(clips, emotions, probabilities, none, none)
 
 
+def joined(outcomes: Sequence[Outcome]) -> Outcome:
+  """Returns the predictions of several models, each for clips of its own."""
+  return Outcome(
+    [clip for one in outcomes for clip in one.clips],
+    outcomes[0].emotions,
+    np.concatenate([one.probabilities for one in outcomes]),
+    [maps for one in outcomes for maps in one.attention],
+    [weights for one in outcomes for weights in one.alignment],
+  )
+
+
 def from_logits(
   clips: Sequence[Clip], emotions: tuple[str, ...], logits: np.ndarray
 ) -> Outcome:

@@ -379,5 +379,20 @@ def test_several_seeds(tmp_path):
   assert_same_run(tmp_path / 'both/seed-1', tmp_path / 'alone')
   code, out, error = forked('evaluate', '--workdir=both/seed-1', cwd=tmp_path)
   assert code == 0, error
-  line = fails('evaluate', '--workdir=both', cwd=tmp_path)
-  assert 'several seeds' in line and 'seed-0' in line
+  ensemble = results['ensemble']['splits']['test']
+  code, out, error = run(
+    'evaluate', '--workdir=both', cwd=tmp_path, XLA_FLAGS=''
+  )
+  assert code == 0, error
+  assert 'mean probabilities of 2 runs' in out
+  found = tmp_path / 'both/evaluation-own-test'
+  again = json.loads((found / 'results.json').read_text())
+  assert again['splits']['test'] == ensemble
+  lines = (tmp_path / 'both/predictions.csv').read_text().splitlines()
+  wanted = [line for line in lines if ',test,' in line]
+  assert (found / 'predictions.csv').read_text().splitlines()[1:] == wanted
+  code, out, error = forked('tables', 'both', cwd=tmp_path)
+  assert code == 0, error
+  accuracy = f'{100 * ensemble["accuracy"]:.1f} ['
+  row = next(x for x in out.splitlines() if ', ensemble of 2 |' in x)
+  assert f'| {accuracy}' in row

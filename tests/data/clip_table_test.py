@@ -65,6 +65,23 @@ def test_the_separator_of_the_wanted_columns(tmp_path):
   assert (row['clip'], row['label']) == ('x', 'sad, very')
 
 
+def test_further_columns(tmp_path, capsys):
+  """Law: they are the clip's attributes; what no store can keep is named."""
+  path = tmp_path / 'clips.csv'
+  path.write_text(
+    'take no,label,Gender,target.voice,speaker,actor,words,age,\n'
+    f'a,sad,female,happy,x,Ann,{"la" * 200},,1\nb,sad,,sad,y,Ben,no,30,2\n'
+  )
+  renamed = {'clip': 'take no', 'speaker': 'actor'}
+  first, second = (
+    clip_table.clip(row, {}) for row in clip_table.read(path, renamed)
+  )
+  assert first.attributes == {'Gender': 'female'}
+  assert second.attributes == {'age': '30'}
+  assert (first.speaker, second.targets) == ('Ann', {'voice': 'sad'})
+  assert "the column 'words' is not kept" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
   ('raw', 'reason'),
   [

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import json
 import re
 
 import numpy as np
@@ -16,7 +17,8 @@ from avjax.metrics import classification, significance
 from avjax.reporting import figures, markup, published
 from avjax.reporting import tables as paper_tables
 from avjax.reporting.comparisons import comparisons
-from avjax.runs import finished
+from avjax.runs import finished, joining
+from avjax.runs.folder import RunFolder
 from tests.reporting.examples import make_run
 
 
@@ -103,7 +105,8 @@ def test_no_test_labels(tmp_path):
   assert run.shown_split == 'validation'
   assert '12 validation clips' in figures.figure_5(run).text
   other = finished.load(make_run(tmp_path / 'b', 'average'))
-  (row,) = comparisons(finished.grouped([run, other])).rows
+  (table,) = comparisons(finished.grouped([run, other]))
+  (row,) = table.rows
   assert row[1] == 'no test labels'
 
 
@@ -131,7 +134,7 @@ def test_comparisons(tmp_path, monkeypatch):
   ours = [make_run(tmp_path / f'a{k}', seed=k, sharp=2) for k in range(3)]
   theirs = [make_run(tmp_path / f'b{k}', 'average', seed=k) for k in range(3)]
   groups = groups_of(*theirs, *ours)
-  table = paper_tables.comparisons(groups)
+  (table,) = comparisons(groups)
   right = [
     np.array([run.predictions['test'].right for run in group.runs])
     for group in groups
@@ -149,6 +152,43 @@ def test_comparisons(tmp_path, monkeypatch):
   t = significance.paired_t(*(r.mean(1).tolist() for r in right))
   assert f't = {t.t:.2f}'.replace('-', minus) in row[4]
   assert re.match('3 seeds', row[4])
+
+
+def test_ensemble(tmp_path, monkeypatch):
+  """Equation: a row of the mean probabilities, its difference to the others."""
+  named = known_speakers(monkeypatch)
+  parts = [make_run(tmp_path / f'w/seed-{k}', seed=k) for k in range(3)]
+  each = [finished.load(part) for part in parts]
+  for part in parts:
+    content = json.loads((part / 'results.json').read_text())
+    facts = {'seconds': 1.0, 'parameters': 1, 'device': 'd'}
+    RunFolder(part).write_results({'splits': content['splits']} | facts)
+  folder = RunFolder(tmp_path / 'w')
+  training = dataclasses.replace(each[0].config.training, seeds=3)
+  config = dataclasses.replace(each[0].config, training=training)
+  folder.begin(config, dataclasses.replace(each[0].info, audit=[]))
+  joining.join_seeds(folder, [RunFolder(part) for part in parts])
+  linear = make_run(tmp_path / 'linear', 'linear')
+  groups = finished.grouped(finished.load_all([tmp_path / 'w', linear]))
+  title = f'proposed, {STREAMS}, ensemble of 3'
+  assert [g.title for g in groups][1] == title
+  shares = sum(run.predictions['test'].probabilities for run in each) / 3
+  label = each[0].predictions['test'].label
+  right = shares.argmax(1) == label
+  row = cells(paper_tables.table_1(groups), title)
+  assert row['test'].startswith(f'{100 * right.mean():.1f} [')
+  assert row['test'].endswith(f' {right.sum()}/24')
+  error = classification.calibration_error(shares, label)
+  assert row['ECE'] == f'{100 * error:.1f}'
+  reference, table = comparisons(groups)
+  assert title in reference.rows[0] and 'ensemble' in table.title
+  gaps = right - finished.load(linear).predictions['test'].right.astype(float)
+  low, high = significance.clustered_bootstrap(gaps, [*named.values()])
+  found = next(row for row in table.rows if row[0].startswith('linear'))
+  minus = '\N{MINUS SIGN}'
+  assert found[1] == f'{100 * gaps.mean():+.1f}'.replace('-', minus)
+  wanted = f'[{100 * low:+.1f}, {100 * high:+.1f}] (4)'
+  assert found[2] == wanted.replace('-', minus)
 
 
 def test_audit_is_said(tmp_path):

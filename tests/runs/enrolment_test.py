@@ -8,7 +8,13 @@ import pytest
 from avjax.clips import Clip
 from avjax.data import batching, store
 from avjax.errors import CheckpointError
-from avjax.runs import average_speaker, evaluation, experiment, finished
+from avjax.runs import (
+  average_speaker,
+  evaluation,
+  experiment,
+  finished,
+  scoring,
+)
 from avjax.runs.folder import RunFolder
 from avjax.settings import DataConfig, ModelConfig, Settings
 
@@ -76,7 +82,7 @@ def test_enrolment(tmp_path):
   shares = {}
   for name in ('n0', 'n4', 'all'):
     fold = tmp_path / name / 'fold-0'
-    found = evaluation.evaluate(fold, other, output=tmp_path / f'{name}-other')
+    found = scoring.evaluate(fold, other, output=tmp_path / f'{name}-other')
     assert found['splits']['test']['n'] == 48
     shares[name] = found['splits']['test']['accuracy']
   assert shares['n0'] < 0.7 < 0.8 < shares['n4'] < shares['all'] == 1

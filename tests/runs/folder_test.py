@@ -11,7 +11,7 @@ import tempfile
 import pytest
 
 from avjax.errors import AvjaxError, CheckpointError
-from avjax.runs import evaluation, finished, joining
+from avjax.runs import finished, joining, scoring
 from avjax.runs.folder import RunFolder
 from tests.reporting.examples import INFO, make_run
 from tests.runs import damage
@@ -207,7 +207,7 @@ def test_a_folder_that_cannot_be_written_to():
       with nobody():
         assert finished.load_all([folder])[0].metrics
         with pytest.raises(AvjaxError, match='give a folder with --output'):
-          evaluation.evaluate(folder)
+          scoring.evaluate(folder)
     finally:
       for path in (parent, folder):
         os.chmod(path, 0o755)

@@ -9,8 +9,9 @@ import jax
 import numpy as np
 import pytest
 
+from avjax.data import store
 from avjax.errors import ConfigError, TrainingError
-from avjax.runs import experiment
+from avjax.runs import evaluation, experiment, scoring
 from avjax.settings import DataConfig
 from avjax.training import replicas, resident, steps
 from avjax.training.checkpoints import Checkpoints
@@ -182,6 +183,26 @@ def test_seeds_and_folds_of_a_corpus(tmp_path):
   )
   results = experiment.train(settings, tmp_path)
   assert experiment.train(settings, tmp_path) == results
+  again = scoring.evaluate(tmp_path, output=tmp_path / 'again')
+  ensemble = results['ensemble']
+  assert again['splits']['test'] == ensemble['splits']['test']
+  assert again['folds']['test'] == ensemble['folds']['test']
+  assert again['members'] == ensemble['members'] == 2
+  assert len(ensemble['folds']['validation']['each']) == 3
+  with pytest.raises(ConfigError, match='--split=test can be evaluated'):
+    scoring.evaluate(tmp_path, split='training')
+  parts = [tmp_path / f'seed-{s}/fold-{k}' for s in (0, 1) for k in range(3)]
+  members = [evaluation.open_run(part) for part in parts]
+  clips = members[0].clips('all')[:9]
+  store.write(tmp_path / 'store', clips)
+  other = scoring.evaluate(tmp_path, f'{tmp_path}/store', 'all', tmp_path / 'o')
+  assert other['members'] == 6
+  mean = np.mean([m.predict(clips)[0].probabilities for m in members], 0)
+  text = (tmp_path / 'o/predictions.csv').read_text()
+  rows = [line.split(',') for line in text.splitlines()[1:]]
+  written = np.array([row[4:] for row in rows], float)
+  # Six decimals of six members, and of their mean.
+  np.testing.assert_allclose(written, mean, rtol=0, atol=1.1e-6)
   each = results['seeds']['test']['each']
   assert len(each) == 2
   assert results['seeds']['test']['mean'] == pytest.approx(np.mean(each))

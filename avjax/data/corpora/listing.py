@@ -10,6 +10,7 @@ import pathlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from avjax.data.clip_table import ATTRIBUTE, TARGET
 from avjax.data.corpora.tree import Path, digest, file_fault
 from avjax.errors import DataError
 
@@ -31,6 +32,7 @@ class Entry:
     speaker: name of the speaker, or '' if unknown.
     targets: target -> emotion, such as {'acted': 'happy', 'voice': 'sad'}; the
       first is the label. Empty if unknown.
+    attributes: what else is known, such as {'gender': 'female'}.
   """
 
   name: str
@@ -39,6 +41,7 @@ class Entry:
   split: str = ''
   speaker: str = ''
   targets: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   @property
   def label(self) -> str:
@@ -155,7 +158,8 @@ def rows(corpus: str, entries: Iterable[Entry]) -> list[dict[str, str]]:
       'corpus': corpus,
       'take': entry.take,
     }
-    | {f'target.{target}': label for target, label in entry.targets.items()}
+    | {TARGET + target: label for target, label in entry.targets.items()}
+    | {ATTRIBUTE + name: word for name, word in entry.attributes.items()}
     for entry in entries
   ]
 

@@ -60,6 +60,10 @@ def read(root: pathlib.Path, paths: Sequence[Path]) -> Iterator[Item]:
         take=name['take'],
         speaker=f'Actor_{actor:02}',
         targets={'acted': EMOTIONS[int(name['emotion']) - 1]},
+        attributes={
+          'gender': 'male' if actor % 2 else 'female',
+          'intensity': 'strong' if name['intensity'] == '02' else 'normal',
+        },
       )
       modality = name['modality']
       rank = _RANK[modality] if modality else format_rank(path)

@@ -1,0 +1,120 @@
+"""Ensembles: the mean of the probabilities of several runs (ours).
+
+The runs are those of a folder of several seeds or folds. A folder of a single
+run is an ensemble of one.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from avjax.clips import Clip
+from avjax.errors import CheckpointError, ConfigError
+from avjax.runs import evaluation, predictions
+from avjax.runs.evaluation import TrainedRun
+from avjax.runs.folder import RunFolder
+from avjax.training.outcome import Outcome
+
+
+@dataclasses.dataclass(frozen=True)
+class Portion:
+  """Clips, and the runs that predict them.
+
+  Attributes:
+    runs: the mean of their probabilities is the prediction.
+    clips: to predict.
+    among: see `runs.model.Predictor`.
+  """
+
+  runs: Sequence[TrainedRun]
+  clips: Sequence[Clip]
+  among: Sequence[Clip] = ()
+
+  def predict(self) -> tuple[Outcome, dict[str, Any]]:
+    """Returns the predictions, and facts for results.json.
+
+    Of a single run that is what the run returns.
+    """
+    each = [run.predict(self.clips, among=self.among) for run in self.runs]
+    outcome, facts = each[0]
+    if len(each) == 1:
+      return outcome, facts
+    lines = [predictions.lines_of({'': one}) for one, _ in each]
+    mean = predictions.averaged(lines, outcome.emotions)
+    facts.pop('step', None)
+    return dataclasses.replace(mean, clips=self.clips), facts
+
+
+@dataclasses.dataclass(frozen=True)
+class Ensemble:
+  """The run of a folder, or the runs of its seeds and folds.
+
+  Attributes:
+    whole: settings and info of the folder.
+    folds: the runs of each fold, one a seed; without folds a single entry.
+  """
+
+  whole: TrainedRun
+  folds: Sequence[Sequence[TrainedRun]]
+
+  @property
+  def first(self) -> TrainedRun:
+    """The run of the first seed and fold."""
+    return self.folds[0][0]
+
+  def portions(self, split: str, store: str | None = None) -> list[Portion]:
+    """Returns the clips of a split, with the runs that predict them.
+
+    A test clip of the runs' own store is predicted by the seeds of the fold
+    that tests it, a clip of another store by the seeds of all folds.
+
+    Args:
+      split: one of `evaluation.SPLITS`.
+      store: another store, or 'synthetic'; None for the run's own.
+
+    Raises:
+      AvjaxError: the store is missing or has changed, or lacks this split.
+    """
+    own, several = self.whole.owns(store), len(self.folds) > 1
+    if own and several and split != 'test':
+      raise ConfigError(
+        f'{self.whole.folder} holds a run of several folds, of whose own clips'
+        f' --split=test can be evaluated; for {split} give one of its folders,'
+        f' such as {self.first.folder}'
+      )
+    if not own or split == 'all':
+      every = [run for runs in self.folds for run in runs]
+      return [Portion(every, self.first.clips(split, store))]
+    made = []
+    for runs in self.folds:
+      divided = runs[0].divided()
+      name = runs[0].config.data.store
+      clips = evaluation.select(divided.splits, split, name)
+      made.append(Portion(runs, clips, divided.clips))
+    return made
+
+
+def open_folder(workdir: str | pathlib.Path) -> Ensemble:
+  """Returns the finished runs of a folder; nothing is written there.
+
+  Raises:
+    CheckpointError: the folder has no finished run, or a file is damaged.
+  """
+  folder = RunFolder(workdir)
+  config, info = folder.read_config()
+  if not folder.finished:
+    raise CheckpointError(
+      f'{folder} holds a run that has not finished; run the same bin/train'
+      ' again to finish it'
+    )
+  results = folder.read_results()
+  seeds = [folder / name for name in results.get('runs', [''])]
+  folds = ['']
+  if config.data.several:
+    joint = seeds[0].read_results()['folds']
+    folds = [f'fold-{k}' for k in range(len(joint['test']['each']))]
+  return Ensemble(
+    TrainedRun(folder, config, info),
+    [[evaluation.open_run((s / f).path) for s in seeds] for f in folds],
+  )
