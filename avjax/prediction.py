@@ -174,9 +174,9 @@ def _predict_one(
 ) -> Predicted | Unpredicted:
   """Returns the prediction for one clip, or why there is none."""
   try:
-    raw = measure.decode(path, pathlib.Path(path).name)
-    folder = pathlib.Path(path).parent
-    examined = measure.examine(raw, folder, cautious=True)
+    name, folder = pathlib.Path(path).name, pathlib.Path(path).parent
+    raw = measure.decode(path, name, folder)
+    examined = measure.examine(raw, cautious=True)
   except (DataError, OSError) as error:
     return Unpredicted(path, ' '.join(str(error).split()))
   if raw.frames is not None:

@@ -30,6 +30,7 @@ from avjax.features import extractor as extractors
 from avjax.features.corpus_report import CorpusReport, Row
 from avjax.features.planning import ExtractionPlan, ExtractionRequest
 from avjax.features.work_folder import Measured
+from avjax.settings import FeaturesConfig
 
 Progress = Callable[[int, int, str], None]
 """Called with the clips done, all clips and the name of the last clip."""
@@ -86,7 +87,7 @@ def extract(
   fitted = None
   if request.extractor:
     fitted = extractors.load(request.extractor)
-    request = dataclasses.replace(request, settings=fitted.settings)
+  request = dataclasses.replace(request, settings=_settings(request, fitted))
   plan = planning.plan(request, fitted)
   measuring.measure(request.settings)  # missing packages and files fail here
   if missing := plan.missing:
@@ -103,6 +104,23 @@ def extract(
       )
     work_folder.begin(request.work, request.settings)
     return _extract(request, plan, fitted, progress)
+
+
+def _settings(
+  request: ExtractionRequest, fitted: extractors.Extractor | None
+) -> FeaturesConfig:
+  """Returns the settings of the features; of an extractor, if there is one.
+
+  Where the landmarks are is a matter of the corpus.
+  """
+  settings = request.settings
+  if fitted is not None:
+    own, settings = settings, fitted.settings
+    if own.landmarks:
+      settings = dataclasses.replace(
+        settings, landmarks=own.landmarks, landmarks_rate=own.landmarks_rate
+      )
+  return planning.located(settings, request.corpus)
 
 
 def _extract(
@@ -128,7 +146,12 @@ def _extract(
   }
   if fitted is None:
     fitted = fitting.fit(
-      plan.rows, measured, list(training), request.settings, request.faces
+      plan.rows,
+      measured,
+      list(training),
+      request.settings,
+      request.faces,
+      plan.landmarks.about if plan.landmarks else '',
     )
   elif not request.transfer:
     planning.check_fingerprint(request, fitted, plan.rows, training)
@@ -183,7 +206,12 @@ def _measure(
       continue
     path = work_folder.path_of(request.work, name)
     ready = work_folder.read(path)
-    if ready is None or ready.sha256 != digest(source):
+    found = ''
+    if ready is not None and plan.landmarks is not None:
+      found = plan.landmarks.digest(name, request.corpus)
+    if ready is None or (ready.sha256, ready.landmarks) != (
+      digest(source), found,
+    ):  # fmt: skip
       tasks[k] = workers.Task(name, str(source), str(request.corpus), str(path))
     else:
       measured[k] = ready

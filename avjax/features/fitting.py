@@ -69,6 +69,7 @@ def fit(
   chosen: Sequence[int],
   settings: FeaturesConfig,
   faces: str = '',
+  landmarks: str = '',
 ) -> extractors.Extractor:
   """Returns the extractor fitted on the chosen clips only.
 
@@ -79,6 +80,7 @@ def fit(
     settings: of the features.
     faces: folder of labelled faces for the random forest; '' for the frames
       of the chosen clips.
+    landmarks: a line about them, or ''.
 
   Raises:
     DataError: there are too few frames, faces or emotions to fit on.
@@ -86,6 +88,8 @@ def fit(
   clips = {k: measured[k].columns() for k in chosen}
   audio = shape = appearance = None
   about = [f'fitted on {len(chosen)} of {len(measured)} clips']
+  if landmarks:
+    about.append(landmarks)
   network = ''
   if 'audio' in settings.streams:
     frames = [columns.arrays['audio'] for columns in clips.values()]
