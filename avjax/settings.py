@@ -10,6 +10,7 @@ is an error before anything runs.
 
 import dataclasses
 import difflib
+import re
 import typing
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,9 +31,13 @@ PROTOCOLS = (
   'cremad/5fold-actors',
   'savee/loso',
   'enterface/loso',
+  'held_out',
   'random',
 )
-"""Evaluation protocols; `data.protocols` describes them."""
+"""Evaluation protocols; `data.protocols` describes them.
+
+Besides these, 'speakers/K' with a number K of groups of speakers.
+"""
 LEAKS = ('speaker', 'take', 'content', 'selection', 'class')
 """Kinds of leaks between splits; `data.audit` describes them."""
 Section = TypeVar('Section')
@@ -133,6 +138,11 @@ class DataConfig:
   protocol: str = 'store'  # the store's splits; 'loso': leave one speaker out
   fold: str = 'all'  # a number from 0; 'all': one after another
   allow_leaks: str = ''  # kinds that are no error, such as 'speaker,take'
+  grouping: str = 'natural'  # of speakers/K; or 'balanced', by label; ours
+  held_out: str = ''  # speakers that held_out tests, such as 'anna,ben'
+  validation: str = 'fold'  # the next fold; 'speakers': some of training; ours
+  validation_share: float = 0.2  # of the speakers, balanced by label; ours
+  grouping_seed: int = 0  # of balanced groups and validation speakers; ours
   target: str = ''  # which label: 'voice', ...; '': the store's
   standardise: str = 'none'  # 'speaker': by mean and std of each speaker
   buckets: int = 2  # padded lengths, each compiled once; ours
@@ -141,7 +151,18 @@ class DataConfig:
   def __post_init__(self):
     if '\0' in self.store:
       raise ConfigError(f'data.store is {self.store!r}; no path has a NUL')
-    _one_of('data.protocol', self.protocol, PROTOCOLS)
+    if not self.groups:
+      _one_of('data.protocol', self.protocol, (*PROTOCOLS, 'speakers/K'))
+    _one_of('data.grouping', self.grouping, ('natural', 'balanced'))
+    _one_of('data.validation', self.validation, ('fold', 'speakers'))
+    _fraction('data.validation_share', self.validation_share)
+    _seed('data.grouping_seed', self.grouping_seed)
+    if bool(self.tested) != (self.protocol == 'held_out'):
+      raise ConfigError(
+        f'data.held_out is {self.held_out!r} and data.protocol is'
+        f' {self.protocol!r}; the names of the speakers to test and the'
+        " protocol 'held_out' go together"
+      )
     for kind in self.allowed:
       _one_of('a kind in data.allow_leaks', kind, LEAKS)
     _one_of('data.placement', self.placement, ('auto', 'device', 'host'))
@@ -151,11 +172,38 @@ class DataConfig:
       raise ConfigError(
         f"data.fold is {self.fold!r}; it must be a number from 0, or 'all'"
       )
-    if self.fold != 'all' and self.protocol in DIVIDED:
+    if self.fold != 'all' and not self.has_folds:
       raise ConfigError(
         f'data.fold is {self.fold}, and data.protocol {self.protocol} has no'
         ' folds; set data.protocol to loso'
       )
+
+  @property
+  def groups(self) -> int:
+    """The number K of groups of 'speakers/K'; 0 for another protocol."""
+    number = re.fullmatch('speakers/([0-9]{1,4})', self.protocol)
+    if number and int(number[1]) < 3:
+      raise ConfigError(
+        f'data.protocol is {self.protocol}; K must be at least 3: one group'
+        ' tests, one validates, the rest trains'
+      )
+    return int(number[1]) if number else 0
+
+  @property
+  def tested(self) -> tuple[str, ...]:
+    """The names of the speakers that are held out."""
+    names = (name.strip() for name in self.held_out.split(','))
+    return tuple(name for name in names if name)
+
+  @property
+  def chooses_validation(self) -> bool:
+    """Whether some of the training speakers validate, for want of a fold."""
+    return self.validation == 'speakers' or self.protocol == 'held_out'
+
+  @property
+  def has_folds(self) -> bool:
+    """Whether the protocol tests several folds in turn."""
+    return self.protocol not in (*DIVIDED, 'held_out')
 
   @property
   def allowed(self) -> tuple[str, ...]:
@@ -170,7 +218,7 @@ class DataConfig:
   @property
   def several(self) -> bool:
     """Whether the protocol has folds and all are requested."""
-    return self.fold == 'all' and self.protocol not in DIVIDED
+    return self.fold == 'all' and self.has_folds
 
 
 @dataclasses.dataclass(frozen=True)

@@ -87,10 +87,10 @@ def _folds(
 ) -> Mapping[int | None, Splits]:
   """Returns fold -> its splits, for every fold that the config asks for."""
   if not data.several:
-    return {None: protocols.split(clips, data.protocol, data.first_fold)}
+    return {None: protocols.split(clips, data, data.first_fold)}
   return {
-    k: protocols.split(clips, data.protocol, k)
-    for k in range(protocols.folds(clips, data.protocol))
+    k: protocols.split(clips, data, k)
+    for k in range(protocols.folds(clips, data))
   }
 
 

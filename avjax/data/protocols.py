@@ -4,13 +4,18 @@
   loso, savee/loso, enterface/loso      leave one speaker out, in turn
   ravdess/6fold-4actors, ravdess/5fold-luna, cremad/5fold-actors
                                         leave a group of actors out, in turn
+  speakers/K                            the same with K groups of any speakers
+  held_out                              test on the speakers that are named
   random                                regardless of speakers: results are
                                         too optimistic
 
 In cross-validation each fold is tested once; the next fold is the validation
-split, and the rest is the training split. The authors of the groups have no
-validation split: they train on that fold too, and most report the best epoch on
-the test fold. Ours trains on less data, but does not select on the test fold.
+split, and the rest is the training split. With `data.validation` 'speakers', or
+where no fold follows, a share of the other speakers validates.
+
+The authors of the groups of actors have no validation split: they train on that
+fold too, and most report the best epoch on the test fold. Ours trains on less
+data, but does not select on the test fold.
 """
 
 import dataclasses
@@ -19,9 +24,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from avjax.clips import Clip
-from avjax.data import splits
+from avjax.data import grouping, splits
 from avjax.errors import DataError
-from avjax.settings import DIVIDED
+from avjax.settings import DIVIDED, DataConfig
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -66,24 +71,28 @@ _Divide = Callable[[Sequence[Clip]], _Folds]
 
 
 def split(
-  clips: Sequence[Clip], protocol: str, fold: int = 0
+  clips: Sequence[Clip], data: DataConfig, fold: int = 0
 ) -> dict[str, list[Clip]]:
   """Returns the clips of 'training', 'validation' and, if any, 'test'.
 
   Args:
     clips: all clips of a corpus.
-    protocol: one of `settings.PROTOCOLS`.
+    data: the settings, with the protocol.
     fold: number of the fold to test on, from 0; the next fold validates.
-      Ignored for a corpus's own splits.
+      Ignored without folds.
 
   Raises:
     DataError: the clips lack something that the protocol needs.
   """
-  _check_corpus(clips, protocol)
-  if protocol in DIVIDED:
+  _check_corpus(clips, data.protocol)
+  if data.protocol in DIVIDED:
     by_split = splits.by_name(clips)
+  elif data.protocol == 'held_out':
+    by_split = _held_out(clips, data.tested)
   else:
-    by_split = _cross_validation(clips, protocol, fold)
+    by_split = _cross_validation(clips, data, fold)
+  if data.chooses_validation and not by_split.get('validation'):
+    by_split |= _some_validate(by_split.get('training', []), data)
   for name in ('training', 'validation'):
     if not by_split.get(name):
       raise DataError(
@@ -99,21 +108,34 @@ def split(
   return by_split
 
 
-def folds(clips: Sequence[Clip], protocol: str) -> int:
+def folds(clips: Sequence[Clip], data: DataConfig) -> int:
   """Returns the number of folds of a cross-validation protocol.
 
   Raises:
     DataError: the clips lack something that the protocol needs.
   """
-  _check_corpus(clips, protocol)
-  return len(_DIVIDE[protocol](clips).names)
+  _check_corpus(clips, data.protocol)
+  return len(_divide(clips, data).names)
+
+
+def _divide(clips: Sequence[Clip], data: DataConfig) -> _Folds:
+  """Returns the folds of a cross-validation protocol."""
+  if not data.groups:
+    return _DIVIDE[data.protocol](clips)
+  if data.grouping == 'balanced':
+    groups = grouping.balanced(clips, data.groups, data.grouping_seed)
+  else:
+    groups = grouping.natural(clips, data.groups)
+  group_of = {name: k for k, group in enumerate(groups) for name in group}
+  names = ['the speakers ' + ', '.join(group) for group in groups]
+  return _Folds(names, [group_of[clip.speaker] for clip in clips])
 
 
 def _cross_validation(
-  clips: Sequence[Clip], protocol: str, fold: int
+  clips: Sequence[Clip], data: DataConfig, fold: int
 ) -> dict[str, list[Clip]]:
   """Returns the splits that test on a fold and validate on the next one."""
-  folds = _DIVIDE[protocol](clips)
+  protocol, folds = data.protocol, _divide(clips, data)
   count = len(folds.names)
   if not 0 <= fold < count:
     raise DataError(
@@ -127,7 +149,9 @@ def _cross_validation(
         f'there is no clip of {name}, a fold of {protocol}; complete the store,'
         ' or set data.protocol to loso'
       )
-  split_of = {fold: 'test', (fold + 1) % count: 'validation'}
+  split_of = {fold: 'test'}
+  if data.validation == 'fold':
+    split_of[(fold + 1) % count] = 'validation'
   by_split: dict[str, list[Clip]] = {
     'training': [],
     'validation': [],
@@ -136,6 +160,34 @@ def _cross_validation(
   for clip, k in zip(clips, folds.fold_of, strict=True):
     by_split[split_of.get(k, 'training')].append(clip)
   return by_split
+
+
+def _held_out(
+  clips: Sequence[Clip], tested: Sequence[str]
+) -> dict[str, list[Clip]]:
+  """Returns the splits that test on some speakers; nobody validates yet."""
+  known = splits.speakers(clips)
+  if unknown := [name for name in tested if name not in known]:
+    raise DataError(
+      f'data.held_out names {", ".join(unknown)}, of whom there is no clip; the'
+      f' speakers are {", ".join(known)}'
+    )
+  return {
+    'training': [clip for clip in clips if clip.speaker not in tested],
+    'validation': [],
+    'test': [clip for clip in clips if clip.speaker in tested],
+  }
+
+
+def _some_validate(
+  training: Sequence[Clip], data: DataConfig
+) -> dict[str, list[Clip]]:
+  """Returns training and validation, where some training speakers validate."""
+  names = grouping.chosen(training, data.validation_share, data.grouping_seed)
+  return {
+    'training': [clip for clip in training if clip.speaker not in names],
+    'validation': [clip for clip in training if clip.speaker in names],
+  }
 
 
 def _by_speaker(clips: Sequence[Clip]) -> _Folds:
@@ -194,7 +246,7 @@ def _at_random(clips: Sequence[Clip]) -> _Folds:
 def _check_corpus(clips: Sequence[Clip], protocol: str) -> None:
   """Raises DataError for clips of another corpus than the protocol's."""
   corpus, _, rest = protocol.partition('/')
-  if not rest:
+  if not rest or corpus == 'speakers':
     return
   others = sorted({clip.corpus for clip in clips} - {corpus, ''})
   if others:

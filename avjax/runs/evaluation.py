@@ -102,7 +102,7 @@ class TrainedRun:
         f'{data.store} has changed since the run was trained, so its splits may'
         f' differ; {_EVERY}'
       )
-    by_split = protocols.split(clips, data.protocol, data.first_fold)
+    by_split = protocols.split(clips, data, data.first_fold)
     return _select(by_split, split, data.store)
 
   def located(self) -> Settings:

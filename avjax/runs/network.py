@@ -141,14 +141,23 @@ def _fitted(
   )
 
 
-_LATER = (
-  'optimiser',
-  'schedule',
-  'warm_up',
-  'clip_norm',
-  'regularisation',
-)
-"""Settings of the training that came after the first runs were kept."""
+_LATER = {
+  'data': (
+    'grouping',
+    'held_out',
+    'validation',
+    'validation_share',
+    'grouping_seed',
+  ),
+  'training': (
+    'optimiser',
+    'schedule',
+    'warm_up',
+    'clip_norm',
+    'regularisation',
+  ),
+}
+"""Settings that came after the first runs were kept, by section."""
 
 
 def _since_the_first(config: Settings) -> dict[str, Any]:
@@ -157,9 +166,10 @@ def _since_the_first(config: Settings) -> dict[str, Any]:
   So the checkpoints of runs from before still belong to their settings.
   """
   content, default = settings_json(config), settings_json(Settings())
-  for name in _LATER:
-    if content['training'][name] == default['training'][name]:
-      del content['training'][name]
+  for section, names in _LATER.items():
+    for name in names:
+      if content[section][name] == default[section][name]:
+        del content[section][name]
   return content
 
 

@@ -81,11 +81,12 @@ class Setup:
     speakers = None
     if loader.speakers and training:
       speakers = augmentation.moments(training, loader.speakers, loader.streams)
+    epoch = len(loader.order(training, 0, 0)) if training else 0
     return steps.create_state(
       config,
       self._one_clip(),
       loader.emotions,
-      config.training.epochs * len(loader.order(training, 0, 0)),
+      config.training.epochs * epoch,
       speakers,
     )
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from avjax.data import audit, protocols, store
+from avjax.settings import DataConfig
 from tests.bin import interrupts
 from tests.bin.programs import ROOT, environment, fails, forked, run, start
 from tests.features import clips_made
@@ -358,8 +359,8 @@ def test_a_public_corpus(corpus, tmp_path):
   assert {clip.corpus for clip in clips} == {'ravdess'}
   path = tmp_path / 'R/Actor_01/01-01-03-01-01-01-01.mp4'
   assert clips[0].source == hashlib.sha256(path.read_bytes()).hexdigest()
-  for fold in range(protocols.folds(clips, 'loso')):
-    parts = protocols.split(clips, 'loso', fold)
+  for fold in range(protocols.folds(clips, DataConfig(protocol='loso'))):
+    parts = protocols.split(clips, DataConfig(protocol='loso'), fold)
     assert not audit.examine(parts, audit.contents(clips))
 
 

@@ -9,6 +9,7 @@ from avjax import settings
 from avjax.clips import Clip
 from avjax.data import audit, protocols
 from avjax.errors import DataError
+from avjax.settings import DataConfig
 
 SPLITS = ('train', 'val', 'test')
 
@@ -32,7 +33,7 @@ def clean() -> list[Clip]:
 
 def audited(clips, protocol='store', allowed=(), fold=0):
   """Returns the findings that a run would record."""
-  splits = protocols.split(clips, protocol, fold)
+  splits = protocols.split(clips, DataConfig(protocol=protocol), fold)
   findings = audit.examine(splits, audit.contents(clips))
   return audit.settle(findings, protocol, allowed)
 
@@ -127,7 +128,7 @@ def test_standardising_hides_no_copy():
     clips[0], name='copy', speaker='cy', split='test', take=''
   )
   raw = [*clips, copy]
-  splits = protocols.split(raw, 'store')
+  splits = protocols.split(raw, DataConfig(protocol='store'))
   content_keys = audit.contents(raw)
   for members in splits.values():
     for k, each in enumerate(members):
@@ -244,7 +245,7 @@ def test_folds_are_named():
   content_keys = audit.contents(clips)
   findings = []
   for fold in range(3):
-    splits = protocols.split(clips, 'loso', fold)
+    splits = protocols.split(clips, DataConfig(protocol='loso'), fold)
     findings += audit.examine(splits, content_keys, fold)
   with pytest.raises(DataError, match=r'fold 0: 1 clip .*; fold 1: 1 clip '):
     audit.settle(findings, 'loso', ())
