@@ -149,7 +149,10 @@ def predict(
 
 
 def _predict_each(paths, run, fitted) -> Iterator[Predicted | Unpredicted]:
-  with measuring.measure(fitted.settings) as measure:
+  settings = fitted.settings
+  if settings.landmark_archive:  # it has no landmarks of other clips
+    settings = dataclasses.replace(settings, landmarks='', landmarks_rate='')
+  with measuring.measure(settings) as measure:
     for path in paths:
       # Nothing of the clip is kept here while the next one is decoded.
       yield _predict_one(path, measure, run, fitted)
@@ -261,6 +264,9 @@ def _features_notes(
   notes = []
   if 'appearance' in run.config.model.streams and fitted.untrained:
     notes.append(Note('features', fitted.untrained))
+  if fitted.settings.landmark_archive:
+    text = f"the landmarks are dlib's, in training {fitted.settings.landmarks}"
+    notes.append(Note('features', text))
   if run.config.data.standardise == 'speaker':
     text = 'standardised by its own frames, since the speaker is not known'
     notes.append(Note('standardised', text))

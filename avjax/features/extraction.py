@@ -140,10 +140,11 @@ def _extract(
   if request.shard:
     return report, seconds
   start = time.perf_counter()
-  training = {
-    k: measured[k].sha256
-    for k in planning.fitted_on(request, plan.rows, measured)
-  }
+  if fitted is None or not request.transfer:
+    training = {
+      k: measured[k].sha256
+      for k in planning.fitted_on(request, plan.rows, measured)
+    }
   if fitted is None:
     fitted = fitting.fit(
       plan.rows,

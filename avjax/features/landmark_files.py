@@ -63,7 +63,8 @@ def faces(
 ) -> tuple[Float[np.ndarray, 'T 49 2'], Bool[np.ndarray, ' T']]:
   """Returns the 49 landmarks of every frame, and whether there is a face."""
   found = np.isfinite(rows).all(1) & (rows != 0).any(1)
-  points = np.where(found[:, None], rows, 0).reshape(len(rows), -1, 2)
+  points = np.where(found[:, None], rows, 0)
+  points = points.reshape(len(rows), rows.shape[1] // 2, 2)
   if points.shape[1] == 68:
     points = points[:, INNER]
   return points, found

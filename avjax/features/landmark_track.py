@@ -117,6 +117,8 @@ def place(
   notes = [note for note in raw.notes if note.kind != 'no picture']
   if rate is None:
     rows = _one_each(rows, raw.length)
+  elif not len(rows):
+    raise DataError('its landmarks have no frame')
   else:
     end = _end(raw)
     own = len(rows) / rate
