@@ -223,7 +223,7 @@ def _own_extractor(run: evaluation.TrainedRun) -> pathlib.Path:
   store = run.config.data.store
   if store != corpus.SYNTHETIC:
     try:
-      store = run.located().data.store
+      store = corpus.folder(run.located().data)
     except DataError as error:
       raise DataError(f'{error}, with --extractor') from None
     if (pathlib.Path(store) / extractors.FOLDER).is_dir():

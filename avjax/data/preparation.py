@@ -1,11 +1,19 @@
 """Prepares the clips of a run: read, standardised, divided and audited."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avjax.clips import Clip, Splits
-from avjax.data import audit, batching, corpus, protocols, splits
+from avjax.data import (
+  audit,
+  batching,
+  corpus,
+  fold_stores,
+  protocols,
+  splits,
+)
 from avjax.data.manifest import Origin
 from avjax.settings import DataConfig, Settings
 
@@ -21,11 +29,13 @@ class Division:
     fold: number of the fold, or None if it is the only division.
     splits: split -> its clips.
     findings: of the audit of this division.
+    alone: the fold alone, where each has clips of its own; or None.
   """
 
   fold: int | None
   splits: Splits
   findings: Findings
+  alone: 'Prepared | None' = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +43,8 @@ class Prepared:
   """The clips of a run, ready for training.
 
   Attributes:
-    clips: all clips, with the streams that the model reads.
+    clips: all clips, with the streams that the model reads; those of the first
+      fold, where each has clips of its own.
     emotions: the labels, in the order of the probabilities.
     divisions: a single one, or one per fold.
     findings: of the audit of all divisions.
@@ -54,6 +65,8 @@ def prepare(config: Settings) -> Prepared:
     DataError: they cannot be read or divided, or a division leaks; see
       `audit`.
   """
+  if config.data.several and corpus.own_folds(config.data):
+    return _each_fold(config)
   stored = corpus.read(config)
   origin = corpus.origin(config)
   contents = audit.contents(stored)
@@ -66,6 +79,12 @@ def prepare(config: Settings) -> Prepared:
   found = {k: audit.examine(one, contents, k) for k, one in folds.items()}
   every = [finding for own in found.values() for finding in own]
   findings = _settled(every, config.data)
+  if corpus.own_folds(config.data):
+    fold_stores.check_fitted(
+      os.path.expanduser(config.data.store),
+      config.data.first_fold,
+      folds[None],
+    )
   return Prepared(
     clips,
     emotions,
@@ -79,6 +98,26 @@ def prepare(config: Settings) -> Prepared:
     ],
     findings,
     origin,
+  )
+
+
+def _each_fold(config: Settings) -> Prepared:
+  """Returns the clips of a store that has a store for every fold."""
+  parts = []
+  for k in range(corpus.own_folds(config.data)):
+    data = dataclasses.replace(config.data, fold=str(k))
+    parts.append(prepare(dataclasses.replace(config, data=data)))
+  return dataclasses.replace(
+    parts[0],
+    divisions=[
+      dataclasses.replace(part.divisions[0], fold=k, alone=part)
+      for k, part in enumerate(parts)
+    ],
+    findings=[
+      {**found, 'fold': k}
+      for k, part in enumerate(parts)
+      for found in part.findings
+    ],
   )
 
 

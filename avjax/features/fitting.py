@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avjax.clips import Clip
-from avjax.data import splits
+from avjax.data import clip_table, protocols, splits
 from avjax.data.corpora import afew
 from avjax.errors import DataError
 from avjax.features import extractor as extractors
 from avjax.features import whitening
 from avjax.features.columns import Columns
 from avjax.features.work_folder import Measured
-from avjax.settings import FeaturesConfig
+from avjax.settings import DataConfig, FeaturesConfig
 
 if TYPE_CHECKING:
   from avjax.features import alexnet
@@ -48,6 +48,26 @@ def training(rows: Rows, usable: Iterable[int]) -> list[int]:
       f' the table, or {everything}'
     )
   return [k for k in usable if rows[k]['clip'] in names]
+
+
+def folds(
+  rows: Rows, usable: Sequence[int], data: DataConfig
+) -> list[list[int]]:
+  """Returns the row numbers of the training clips of every fold.
+
+  Args:
+    rows: of the corpus's table.
+    usable: numbers of the rows that can be used.
+    data: the division into folds.
+
+  Raises:
+    DataError: the clips cannot be divided so.
+  """
+  clips = [clip_table.clip(rows[k], {}) for k in usable]
+  number = {clip.name: k for clip, k in zip(clips, usable, strict=True)}
+  count = protocols.folds(clips, data) if data.has_folds else 1
+  divided = [protocols.split(clips, data, fold) for fold in range(count)]
+  return [sorted(number[c.name] for c in one['training']) for one in divided]
 
 
 def fingerprint(rows: Rows, sources: Mapping[int, str]) -> str:

@@ -11,7 +11,7 @@ from avjax.data.corpora.tree import digest
 from avjax.errors import ConfigError, DataError
 from avjax.features import corpus_report, fitting, landmark_track
 from avjax.features.extractor import Extractor
-from avjax.settings import FeaturesConfig
+from avjax.settings import DataConfig, FeaturesConfig
 
 _SOUND = (
   '.aac', '.aif', '.aiff', '.flac', '.mp3', '.oga', '.opus', '.wav',
@@ -30,7 +30,9 @@ class ExtractionRequest:
     clips: the table with one row per clip, or None for CORPUS/clips.csv.
     table: further arguments of `clip_table.read`.
     fit_on: 'training': fit on the clips of that split; 'all': on every clip,
-      for a corpus without splits. Only the random forest uses the labels.
+      for a corpus without splits; 'folds': an extractor for every fold, on its
+      training clips. Only the random forest uses the labels.
+    division: how the clips are divided into folds; only for these.
     faces: folder of labelled faces for the random forest, or ''.
     extractor: folder of an extractor to apply instead of fitting one, or ''.
     transfer: whether that extractor may come from another corpus.
@@ -48,12 +50,26 @@ class ExtractionRequest:
     default_factory=lambda: {'renamed': {}}
   )
   fit_on: str = 'training'
+  division: DataConfig = dataclasses.field(default_factory=DataConfig)
   faces: str = ''
   extractor: str = ''
   transfer: bool = False
   shard: tuple[int, int] | None = None
   workers: int = 1
   named: str = ''
+
+  def __post_init__(self):
+    divided = self.division.has_folds or bool(self.division.tested)
+    if self.fit_on == 'folds' and not divided:
+      raise ConfigError(
+        f'the protocol is {self.division.protocol!r}, which has no folds to fit'
+        ' on; give another with --protocol, such as speakers/4'
+      )
+    if self.fit_on == 'folds' and self.extractor:
+      raise ConfigError(
+        'an extractor is given and one is to be fitted for every fold; leave'
+        ' out --extractor or --fit_on=folds'
+      )
 
   @property
   def work(self) -> pathlib.Path:
@@ -126,15 +142,19 @@ def fitted_on(
   request: ExtractionRequest,
   rows: Sequence[Mapping[str, str]],
   usable: Iterable[int],
-) -> list[int]:
-  """Returns the numbers of the usable rows to fit the transforms on.
+) -> list[list[int]]:
+  """Returns the numbers of the usable rows to fit each extractor on.
 
   Raises:
-    DataError: there is none, or a split has an unknown name.
+    DataError: there is none, a split has an unknown name, or the clips cannot
+      be divided into folds.
   """
+  usable = list(usable)
   if request.fit_on == 'all':
-    return list(usable)
-  return fitting.training(rows, list(usable))
+    return [usable]
+  if request.fit_on == 'folds':
+    return fitting.folds(rows, usable, request.division)
+  return [fitting.training(rows, usable)]
 
 
 def shard(text: str | None) -> tuple[int, int] | None:
@@ -269,7 +289,7 @@ def _check_extractor(
     return
   failed = dict(report.left_out)
   files = [k for k in files if made.rows[k]['clip'] not in failed]
-  training = fitted_on(request, made.rows, files)
+  (training,) = fitted_on(request, made.rows, files)
   sources = {k: digest(made.sources[k]) for k in training}
   check_fingerprint(request, fitted, made.rows, sources)
 

@@ -13,7 +13,6 @@ import numpy as np
 from avjax import files
 from avjax.clips import Clip
 from avjax.data import batching, corpus, protocols, splits
-from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError, ConfigError, DataError
 from avjax.runs import registry
 from avjax.runs.folder import CONFIG, RunFolder
@@ -96,8 +95,9 @@ class TrainedRun:
 
   def _own(self, clips: Sequence[Clip], split: str) -> list[Clip]:
     """Returns a split of the run, of all clips of its store."""
-    data = self.located().data
-    if fingerprint(clips) != self.info.data_fingerprint:
+    config = self.located()
+    data = config.data
+    if corpus.fingerprint(config, clips) != self.info.data_fingerprint:
       raise DataError(
         f'{data.store} has changed since the run was trained, so its splits may'
         f' differ; {_EVERY}'

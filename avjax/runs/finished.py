@@ -7,7 +7,7 @@ import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 
-from avjax.data import corpus, store
+from avjax.data import corpus
 from avjax.errors import AvjaxError, CheckpointError, DataError
 from avjax.runs import registry
 from avjax.runs.folder import RunFolder
@@ -128,7 +128,7 @@ def _speakers(config: Settings, path: str, wanted: str) -> dict[str, str]:
   try:
     config = corpus.located(config, path)
     clips = corpus.load(config)
-    if store.fingerprint(clips) != wanted:
+    if corpus.fingerprint(config, clips) != wanted:
       raise DataError(f'{config.data.store} has changed since the run')
   except AvjaxError as error:
     print(f'note: no intervals by speaker: {error}', file=sys.stderr)
