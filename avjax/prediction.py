@@ -171,7 +171,10 @@ def predict(
 def _predict_each(
   paths, run, fitted, enrolment
 ) -> Iterator[Predicted | Unpredicted]:
-  with measuring.measure(fitted.settings) as measure:
+  settings = fitted.settings
+  if settings.landmark_archive:  # it has no landmarks of other clips
+    settings = dataclasses.replace(settings, landmarks='', landmarks_rate='')
+  with measuring.measure(settings) as measure:
     enrolled = [_recorded(path, measure, fitted) for path in enrolment]
     for path in paths:
       # Nothing of the clip is kept here while the next one is decoded.
@@ -185,8 +188,8 @@ def _recorded(
 ) -> Clip:
   """Returns a recording of the enrolment."""
   try:
-    raw = measure.decode(path, pathlib.Path(path).name)
-    columns = measure(raw, pathlib.Path(path).parent)
+    name, folder = pathlib.Path(path).name, pathlib.Path(path).parent
+    columns = measure(measure.decode(path, name, folder))
   except (DataError, OSError) as error:
     raise DataError(
       f'{path} cannot be used for the enrolment: {error}; leave it out'
@@ -212,9 +215,9 @@ def _predict_one(
 ) -> Predicted | Unpredicted:
   """Returns the prediction for one clip, or why there is none."""
   try:
-    raw = measure.decode(path, pathlib.Path(path).name)
-    folder = pathlib.Path(path).parent
-    examined = measure.examine(raw, folder, cautious=True)
+    name, folder = pathlib.Path(path).name, pathlib.Path(path).parent
+    raw = measure.decode(path, name, folder)
+    examined = measure.examine(raw, cautious=True)
   except (DataError, OSError) as error:
     return Unpredicted(path, ' '.join(str(error).split()))
   if raw.frames is not None:
@@ -260,7 +263,7 @@ def _own_extractor(run: evaluation.TrainedRun) -> pathlib.Path:
   store = run.config.data.store
   if store != corpus.SYNTHETIC:
     try:
-      store = run.located().data.store
+      store = corpus.folder(run.located().data)
     except DataError as error:
       raise DataError(f'{error}, with --extractor') from None
     if (pathlib.Path(store) / extractors.FOLDER).is_dir():
@@ -300,6 +303,9 @@ def _features_notes(
   notes = []
   if 'appearance' in run.config.model.streams and fitted.untrained:
     notes.append(Note('features', fitted.untrained))
+  if fitted.settings.landmark_archive:
+    text = f"the landmarks are dlib's, in training {fitted.settings.landmarks}"
+    notes.append(Note('features', text))
   how = run.config.data.standardise
   if how in _BY_SPEAKER and not enrolled:
     notes.append(Note('standardised', _BY_SPEAKER[how]))

@@ -12,6 +12,7 @@ import dataclasses
 import difflib
 import re
 import typing
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avjax.errors import ConfigError
@@ -363,7 +364,8 @@ class FeaturesConfig:
   shape_width: int = 20  # of 98 coordinates, Section 3.1
   appearance_width: int = 1024  # of 9216 values of pool5, Section 3.2
   alexnet: str = ''  # file of weights; '': random, untrained weights
-  landmarks: str = ''  # path of landmark files, with {clip}; '': dlib
+  landmarks: str = ''  # files, with {clip}, or one .npz of all; '': dlib
+  landmarks_rate: str = ''  # frames a second in them; '': every video frame
   seed: int = 0  # of the random forest and of random weights; ours
 
   def __post_init__(self):
@@ -373,12 +375,45 @@ class FeaturesConfig:
       raise ConfigError('no stream is asked for; ask for audio or shape')
     for name in ('audio_width', 'shape_width', 'appearance_width'):
       _at_least(name, getattr(self, name), 1)
-    if self.landmarks and '{clip}' not in self.landmarks:
+    if self.landmarks and not (
+      '{clip}' in self.landmarks or self.landmark_archive
+    ):
       raise ConfigError(
         f'landmarks is {self.landmarks!r}; it must be the path of a file with'
-        ' {clip} in it, such as points/{clip}.mat'
+        ' {clip} in it, such as points/{clip}.mat, or of one .npz of all clips'
       )
+    if self.landmarks_rate and not self.landmarks:
+      raise ConfigError(
+        f'landmarks_rate is {self.landmarks_rate!r} and there are no landmarks;'
+        ' name their files with landmarks too'
+      )
+    _ = self.rate  # raises if it is not one
     _seed('seed', self.seed)
+
+  @property
+  def landmark_archive(self) -> bool:
+    """Whether the landmarks of all clips are in one file."""
+    return '{clip}' not in self.landmarks and self.landmarks.endswith('.npz')
+
+  @property
+  def rate(self) -> Fraction | None:
+    """Frames of landmarks a second; None: those of the video.
+
+    Raises:
+      ConfigError: it is not a number from 1 to 1000.
+    """
+    if not self.landmarks_rate:
+      return None
+    try:
+      rate = Fraction(self.landmarks_rate)
+    except (ValueError, ZeroDivisionError):
+      rate = Fraction(0)
+    if not 1 <= rate <= 1000:
+      raise ConfigError(
+        f'landmarks_rate is {self.landmarks_rate!r}; it must be a number of'
+        ' frames a second from 1 to 1000, such as 29.97 or 30000/1001'
+      )
+    return rate
 
 
 @dataclasses.dataclass(frozen=True)

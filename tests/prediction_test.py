@@ -28,7 +28,7 @@ class Measured(columns.Measure):
   def __exit__(self, *error):
     pass
 
-  def decode(self, path, name):
+  def decode(self, path, name, folder):
     self.events.append(path)
     assert not [ref for ref in self.alive if ref() is not None]
     if path == 'bad':
@@ -38,7 +38,7 @@ class Measured(columns.Measure):
     sound = np.zeros(640 * LENGTH)
     return RawClip(name, frames, sound, sound == 0, LENGTH)
 
-  def examine(self, raw, folder, cautious=False):
+  def examine(self, raw, cautious=False):
     assert cautious or raw.name in 'bc'  # recordings of the enrolment
     found = np.ones(raw.length, bool)
     measured = columns.Columns({}, found, tuple(self.notes), {})
@@ -90,6 +90,24 @@ def predictions(
   monkeypatch.setattr(prediction.evaluation, 'open_run', lambda _: run)
   monkeypatch.setattr(prediction, '_extractor', lambda *_: fitted)
   return prediction.predict(paths, 'run', enrolment=enrolment), measured
+
+
+def test_landmarks_of_the_training_clips(monkeypatch):
+  """Law: a file of theirs is not asked about another clip, which is said."""
+  asked = []
+  _, measured = predictions(monkeypatch, ['one'])
+  settings = FeaturesConfig(landmarks='all.npz', landmarks_rate='30')
+  monkeypatch.setattr(prediction, '_extractor', lambda *_: fitted)
+  fitted = Fitted(('shape',))
+  object.__setattr__(fitted, 'settings', settings)
+  monkeypatch.setattr(
+    prediction.measuring, 'measure', lambda s: asked.append(s) or measured
+  )
+  (one,) = prediction.predict(['one'], 'run')
+  assert asked == [FeaturesConfig()]
+  assert [note.text for note in one.notes] == [
+    "the landmarks are dlib's, in training all.npz"
+  ]
 
 
 def test_one_clip_at_a_time(monkeypatch):

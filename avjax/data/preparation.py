@@ -1,6 +1,7 @@
 """Prepares the clips of a run: read, divided, standardised and audited."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from avjax.data import (
   audit,
   batching,
   corpus,
+  fold_stores,
   protocols,
   splits,
   standardising,
@@ -32,6 +34,7 @@ class Division:
     apart: clips of no split, which are set apart for enrolment.
     average: stream -> the average training speaker, if clips are standardised
       by enrolment.
+    alone: the fold alone, where each has clips of its own; or None.
   """
 
   fold: int | None
@@ -39,6 +42,7 @@ class Division:
   findings: Findings
   apart: Sequence[Clip] = ()
   average: Mapping[str, Average] = dataclasses.field(default_factory=dict)
+  alone: 'Prepared | None' = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Prepared:
   """The clips of a run, ready for training.
 
   Attributes:
-    clips: all clips, with the streams that the model reads.
+    clips: all clips, with the streams that the model reads; those of the first
+      fold, where each has clips of its own.
     emotions: the labels, in the order of the probabilities.
     divisions: a single one, or one per fold.
     findings: of the audit of all divisions.
@@ -67,6 +72,8 @@ def prepare(config: Settings) -> Prepared:
     DataError: they cannot be read or divided, or a division leaks; see
       `audit`.
   """
+  if config.data.several and corpus.own_folds(config.data):
+    return _each_fold(config)
   stored = corpus.read(config)
   origin = corpus.origin(config)
   contents = audit.contents(stored)
@@ -81,6 +88,12 @@ def prepare(config: Settings) -> Prepared:
   }
   every = [finding for own in found.values() for finding in own]
   findings = _settled(every, config.data)
+  if corpus.own_folds(config.data):
+    fold_stores.check_fitted(
+      os.path.expanduser(config.data.store),
+      config.data.first_fold,
+      folds[None].splits,
+    )
   return Prepared(
     corpus.as_read(clips, streams),
     emotions,
@@ -118,6 +131,26 @@ def divide(clips: Sequence[Clip], config: Settings, fold: int) -> Enrolled:
     splits={k: corpus.as_read(v, streams) for k, v in made.splits.items()},
     clips=corpus.as_read(made.clips, streams),
     apart=corpus.as_read(made.apart, streams),
+  )
+
+
+def _each_fold(config: Settings) -> Prepared:
+  """Returns the clips of a store that has a store for every fold."""
+  parts = []
+  for k in range(corpus.own_folds(config.data)):
+    data = dataclasses.replace(config.data, fold=str(k))
+    parts.append(prepare(dataclasses.replace(config, data=data)))
+  return dataclasses.replace(
+    parts[0],
+    divisions=[
+      dataclasses.replace(part.divisions[0], fold=k, alone=part)
+      for k, part in enumerate(parts)
+    ],
+    findings=[
+      {**found, 'fold': k}
+      for k, part in enumerate(parts)
+      for found in part.findings
+    ],
   )
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from avjax.clips import Clip
 from avjax.data import batching, corpus, preparation, splits, standardising
 from avjax.data.standardising import Enrolled
-from avjax.data.store import fingerprint
 from avjax.errors import CheckpointError, DataError
 from avjax.runs import average_speaker, registry
 from avjax.runs.folder import RunFolder
@@ -115,7 +114,7 @@ class TrainedRun:
     config = self.located()
     clips, data = corpus.load(config), config.data
     read = corpus.as_read(clips, config.model.streams)
-    if fingerprint(read) != self.info.data_fingerprint:
+    if corpus.fingerprint(config, read) != self.info.data_fingerprint:
       raise DataError(
         f'{data.store} has changed since the run was trained, so its splits may'
         f' differ; {"train again" if data.enrolment_clips else _EVERY}'

@@ -78,6 +78,8 @@ class Experiment:
       data = dataclasses.replace(config.data, fold=str(fold))
       own = dataclasses.replace(config, data=data)
       info = dataclasses.replace(self.info, audit=division.findings)
+      if division.alone:
+        info = _info(self.model, own, division.alone)
       where, title = folder / f'fold-{fold}', f'fold {fold}'
       yield Job(own, info, splits, where, title, *enrolled)
 
@@ -99,6 +101,14 @@ def prepare(config: Settings) -> Experiment:
       f' {", ".join(able)}; train {config.model.variant} once per seed'
     )
   data = preparation.prepare(config)
+  info = _info(model, config, data)
+  return Experiment(config, model, info, data.divisions)
+
+
+def _info(
+  model: Model, config: Settings, data: preparation.Prepared
+) -> RunInfo:
+  """Returns what identifies a run on some clips."""
 
   def info_of(one: Settings) -> RunInfo:
     clips = corpus.as_read(data.clips, one.model.streams)
@@ -112,10 +122,9 @@ def prepare(config: Settings) -> Experiment:
   members = {
     name: info_of(member) for name, member in model.members(config).items()
   }
-  info = dataclasses.replace(
+  return dataclasses.replace(
     info_of(config), audit=data.findings, members=members
   )
-  return Experiment(config, model, info, data.divisions)
 
 
 def _finished(

@@ -7,7 +7,7 @@ import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 
-from avjax.data import corpus, standardising, store
+from avjax.data import corpus, standardising
 from avjax.errors import AvjaxError, CheckpointError, DataError
 from avjax.runs import registry
 from avjax.runs.folder import RunFolder
@@ -155,7 +155,7 @@ def _speakers(config: Settings, path: str, wanted: str) -> dict[str, str]:
     config = corpus.located(config, path)
     clips = corpus.load(config)
     read = corpus.as_read(clips, config.model.streams)
-    if store.fingerprint(read) != wanted:
+    if corpus.fingerprint(config, read) != wanted:
       raise DataError(f'{config.data.store} has changed since the run')
   except AvjaxError as error:
     print(f'note: no intervals by speaker: {error}', file=sys.stderr)

@@ -56,7 +56,7 @@ class Network(Model):
         job.folder.read_results()
       print(f'{folder} has finished runs; nothing to do', file=sys.stderr)
       return
-    info = jobs[0].info
+    _, info = folder.read_config()
     # Every division contains all clips, so the padded lengths are those of a
     # single run.
     setup = Setup(config, info.emotions, jobs[0].padded)
