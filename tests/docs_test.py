@@ -30,7 +30,9 @@ PARSED = {
   },
   'docs/data.md': {
     '--shard=1/2': 'tests/bin/extract_test.py runs it, and compares the bytes',
-    '--landmarks_rate': 'tests/bin/extract_sound_test.py runs it on made sound',
+    'RAVDESS/audio stores/takes': 'tests/bin/extract_sound_test.py runs it on'
+    ' made sound',
+    '--fit_on=folds': 'tests/bin/extract_sound_test.py runs it on made sound',
     'bin/train_faces': 'needs images of people; tests/features/identities_test'
     '.py trains the network on made ones',
   },
