@@ -49,7 +49,7 @@ class Note(NamedTuple):
       stamps), 'tracks', 'no picture', 'no sound', 'silent', 'sound', 'hole',
       'overlap', 'picture', 'held' (the last picture), 'hdr'. Of what was found
       in it: 'face' (in most frames), 'no face' (in most or all), 'short',
-      'still', 'faces', 'standardised' or 'features'.
+      'still', 'faces', 'standardised', 'enrolled' or 'features'.
     text: such as 'partial: 1.2 of 2.4 s decoded'.
   """
 
@@ -59,7 +59,9 @@ class Note(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class RawClip:
-  """One decoded clip: video and audio on one time line, which starts at 0.
+  """One decoded clip: video, audio and landmarks from a file on one time line.
+
+  It starts at 0.
 
   Attributes:
     name: identity within the corpus.
@@ -68,8 +70,11 @@ class RawClip:
     waveform: (n,) float64 in [-1, 1], mono at 16 kHz, n = 640 T; zero where
       the file has no audio.
     audible: (n,) bool, whether the file has audio at each sample.
-    length: number of video frames T; without video, from the audio.
+    length: number of video frames T; without video, from the audio and the
+      landmarks.
     notes: remarks for the user.
+    points: (T, 49, 2) landmarks from a file, in pixels; None if there is none.
+    found: (T,) bool, whether the file has a face in the frame; or None.
   """
 
   name: str
@@ -78,6 +83,8 @@ class RawClip:
   audible: np.ndarray
   length: int
   notes: tuple[Note, ...] = ()
+  points: np.ndarray | None = None
+  found: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)

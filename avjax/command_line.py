@@ -10,7 +10,7 @@ import pathlib
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -133,7 +133,11 @@ def config_of(flag: flags.FlagHolder) -> 'config_dict.ConfigDict':
 
 
 def training_command(
-  store: str, streams: Sequence[str], divided: bool, speakers: int
+  store: str,
+  streams: Sequence[str],
+  divided: bool,
+  speakers: int,
+  division: Mapping[str, object],
 ) -> str:
   """Returns the command that trains on a store.
 
@@ -142,6 +146,7 @@ def training_command(
     streams: names of its streams.
     divided: whether its clips have splits.
     speakers: number of its speakers.
+    division: settings of the folds that it was made for.
   """
   # Without a picture the audio takes its place.
   names = ['sound'] if list(streams) == ['audio'] else streams
@@ -150,7 +155,8 @@ def training_command(
     f'--config.data.store={store}',
     f'--config.model.streams={",".join(names)}',
   ]
-  if not divided:
+  words += [f'--config.data.{name}={v}' for name, v in division.items()]
+  if not (divided or division):
     protocol = 'loso' if speakers >= 3 else 'random'
     words.append(f'--config.data.protocol={protocol}')
   return ' '.join(words)

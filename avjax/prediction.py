@@ -4,6 +4,9 @@ The features of a clip are extracted with the extractor of the run's training
 store. Further predictions are made without the audio and without the visual
 streams: these are set to zero, the average over the training frames.
 
+A run that standardises by the speaker needs recordings of the speaker besides
+the clip, the enrolment.
+
 What makes a prediction doubtful is its caveats: no face, no sound, several
 faces, and so on. They stand beside the predicted emotion, wherever that is.
 """
@@ -20,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from avjax.clips import AUDIO, SOUND, Clip, Note, RawClip
-from avjax.data import corpus, splits
-from avjax.errors import AvjaxError, DataError
+from avjax.data import corpus
+from avjax.errors import AvjaxError, ConfigError, DataError
 from avjax.features import extractor as extractors
 from avjax.features import measuring
-from avjax.features.columns import Columns, Measure
+from avjax.features.columns import Measure
 from avjax.reporting import panels
 from avjax.reporting.timeline import Timeline
 from avjax.runs import evaluation
@@ -47,6 +50,14 @@ ALWAYS = {'short': '', 'standardised': ''}
 """Kind of a note that is a caveat -> its words; '': the text of the note. SEEN
 are caveats of models with a visual stream, HEARD of those with an audio stream.
 """
+
+
+_BY_SPEAKER = {
+  'speaker': 'standardised by its own frames, since the speaker is not known',
+  'enrolment': 'standardised as the average speaker, since the speaker is not'
+  ' known',
+}
+"""`data.standardise` -> the caveat without recordings of the speaker."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +138,7 @@ def predict(
   workdir: str | pathlib.Path,
   extractor: str = '',
   transfer: bool = False,
+  enrolment: Sequence[str] = (),
 ) -> Iterator[Predicted | Unpredicted]:
   """Returns an iterator over the predictions for clips, in their order.
 
@@ -139,22 +151,50 @@ def predict(
       bin/extract.
     extractor: folder of the extractor; '' for that of the run's store.
     transfer: whether another extractor than the run's is allowed.
+    enrolment: paths of recordings of the speaker of all clips.
 
   Raises:
-    AvjaxError: the run or its extractor cannot be used.
+    AvjaxError: the run or its extractor cannot be used, or a recording of the
+      enrolment.
   """
   run = evaluation.open_run(workdir)
+  how = run.config.data.standardise
+  if enrolment and how not in _BY_SPEAKER:
+    raise ConfigError(
+      f'{run.folder} was trained with data.standardise={how}, which needs no'
+      ' recordings of the speaker; leave out --enrolment'
+    )
   fitted = _extractor(run, extractor, transfer)
-  return _predict_each(dict.fromkeys(paths), run, fitted)
+  return _predict_each(dict.fromkeys(paths), run, fitted, enrolment)
 
 
-def _predict_each(paths, run, fitted) -> Iterator[Predicted | Unpredicted]:
-  with measuring.measure(fitted.settings) as measure:
+def _predict_each(
+  paths, run, fitted, enrolment
+) -> Iterator[Predicted | Unpredicted]:
+  settings = fitted.settings
+  if settings.landmark_archive:  # it has no landmarks of other clips
+    settings = dataclasses.replace(settings, landmarks='', landmarks_rate='')
+  with measuring.measure(settings) as measure:
+    enrolled = [_recorded(path, measure, fitted) for path in enrolment]
     for path in paths:
       # Nothing of the clip is kept here while the next one is decoded.
-      yield _predict_one(path, measure, run, fitted)
+      yield _predict_one(path, measure, run, fitted, enrolled)
       gc.collect()  # its picture, whose parts refer to each other
       _trim()
+
+
+def _recorded(
+  path: str, measure: Measure, fitted: extractors.Extractor
+) -> Clip:
+  """Returns a recording of the enrolment."""
+  try:
+    name, folder = pathlib.Path(path).name, pathlib.Path(path).parent
+    columns = measure(measure.decode(path, name, folder))
+  except (DataError, OSError) as error:
+    raise DataError(
+      f'{path} cannot be used for the enrolment: {error}; leave it out'
+    ) from error
+  return Clip(path, fitted(columns), speaker=path)
 
 
 def _trim() -> None:
@@ -171,12 +211,13 @@ def _predict_one(
   measure: Measure,
   run: evaluation.TrainedRun,
   fitted: extractors.Extractor,
+  enrolled: Sequence[Clip],
 ) -> Predicted | Unpredicted:
   """Returns the prediction for one clip, or why there is none."""
   try:
-    raw = measure.decode(path, pathlib.Path(path).name)
-    folder = pathlib.Path(path).parent
-    examined = measure.examine(raw, folder, cautious=True)
+    name, folder = pathlib.Path(path).name, pathlib.Path(path).parent
+    raw = measure.decode(path, name, folder)
+    examined = measure.examine(raw, cautious=True)
   except (DataError, OSError) as error:
     return Unpredicted(path, ' '.join(str(error).split()))
   if raw.frames is not None:
@@ -186,9 +227,11 @@ def _predict_one(
   columns = measure.finish(examined)
   del examined
   _trim()
-  outcome, _ = run.predict(_variants(path, run, fitted, columns), rounded=True)
+  whole = Clip(path, fitted(columns), speaker=path)
+  clips = _variants(run.standardised(whole, enrolled), run)
+  outcome, _ = run.predict(clips, rounded=True)
   _trim()
-  notes = columns.notes + _features_notes(run, fitted)
+  notes = columns.notes + _features_notes(run, fitted, len(enrolled))
   looked = raw.frames is not None and _FACES.intersection(
     fitted.settings.streams
   )
@@ -220,7 +263,7 @@ def _own_extractor(run: evaluation.TrainedRun) -> pathlib.Path:
   store = run.config.data.store
   if store != corpus.SYNTHETIC:
     try:
-      store = run.located().data.store
+      store = corpus.folder(run.located().data)
     except DataError as error:
       raise DataError(f'{error}, with --extractor') from None
     if (pathlib.Path(store) / extractors.FOLDER).is_dir():
@@ -231,15 +274,8 @@ def _own_extractor(run: evaluation.TrainedRun) -> pathlib.Path:
   )
 
 
-def _variants(
-  path: str,
-  run: evaluation.TrainedRun,
-  fitted: extractors.Extractor,
-  columns: Columns,
-) -> list[Clip]:
+def _variants(whole: Clip, run: evaluation.TrainedRun) -> list[Clip]:
   """Returns a clip, followed by its ablations if the model has audio."""
-  whole = Clip(path, fitted(columns), speaker=path)
-  whole = splits.standardise([whole], run.config.data.standardise)[0]
   clips = [whole]
   if AUDIO not in run.config.model.streams:
     return clips
@@ -249,21 +285,33 @@ def _variants(
       k: np.zeros_like(v) if k in off else v for k, v in whole.streams.items()
     }
     clips.append(
-      dataclasses.replace(whole, name=f'{path}, {name}', streams=ablated)
+      dataclasses.replace(whole, name=f'{whole.name}, {name}', streams=ablated)
     )
   return clips
 
 
 def _features_notes(
-  run: evaluation.TrainedRun, fitted: extractors.Extractor
+  run: evaluation.TrainedRun, fitted: extractors.Extractor, enrolled: int
 ) -> tuple[Note, ...]:
-  """Returns the notes on the features of every clip."""
+  """Returns the notes on the features of every clip.
+
+  Args:
+    run: that predicts.
+    fitted: the extractor.
+    enrolled: number of recordings of the speaker.
+  """
   notes = []
   if 'appearance' in run.config.model.streams and fitted.untrained:
     notes.append(Note('features', fitted.untrained))
-  if run.config.data.standardise == 'speaker':
-    text = 'standardised by its own frames, since the speaker is not known'
-    notes.append(Note('standardised', text))
+  if fitted.settings.landmark_archive:
+    text = f"the landmarks are dlib's, in training {fitted.settings.landmarks}"
+    notes.append(Note('features', text))
+  how = run.config.data.standardise
+  if how in _BY_SPEAKER and not enrolled:
+    notes.append(Note('standardised', _BY_SPEAKER[how]))
+  elif enrolled:
+    text = f'standardised by {enrolled} recordings of the speaker (--enrolment)'
+    notes.append(Note('enrolled', text))
   return tuple(notes)
 
 

@@ -12,6 +12,7 @@ import dataclasses
 import difflib
 import re
 import typing
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avjax.errors import ConfigError
@@ -37,6 +38,8 @@ PROTOCOLS = (
 
 Besides these, 'speakers/K' with a number K of groups of speakers.
 """
+STANDARDISINGS = ('none', 'speaker', 'recording', 'enrolment')
+"""By what clips are standardised; `data.standardising` describes them."""
 LEAKS = ('speaker', 'take', 'content', 'selection', 'class')
 """Kinds of leaks between splits; `data.audit` describes them."""
 Section = TypeVar('Section')
@@ -143,7 +146,9 @@ class DataConfig:
   validation_share: float = 0.2  # of the speakers, balanced by label; ours
   grouping_seed: int = 0  # of balanced groups and validation speakers; ours
   target: str = ''  # which label: 'voice', ...; '': the store's
-  standardise: str = 'none'  # 'speaker': by mean and std of each speaker
+  standardise: str = 'none'  # one of STANDARDISINGS; ours
+  enrolment: int = 0  # clips of a new speaker to standardise by; ours
+  enrolment_clips: int = 0  # of each tested speaker, set apart for it; ours
   buckets: int = 2  # padded lengths, each compiled once; ours
   placement: str = 'auto'  # of the clips; or 'device', 'host'; ours
 
@@ -165,7 +170,7 @@ class DataConfig:
     for kind in self.allowed:
       _one_of('a kind in data.allow_leaks', kind, LEAKS)
     _one_of('data.placement', self.placement, ('auto', 'device', 'host'))
-    _one_of('data.standardise', self.standardise, ('none', 'speaker'))
+    self._check_standardising()
     _at_least('data.buckets', self.buckets, 1)
     if self.fold != 'all' and not self.fold.isdecimal():
       raise ConfigError(
@@ -175,6 +180,23 @@ class DataConfig:
       raise ConfigError(
         f'data.fold is {self.fold}, and data.protocol {self.protocol} has no'
         ' folds; set data.protocol to loso'
+      )
+
+  def _check_standardising(self) -> None:
+    _one_of('data.standardise', self.standardise, STANDARDISINGS)
+    _at_least('data.enrolment', self.enrolment, 0)
+    _at_least('data.enrolment_clips', self.enrolment_clips, 0)
+    if self.standardise == 'enrolment':
+      if self.enrolment_clips < max(self.enrolment, 1):
+        raise ConfigError(
+          f'data.enrolment is {self.enrolment} and data.enrolment_clips'
+          f' {self.enrolment_clips}; set apart as many clips of each tested'
+          ' speaker or more, such as data.enrolment_clips=16'
+        )
+    elif self.enrolment:
+      raise ConfigError(
+        f'data.enrolment is {self.enrolment} and data.standardise'
+        f" {self.standardise!r}; set data.standardise to 'enrolment'"
       )
 
   @property
@@ -342,7 +364,8 @@ class FeaturesConfig:
   shape_width: int = 20  # of 98 coordinates, Section 3.1
   appearance_width: int = 1024  # of 9216 values of pool5, Section 3.2
   alexnet: str = ''  # file of weights; '': random, untrained weights
-  landmarks: str = ''  # path of landmark files, with {clip}; '': dlib
+  landmarks: str = ''  # files, with {clip}, or one .npz of all; '': dlib
+  landmarks_rate: str = ''  # frames a second in them; '': every video frame
   seed: int = 0  # of the random forest and of random weights; ours
 
   def __post_init__(self):
@@ -352,12 +375,45 @@ class FeaturesConfig:
       raise ConfigError('no stream is asked for; ask for audio or shape')
     for name in ('audio_width', 'shape_width', 'appearance_width'):
       _at_least(name, getattr(self, name), 1)
-    if self.landmarks and '{clip}' not in self.landmarks:
+    if self.landmarks and not (
+      '{clip}' in self.landmarks or self.landmark_archive
+    ):
       raise ConfigError(
         f'landmarks is {self.landmarks!r}; it must be the path of a file with'
-        ' {clip} in it, such as points/{clip}.mat'
+        ' {clip} in it, such as points/{clip}.mat, or of one .npz of all clips'
       )
+    if self.landmarks_rate and not self.landmarks:
+      raise ConfigError(
+        f'landmarks_rate is {self.landmarks_rate!r} and there are no landmarks;'
+        ' name their files with landmarks too'
+      )
+    _ = self.rate  # raises if it is not one
     _seed('seed', self.seed)
+
+  @property
+  def landmark_archive(self) -> bool:
+    """Whether the landmarks of all clips are in one file."""
+    return '{clip}' not in self.landmarks and self.landmarks.endswith('.npz')
+
+  @property
+  def rate(self) -> Fraction | None:
+    """Frames of landmarks a second; None: those of the video.
+
+    Raises:
+      ConfigError: it is not a number from 1 to 1000.
+    """
+    if not self.landmarks_rate:
+      return None
+    try:
+      rate = Fraction(self.landmarks_rate)
+    except (ValueError, ZeroDivisionError):
+      rate = Fraction(0)
+    if not 1 <= rate <= 1000:
+      raise ConfigError(
+        f'landmarks_rate is {self.landmarks_rate!r}; it must be a number of'
+        ' frames a second from 1 to 1000, such as 29.97 or 30000/1001'
+      )
+    return rate
 
 
 @dataclasses.dataclass(frozen=True)

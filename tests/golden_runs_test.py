@@ -84,10 +84,11 @@ def assert_close(found, wanted, at=''):
 def assert_same_results(found, wanted):
   """Two results.json are the same, what computed them apart.
 
-  Revision 0f47154 wrote no digests, and did not count the clips seen before.
+  Revision 0f47154 wrote no digests, did not count the clips seen before, and
+  did not say by what they are standardised.
   """
   found, wanted = (json.loads(p.read_text()) for p in (found, wanted))
-  for name in ('digests', 'sha256', 'seen'):
+  for name in ('digests', 'sha256', 'seen', 'standardised'):
     found.pop(name, None)
   assert found.pop('device').split()[-1] == wanted.pop('device').split()[-1]
   assert_close(found, wanted)

@@ -7,7 +7,7 @@ import pytest
 
 from avjax import prediction
 from avjax.clips import AUDIO, EMOTIONS, Note, RawClip
-from avjax.errors import DataError
+from avjax.errors import ConfigError, DataError
 from avjax.features import columns, extractor
 from avjax.runs import evaluation
 from avjax.settings import DataConfig, FeaturesConfig, ModelConfig, Settings
@@ -28,7 +28,7 @@ class Measured(columns.Measure):
   def __exit__(self, *error):
     pass
 
-  def decode(self, path, name):
+  def decode(self, path, name, folder):
     self.events.append(path)
     assert not [ref for ref in self.alive if ref() is not None]
     if path == 'bad':
@@ -38,8 +38,8 @@ class Measured(columns.Measure):
     sound = np.zeros(640 * LENGTH)
     return RawClip(name, frames, sound, sound == 0, LENGTH)
 
-  def examine(self, raw, folder, cautious):
-    assert cautious
+  def examine(self, raw, cautious=False):
+    assert cautious or raw.name in 'bc'  # recordings of the enrolment
     found = np.ones(raw.length, bool)
     measured = columns.Columns({}, found, tuple(self.notes), {})
     return columns.Examined(measured, None)
@@ -56,6 +56,7 @@ class Run(evaluation.TrainedRun):
       data=DataConfig(**data), model=ModelConfig(streams=streams)
     )
     object.__setattr__(self, 'config', config)
+    object.__setattr__(self, 'folder', 'run')
 
   def predict(self, clips, rounded=False):
     assert rounded
@@ -79,14 +80,34 @@ class Fitted(extractor.Extractor):
     return {k: np.ones((LENGTH, 3), np.float32) for k in self.streams}
 
 
-def predictions(monkeypatch, paths, notes=(), streams=(AUDIO, 'shape'), **data):
+def predictions(
+  monkeypatch, paths, notes=(), streams=(AUDIO, 'shape'), enrolment=(), **data
+):
   """Returns the iterator over predictions, and what is measured meanwhile."""
   measured, run = Measured(notes), Run(streams, data)
   fitted = Fitted(streams)
   monkeypatch.setattr(prediction.measuring, 'measure', lambda _: measured)
   monkeypatch.setattr(prediction.evaluation, 'open_run', lambda _: run)
   monkeypatch.setattr(prediction, '_extractor', lambda *_: fitted)
-  return prediction.predict(paths, 'run'), measured
+  return prediction.predict(paths, 'run', enrolment=enrolment), measured
+
+
+def test_landmarks_of_the_training_clips(monkeypatch):
+  """Law: a file of theirs is not asked about another clip, which is said."""
+  asked = []
+  _, measured = predictions(monkeypatch, ['one'])
+  settings = FeaturesConfig(landmarks='all.npz', landmarks_rate='30')
+  monkeypatch.setattr(prediction, '_extractor', lambda *_: fitted)
+  fitted = Fitted(('shape',))
+  object.__setattr__(fitted, 'settings', settings)
+  monkeypatch.setattr(
+    prediction.measuring, 'measure', lambda s: asked.append(s) or measured
+  )
+  (one,) = prediction.predict(['one'], 'run')
+  assert asked == [FeaturesConfig()]
+  assert [note.text for note in one.notes] == [
+    "the landmarks are dlib's, in training all.npz"
+  ]
 
 
 def test_one_clip_at_a_time(monkeypatch):
@@ -144,6 +165,28 @@ def test_caveats(monkeypatch):
     assert not set(one.as_json()['notes']) & set(wanted)
   each, _ = predictions(monkeypatch, ['a'])
   assert next(each).headline == 'a: angry'
+
+
+def test_enrolment(monkeypatch):
+  """Law: recordings of the speaker come first, and take the caveat away.
+
+  A run that needs none refuses them, and one that cannot be read is named.
+  """
+  each, measured = predictions(
+    monkeypatch, ['a'], standardise='speaker', enrolment=['b', 'c']
+  )
+  one = next(each)
+  assert measured.events == ['b', 'c', 'a']
+  assert one.headline == 'a: angry'
+  assert 'standardised by 2 recordings of the speaker' in one.notes[-1].text
+  with pytest.raises(DataError, match='bad cannot be used for the enrolment'):
+    next(
+      predictions(monkeypatch, ['a'], standardise='speaker', enrolment=['bad'])[
+        0
+      ]
+    )
+  with pytest.raises(ConfigError, match='standardise=none, which needs no'):
+    predictions(monkeypatch, ['a'], enrolment=['b'])
 
 
 @pytest.mark.parametrize('streams', [(AUDIO,), ('shape',)])

@@ -4,8 +4,9 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
+from avjax import records
 from avjax.clips import AUDIO, SOUND, Clip
-from avjax.data import manifest, splits, store, synthetic
+from avjax.data import fold_stores, manifest, standardising, store, synthetic
 from avjax.errors import DataError
 from avjax.settings import DataConfig, Settings
 
@@ -24,8 +25,43 @@ def read(config: Settings) -> list[Clip]:
   if config.data.store == SYNTHETIC:
     clips = synthetic.make(config.synthetic)
   else:
-    clips = store.read(os.path.expanduser(config.data.store))
+    clips = store.read(folder(config.data))
   return _targeted(clips, config.data.target) if config.data.target else clips
+
+
+def folder(data: DataConfig) -> str:
+  """Returns the folder of the clips, where each fold has one that of a fold.
+
+  Args:
+    data: the settings; `data.store` is the folder of a store.
+
+  Raises:
+    DataError: the store is for other folds; see `fold_stores`.
+  """
+  return fold_stores.checked(os.path.expanduser(data.store), data)
+
+
+def own_folds(data: DataConfig) -> int:
+  """Returns the number of folds with a store of their own; 0 without any."""
+  if data.store == SYNTHETIC:
+    return 0
+  return fold_stores.count(os.path.expanduser(data.store))
+
+
+def fingerprint(config: Settings, clips: Sequence[Clip]) -> str:
+  """Returns the SHA-256 of all that training uses.
+
+  Where every fold has clips of its own and all are asked for, it covers them.
+
+  Args:
+    config: the settings.
+    clips: of the store, or of its first fold.
+  """
+  own = store.fingerprint(clips)
+  if not (config.data.several and own_folds(config.data)):
+    return own
+  made = fold_stores.read(os.path.expanduser(config.data.store))
+  return records.digest(f'{own} {made.sha256}'.encode()) if made else own
 
 
 def absolute(data: DataConfig) -> str:
@@ -52,7 +88,8 @@ def located(config: Settings, recorded: str) -> Settings:
   if not paths:
     return config
   for path in paths:
-    if os.path.isfile(os.path.join(path, manifest.NAME)):
+    names = (manifest.NAME, fold_stores.NAME)
+    if any(os.path.isfile(os.path.join(path, name)) for name in names):
       data = dataclasses.replace(config.data, store=path)
       return dataclasses.replace(config, data=data)
   raise DataError(
@@ -63,9 +100,8 @@ def located(config: Settings, recorded: str) -> Settings:
 
 
 def load(config: Settings) -> list[Clip]:
-  """Returns the clips of `read`, standardised, with the model's streams."""
-  clips = splits.standardise(read(config), config.data.standardise)
-  return as_read(clips, config.model.streams)
+  """Returns the clips of `read` after `standardising.standardise`."""
+  return standardising.standardise(read(config), config.data.standardise)
 
 
 def _targeted(clips: Sequence[Clip], target: str) -> list[Clip]:
@@ -108,4 +144,4 @@ def origin(config: Settings) -> store.Origin:
   """Returns the origin of the clips as recorded in the config's store."""
   if config.data.store == SYNTHETIC:
     return store.Origin(SYNTHETIC)
-  return store.origin(os.path.expanduser(config.data.store))
+  return store.origin(folder(config.data))

@@ -220,14 +220,7 @@ def _read(path: pathlib.Path, key: str) -> np.ndarray:
         array = npy.data(file, npy.header(file, path.stat().st_size))
       else:
         with npy.archive(file) as archive:
-          if f'{key}.npy' not in archive.namelist():
-            listed = ', '.join(
-              m.removesuffix('.npy') for m in archive.namelist()
-            )
-            raise DataError(f'no array {key!r} among {listed:.100}')
-          info = archive.getinfo(f'{key}.npy')
-          with archive.open(info) as member:
-            array = npy.data(member, npy.header(member, info.file_size))
+          array = npy.member(archive, key)
   except DataError as error:
     raise DataError(f'{path.name}: {error}') from error
   except OSError as error:

@@ -55,12 +55,13 @@ def _without_waiting(path: str, flags: int) -> int:
   return os.open(path, flags | os.O_NONBLOCK)
 
 
-def header(file: File, size: int) -> Header:
+def header(file: File, size: int, kinds: str = 'fiub') -> Header:
   """Reads and returns the header; then `file` is positioned at the data.
 
   Args:
     file: positioned at the first byte of a .npy file.
     size: bytes of the whole .npy file.
+    kinds: letters of NumPy's kinds of types that are wanted: numbers.
 
   Raises:
     DataError: the header does not declare an array of plain numbers that ends
@@ -77,8 +78,9 @@ def header(file: File, size: int) -> Header:
   if not head:
     raise DataError(f'is .npy version {version}; save it again with numpy.save')
   shape, fortran, dtype = head
-  if dtype.kind not in 'fiub':
-    raise DataError(f'has the type {dtype}; wanted numbers')
+  if dtype.kind not in kinds:
+    wanted = 'numbers' if 'f' in kinds else 'text'
+    raise DataError(f'has the type {dtype}; wanted {wanted}')
   if any(type(n) is not int or n < 0 for n in shape):
     raise DataError(f'declares the shape {shape!r:.200}')
   if len(shape) > MAX_AXES:
@@ -126,6 +128,22 @@ def archive(file: File) -> zipfile.ZipFile:
     # zipfile documents BadZipFile, but damaged files also raise ValueError,
     # struct.error, NotImplementedError and others.
     raise DataError('not a .npz archive') from error
+
+
+def member(
+  packed: zipfile.ZipFile, key: str, kinds: str = 'fiub'
+) -> np.ndarray:
+  """Reads and returns one array of an .npz archive; see `header`.
+
+  Raises:
+    DataError: there is no such array, or it is damaged.
+  """
+  if f'{key}.npy' not in packed.namelist():
+    listed = ', '.join(m.removesuffix('.npy') for m in packed.namelist())
+    raise DataError(f'no array {key!r} among {listed:.100}')
+  info = packed.getinfo(f'{key}.npy')
+  with packed.open(info) as file:
+    return data(file, header(file, info.file_size, kinds))
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -1,12 +1,22 @@
-"""Prepares the clips of a run: read, standardised, divided and audited."""
+"""Prepares the clips of a run: read, divided, standardised and audited."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avjax.clips import Clip, Splits
-from avjax.data import audit, batching, corpus, protocols, splits
+from avjax.data import (
+  audit,
+  batching,
+  corpus,
+  fold_stores,
+  protocols,
+  splits,
+  standardising,
+)
 from avjax.data.manifest import Origin
+from avjax.data.standardising import Average, Enrolled
 from avjax.settings import DataConfig, Settings
 
 Findings = list[dict[str, Any]]
@@ -21,11 +31,18 @@ class Division:
     fold: number of the fold, or None if it is the only division.
     splits: split -> its clips.
     findings: of the audit of this division.
+    apart: clips of no split, which are set apart for enrolment.
+    average: stream -> the average training speaker, if clips are standardised
+      by enrolment.
+    alone: the fold alone, where each has clips of its own; or None.
   """
 
   fold: int | None
   splits: Splits
   findings: Findings
+  apart: Sequence[Clip] = ()
+  average: Mapping[str, Average] = dataclasses.field(default_factory=dict)
+  alone: 'Prepared | None' = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +50,8 @@ class Prepared:
   """The clips of a run, ready for training.
 
   Attributes:
-    clips: all clips, with the streams that the model reads.
+    clips: all clips, with the streams that the model reads; those of the first
+      fold, where each has clips of its own.
     emotions: the labels, in the order of the probabilities.
     divisions: a single one, or one per fold.
     findings: of the audit of all divisions.
@@ -54,26 +72,38 @@ def prepare(config: Settings) -> Prepared:
     DataError: they cannot be read or divided, or a division leaks; see
       `audit`.
   """
+  if config.data.several and corpus.own_folds(config.data):
+    return _each_fold(config)
   stored = corpus.read(config)
   origin = corpus.origin(config)
   contents = audit.contents(stored)
-  clips = splits.standardise(stored, config.data.standardise)
+  streams = config.model.streams
+  clips = standardising.standardise(stored, config.data.standardise)
   emotions = splits.emotions(clips)
-  clips = corpus.as_read(clips, config.model.streams)
-  batching.check_streams(clips, config.model.streams)
-  folds = _folds(clips, config.data)
+  batching.check_streams(corpus.as_read(clips, streams), streams)
+  folds = _folds(clips, config)
   # The findings of a fold equal those of a run of this fold only.
-  found = {k: audit.examine(one, contents, k) for k, one in folds.items()}
+  found = {
+    k: audit.examine(one.splits, contents, k) for k, one in folds.items()
+  }
   every = [finding for own in found.values() for finding in own]
   findings = _settled(every, config.data)
+  if corpus.own_folds(config.data):
+    fold_stores.check_fitted(
+      os.path.expanduser(config.data.store),
+      config.data.first_fold,
+      folds[None].splits,
+    )
   return Prepared(
-    clips,
+    corpus.as_read(clips, streams),
     emotions,
     [
       Division(
         fold,
-        folds[fold],
+        folds[fold].splits,
         _settled([dataclasses.replace(f, fold=None) for f in own], config.data),
+        folds[fold].apart,
+        folds[fold].average,
       )
       for fold, own in found.items()
     ],
@@ -82,16 +112,56 @@ def prepare(config: Settings) -> Prepared:
   )
 
 
+def divide(clips: Sequence[Clip], config: Settings, fold: int) -> Enrolled:
+  """Returns the division of a fold, with the streams that the model reads.
+
+  Args:
+    clips: as `corpus.load` returns them.
+    config: the settings.
+    fold: number of the fold; ignored without folds.
+
+  Raises:
+    DataError: the clips lack something that the protocol or enrolment needs.
+  """
+  by_split = protocols.split(clips, config.data, fold)
+  made = standardising.enrol(clips, by_split, config.data)
+  streams = config.model.streams
+  return dataclasses.replace(
+    made,
+    splits={k: corpus.as_read(v, streams) for k, v in made.splits.items()},
+    clips=corpus.as_read(made.clips, streams),
+    apart=corpus.as_read(made.apart, streams),
+  )
+
+
+def _each_fold(config: Settings) -> Prepared:
+  """Returns the clips of a store that has a store for every fold."""
+  parts = []
+  for k in range(corpus.own_folds(config.data)):
+    data = dataclasses.replace(config.data, fold=str(k))
+    parts.append(prepare(dataclasses.replace(config, data=data)))
+  return dataclasses.replace(
+    parts[0],
+    divisions=[
+      dataclasses.replace(part.divisions[0], fold=k, alone=part)
+      for k, part in enumerate(parts)
+    ],
+    findings=[
+      {**found, 'fold': k}
+      for k, part in enumerate(parts)
+      for found in part.findings
+    ],
+  )
+
+
 def _folds(
-  clips: Sequence[Clip], data: DataConfig
-) -> Mapping[int | None, Splits]:
-  """Returns fold -> its splits, for every fold that the config asks for."""
-  if not data.several:
-    return {None: protocols.split(clips, data, data.first_fold)}
-  return {
-    k: protocols.split(clips, data, k)
-    for k in range(protocols.folds(clips, data))
-  }
+  clips: Sequence[Clip], config: Settings
+) -> Mapping[int | None, Enrolled]:
+  """Returns fold -> its division, for every fold that the config asks for."""
+  if not config.data.several:
+    return {None: divide(clips, config, config.data.first_fold)}
+  count = protocols.folds(clips, config.data)
+  return {k: divide(clips, config, k) for k in range(count)}
 
 
 def _settled(findings: Sequence[audit.Finding], data: DataConfig) -> Findings:

@@ -1,11 +1,7 @@
-"""Labels, speakers and splits of clips, and standardisation by speaker."""
+"""Labels, speakers and splits of clips."""
 
-import dataclasses
 import re
-from collections import defaultdict
 from collections.abc import Sequence
-
-import numpy as np
 
 from avjax.clips import EMOTIONS, Clip
 from avjax.errors import DataError
@@ -19,7 +15,6 @@ _SPLITS = {
   'dev': 'validation',
   'test': 'test',
 }
-_LEAST_VARIATION = 1e-6
 
 
 def emotions(clips: Sequence[Clip]) -> tuple[str, ...]:
@@ -36,66 +31,6 @@ def emotions(clips: Sequence[Clip]) -> tuple[str, ...]:
     )
   ours = tuple(label for label in EMOTIONS if label in present)
   return ours + tuple(sorted(present - set(EMOTIONS)))
-
-
-def standardise(clips: Sequence[Clip], how: str) -> list[Clip]:
-  """Returns the clips with standardised streams.
-
-  Ours: usual where speakers differ more than emotions. It uses no labels, so
-  the statistics of test speakers may be used, but it needs all clips of a
-  speaker at once.
-
-  Args:
-    clips: of one corpus, all splits together.
-    how: 'none', or 'speaker': from every column of a stream the mean over all
-      frames of the speaker is subtracted, and the result is divided by their
-      standard deviation.
-
-  Raises:
-    DataError: `how` is 'speaker' and a clip has no speaker.
-  """
-  if how == 'none':
-    return list(clips)
-  speakers(clips)
-  frames: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
-  for clip in clips:
-    for name, array in clip.streams.items():
-      frames[clip.speaker, name].append(array)
-  moments = {key: _moments(arrays) for key, arrays in frames.items()}
-  standardised = []
-  for clip in clips:
-    streams = {}
-    for name, array in clip.streams.items():
-      mean, std = moments[clip.speaker, name]
-      streams[name] = ((array - mean) / std).astype(np.float32)
-    standardised.append(dataclasses.replace(clip, streams=streams))
-  return standardised
-
-
-def moments_of(
-  clips: Sequence[Clip], stream: str
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-  """Returns speaker -> mean and std of every column of a stream.
-
-  Args:
-    clips: whose speakers are known.
-    stream: name of the stream.
-  """
-  frames: dict[str, list[np.ndarray]] = defaultdict(list)
-  for clip in clips:
-    frames[clip.speaker].append(clip.streams[stream])
-  return {name: _moments(arrays) for name, arrays in frames.items()}
-
-
-def _moments(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-  """Returns mean and std of every column, float64; 1 for constant columns."""
-  rows = np.concatenate(arrays).astype(np.float64)
-  mean, std = rows.mean(axis=0), rows.std(axis=0)
-  # Whether a column is constant depends on its magnitude: energies of 1e-9 may
-  # vary, but around 1000 a std of 1e-4 is rounding (float32 numbers are 6e-5
-  # apart there) and must not be scaled to noise of std 1.
-  varies = std > _LEAST_VARIATION * np.abs(rows).max(axis=0)
-  return mean, np.where(varies, std, 1.0)
 
 
 def by_name(

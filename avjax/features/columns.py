@@ -17,13 +17,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from avjax.clips import Note, RawClip
-from avjax.data import clip_files
 from avjax.errors import DataError
 from avjax.features import (
   audio,
   cautions,
   crops,
-  landmark_files,
+  landmark_track,
   landmarks,
   media,
 )
@@ -72,6 +71,9 @@ class Measure:
   Args:
     settings: the streams and how to compute them.
     network: the `alexnet.FaceNetwork`; only the appearance needs it.
+
+  Attributes:
+    landmarks: the landmark files; None if faces are detected, or not wanted.
   """
 
   def __init__(self, settings: FeaturesConfig, network=None):
@@ -81,7 +83,8 @@ class Measure:
     self._detector = None
     self._network = network
     self._visual = bool({'shape', 'appearance'} & set(settings.streams))
-    if self._visual and not settings.landmarks:
+    self.landmarks = landmark_track.source(settings)
+    if self._visual and self.landmarks is None:
       self._detector = landmarks.Detector()
 
   def __enter__(self):
@@ -91,26 +94,38 @@ class Measure:
   def __exit__(self, *error):
     self._decoder.__exit__(*error)
 
-  def decode(self, path: str | os.PathLike, name: str) -> RawClip:
-    """Returns the decoded clip."""
-    return dataclasses.replace(self._decoder(path), name=name)
+  def decode(
+    self, path: str | os.PathLike, name: str, folder: str | os.PathLike = ''
+  ) -> RawClip:
+    """Returns the decoded clip, with its landmarks if they are from a file.
 
-  def __call__(self, raw: RawClip, folder: str | os.PathLike = '') -> Columns:
+    Args:
+      path: of its file.
+      name: of the clip.
+      folder: base of a relative path in `settings.landmarks`.
+
+    Raises:
+      DataError: the clip cannot be decoded, or has no usable landmarks.
+    """
+    raw = dataclasses.replace(self._decoder(path), name=name)
+    if self.landmarks is None:
+      return raw
+    rows = self.landmarks.rows(name, folder)
+    return landmark_track.place(raw, rows, self._settings.rate)
+
+  def __call__(self, raw: RawClip) -> Columns:
     """Returns the raw features of a decoded clip; see `examine`."""
-    return self.finish(self.examine(raw, folder))
+    return self.finish(self.examine(raw))
 
-  def examine(
-    self, raw: RawClip, folder: str | os.PathLike = '', cautious: bool = False
-  ) -> Examined:
+  def examine(self, raw: RawClip, cautious: bool = False) -> Examined:
     """Returns the raw features of a decoded clip but pool5.
 
     Args:
       raw: the clip.
-      folder: base of a relative path in `settings.landmarks`.
       cautious: whether to add the notes of `cautions`.
 
     Raises:
-      DataError: the clip has no frame, or its file of landmarks is damaged.
+      DataError: the clip has no frame, or a face but no picture of it.
     """
     if not raw.length:
       raise DataError('it has neither video nor audio of any length')
@@ -126,11 +141,12 @@ class Measure:
         notes.append(Note('silent', 'the audio is silent throughout'))
     if self._visual:
       start = time.perf_counter()
-      points, found = self._landmarks(raw, folder)
+      points, found = self._landmarks(raw)
       if 'shape' in self._settings.streams:
         arrays['shape'] = landmarks.normalise(points, found)
       seconds['landmarks'] = time.perf_counter() - start
-      if raw.frames is not None and not found.all():
+      looked = raw.frames is not None or raw.found is not None
+      if looked and not found.all():
         notes.append(_face_note(found))
     faces = None
     if 'appearance' in self._settings.streams:
@@ -159,20 +175,21 @@ class Measure:
       seconds={**columns.seconds, stage: taken},
     )
 
-  def _landmarks(self, raw: RawClip, folder: str | os.PathLike):
+  def _landmarks(self, raw: RawClip):
     """Returns points (T, 49, 2) and whether a face was found (T,)."""
-    if self._detector is None:
-      path = self._settings.landmarks.replace(
-        '{clip}', os.path.splitext(raw.name)[0]
-      )
-      file = clip_files.ClipFiles(folder or '.').path(path)
-      return landmark_files.read_points(file, raw.length)
-    if raw.frames is None:
+    if raw.points is not None:
+      return raw.points, raw.found
+    if raw.frames is None or self._detector is None:
       return np.zeros((raw.length, POINTS, 2)), np.zeros(raw.length, bool)
     return self._detector(raw.frames)
 
   def _faces(self, raw: RawClip, points, found) -> np.ndarray:
     """Returns the aligned face of each frame that has one."""
+    if raw.frames is None and found.any():
+      raise DataError(
+        'it has landmarks but no picture to measure the appearance in; leave'
+        ' appearance out of --streams'
+      )
     if raw.frames is None:
       return np.zeros((0, crops.SIDE, crops.SIDE, 3), np.uint8)
     return crops.aligned(raw.frames, points, np.flatnonzero(found))

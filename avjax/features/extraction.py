@@ -12,10 +12,10 @@ import pathlib
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from avjax import files
-from avjax.data import clip_table, store
+from avjax.data import clip_table, fold_stores, store
 from avjax.data.corpora.tree import digest
 from avjax.errors import DataError
 from avjax.features import (
@@ -30,6 +30,7 @@ from avjax.features import extractor as extractors
 from avjax.features.corpus_report import CorpusReport, Row
 from avjax.features.planning import ExtractionPlan, ExtractionRequest
 from avjax.features.work_folder import Measured
+from avjax.settings import FeaturesConfig
 
 Progress = Callable[[int, int, str], None]
 """Called with the clips done, all clips and the name of the last clip."""
@@ -48,8 +49,10 @@ def finished(request: ExtractionRequest) -> CorpusReport | None:
   if not out.exists() or (out.is_dir() and not any(out.iterdir())):
     return None
   try:
-    made = extractors.load(out / extractors.FOLDER)
-    report = corpus_report.load(out)
+    folds = fold_stores.read(out)
+    first = fold_stores.fold(out, 0) if folds else out
+    made = extractors.load(first / extractors.FOLDER)
+    report = corpus_report.load(first)
   except DataError:
     raise DataError(
       f'{out} exists and is not a store of bin/extract; choose another folder'
@@ -58,6 +61,10 @@ def finished(request: ExtractionRequest) -> CorpusReport | None:
     same = extractors.load(request.extractor).fingerprint == made.fingerprint
   else:
     same = extractors.plain(request.settings) == extractors.plain(made.settings)
+    wanted = None
+    if request.fit_on == 'folds':
+      wanted = fold_stores.division(request.division)
+    same = same and wanted == (folds and folds.division)
   if not same:
     raise DataError(
       f'{out} was extracted with other settings; choose another folder, or'
@@ -86,7 +93,7 @@ def extract(
   fitted = None
   if request.extractor:
     fitted = extractors.load(request.extractor)
-    request = dataclasses.replace(request, settings=fitted.settings)
+  request = dataclasses.replace(request, settings=_settings(request, fitted))
   plan = planning.plan(request, fitted)
   measuring.measure(request.settings)  # missing packages and files fail here
   if missing := plan.missing:
@@ -103,6 +110,23 @@ def extract(
       )
     work_folder.begin(request.work, request.settings)
     return _extract(request, plan, fitted, progress)
+
+
+def _settings(
+  request: ExtractionRequest, fitted: extractors.Extractor | None
+) -> FeaturesConfig:
+  """Returns the settings of the features; of an extractor, if there is one.
+
+  Where the landmarks are is a matter of the corpus.
+  """
+  settings = request.settings
+  if fitted is not None:
+    own, settings = settings, fitted.settings
+    if own.landmarks:
+      settings = dataclasses.replace(
+        settings, landmarks=own.landmarks, landmarks_rate=own.landmarks_rate
+      )
+  return planning.located(settings, request.corpus)
 
 
 def _extract(
@@ -122,19 +146,20 @@ def _extract(
   if request.shard:
     return report, seconds
   start = time.perf_counter()
-  training = {
-    k: measured[k].sha256
-    for k in planning.fitted_on(request, plan.rows, measured)
-  }
-  if fitted is None:
-    fitted = fitting.fit(
-      plan.rows, measured, list(training), request.settings, request.faces
-    )
-  elif not request.transfer:
-    planning.check_fingerprint(request, fitted, plan.rows, training)
-  report = dataclasses.replace(report, about=(*plan.remarks, *fitted.about))
+  chosen: list[list[int]] = [[]]
+  if fitted is None or not request.transfer:
+    chosen = planning.fitted_on(request, plan.rows, measured)
+  if fitted is not None and not request.transfer:
+    sources = {k: measured[k].sha256 for k in chosen[0]}
+    planning.check_fingerprint(request, fitted, plan.rows, sources)
+  each = [fitted or _fit(request, plan, measured, one) for one in chosen]
+  about = [*plan.remarks]
+  for k, made in enumerate(each):
+    fold = f'fold {k}: ' if request.fit_on == 'folds' else ''
+    about += [f'{fold}{line}' for line in made.about]
+  report = dataclasses.replace(report, about=tuple(about))
   try:
-    _write(request, plan, measured, fitted, report)
+    _write(request, plan, measured, report, each, chosen)
   except OSError as error:
     raise DataError(
       f'the store cannot be written to {request.work}: {error.strerror}; run'
@@ -183,7 +208,12 @@ def _measure(
       continue
     path = work_folder.path_of(request.work, name)
     ready = work_folder.read(path)
-    if ready is None or ready.sha256 != digest(source):
+    found = ''
+    if ready is not None and plan.landmarks is not None:
+      found = plan.landmarks.digest(name, request.corpus)
+    if ready is None or (ready.sha256, ready.landmarks) != (
+      digest(source), found,
+    ):  # fmt: skip
       tasks[k] = workers.Task(name, str(source), str(request.corpus), str(path))
     else:
       measured[k] = ready
@@ -212,30 +242,70 @@ def _measure(
   return in_order, failed, dict(seconds)
 
 
+def _fit(
+  request: ExtractionRequest,
+  plan: ExtractionPlan,
+  measured: Mapping[int, Measured],
+  chosen: Sequence[int],
+) -> extractors.Extractor:
+  """Returns the extractor fitted on the chosen clips."""
+  about = plan.landmarks.about if plan.landmarks else ''
+  return fitting.fit(
+    plan.rows, measured, chosen, request.settings, request.faces, about
+  )
+
+
 def _write(
   request: ExtractionRequest,
   plan: ExtractionPlan,
   measured: Mapping[int, Measured],
-  fitted: extractors.Extractor,
   report: CorpusReport,
+  each: Sequence[extractors.Extractor],
+  chosen: Sequence[Sequence[int]],
 ) -> None:
-  """Writes the store in the work folder and moves it to OUT."""
+  """Writes the store in the work folder and moves it to OUT.
+
+  Args:
+    request: the options.
+    plan: the clips.
+    measured: row number -> raw features.
+    report: of the whole.
+    each: the extractor, or one for every fold.
+    chosen: the row numbers that each was fitted on.
+  """
+  folder = request.work / 'store'
+  shutil.rmtree(folder, ignore_errors=True)
+  for k, fitted in enumerate(each):
+    folds = request.fit_on == 'folds'
+    own = fold_stores.fold(folder, k) if folds else folder
+    _write_one(own, plan, measured, report, fitted)
+  if request.fit_on == 'folds':
+    names = [[plan.rows[k]['clip'] for k in one] for one in chosen]
+    fold_stores.write(folder, request.division, names)
+  if request.out.exists():
+    request.out.rmdir()  # it is empty: see `finished`
+  os.rename(folder, request.out)
+  shutil.rmtree(request.work)
+
+
+def _write_one(
+  folder: pathlib.Path,
+  plan: ExtractionPlan,
+  measured: Mapping[int, Measured],
+  report: CorpusReport,
+  fitted: extractors.Extractor,
+) -> None:
+  """Writes a store, the extractor and the report into a new folder."""
   clips = []
   for k, ready in measured.items():
     streams = fitted(ready.columns())
     clips.append(clip_table.clip(plan.rows[k], streams, ready.sha256))
-  folder = request.work / 'store'
-  shutil.rmtree(folder, ignore_errors=True)
   facts = [f'extracted from {plan.origin}', *fitted.about]
   source = '; '.join([*facts, f'extractor {fitted.fingerprint}'])
   store.write(folder, clips, source, fitted.fingerprint)
   fitted.save(folder / extractors.FOLDER)
   files.put(folder / 'clips.csv', report.table().encode())
   files.put(folder / 'report.txt', f'{report}\n'.encode())
-  if request.out.exists():
-    request.out.rmdir()  # it is empty: see `finished`
-  os.rename(folder, request.out)
-  shutil.rmtree(request.work)
 
 
 def stages(clips: int, seconds: Mapping[str, float]) -> Iterator[str]:

@@ -165,6 +165,10 @@ def plain(settings: FeaturesConfig) -> dict[str, Any]:
   values['streams'] = list(settings.streams)
   # The weights are copied into the folder; their original path is not kept.
   values['alexnet'] = _WEIGHTS if settings.alexnet else ''
+  if settings.landmark_archive:  # its content is in `Extractor.about`
+    values['landmarks'] = pathlib.PurePath(settings.landmarks).name
+  if not settings.landmarks_rate:  # as in extractors that are older than it
+    del values['landmarks_rate']
   return values
 
 

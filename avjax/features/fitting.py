@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avjax.clips import Clip
-from avjax.data import splits
+from avjax.data import clip_table, protocols, splits
 from avjax.data.corpora import afew
 from avjax.errors import DataError
 from avjax.features import extractor as extractors
 from avjax.features import whitening
 from avjax.features.columns import Columns
 from avjax.features.work_folder import Measured
-from avjax.settings import FeaturesConfig
+from avjax.settings import DataConfig, FeaturesConfig
 
 if TYPE_CHECKING:
   from avjax.features import alexnet
@@ -50,6 +50,26 @@ def training(rows: Rows, usable: Iterable[int]) -> list[int]:
   return [k for k in usable if rows[k]['clip'] in names]
 
 
+def folds(
+  rows: Rows, usable: Sequence[int], data: DataConfig
+) -> list[list[int]]:
+  """Returns the row numbers of the training clips of every fold.
+
+  Args:
+    rows: of the corpus's table.
+    usable: numbers of the rows that can be used.
+    data: the division into folds.
+
+  Raises:
+    DataError: the clips cannot be divided so.
+  """
+  clips = [clip_table.clip(rows[k], {}) for k in usable]
+  number = {clip.name: k for clip, k in zip(clips, usable, strict=True)}
+  count = protocols.folds(clips, data) if data.has_folds else 1
+  divided = [protocols.split(clips, data, fold) for fold in range(count)]
+  return [sorted(number[c.name] for c in one['training']) for one in divided]
+
+
 def fingerprint(rows: Rows, sources: Mapping[int, str]) -> str:
   """Returns the SHA-256 of the names, labels and files of clips.
 
@@ -69,6 +89,7 @@ def fit(
   chosen: Sequence[int],
   settings: FeaturesConfig,
   faces: str = '',
+  landmarks: str = '',
 ) -> extractors.Extractor:
   """Returns the extractor fitted on the chosen clips only.
 
@@ -79,6 +100,7 @@ def fit(
     settings: of the features.
     faces: folder of labelled faces for the random forest; '' for the frames
       of the chosen clips.
+    landmarks: a line about them, or ''.
 
   Raises:
     DataError: there are too few frames, faces or emotions to fit on.
@@ -86,6 +108,8 @@ def fit(
   clips = {k: measured[k].columns() for k in chosen}
   audio = shape = appearance = None
   about = [f'fitted on {len(chosen)} of {len(measured)} clips']
+  if landmarks:
+    about.append(landmarks)
   network = ''
   if 'audio' in settings.streams:
     frames = [columns.arrays['audio'] for columns in clips.values()]

@@ -24,7 +24,6 @@ from avjax.errors import DataError
 from avjax.features.landmarks import INNER
 from avjax.shapes import Bool, Float
 
-SLACK = 2  # a file may have so many frames more or less than its clip
 LIMIT = 1 << 27  # bytes of a file, unpacked: 45 minutes of 98 numbers as text
 MOST = 1 << 17  # largest number of a frame in a folder: 87 minutes
 FARTHEST = 1e6  # largest coordinate, in pixels
@@ -32,20 +31,14 @@ _COORDINATES = (2 * len(INNER), 136)
 _WANTED = 'wanted 49 or 68 points, x and y, for every frame'
 
 
-def read_points(
-  path: str | os.PathLike, frames: int
-) -> tuple[Float[np.ndarray, 'T 49 2'], Bool[np.ndarray, ' T']]:
-  """Returns the landmarks of a clip in pixels, and whether there is a face.
-
-  If the file is up to SLACK frames shorter, frames without a face are added; if
-  it is up to SLACK frames longer, it is cut.
+def read(path: str | os.PathLike) -> Float[np.ndarray, 'frames _']:
+  """Returns the 98 or 136 numbers of every frame of a file, in pixels.
 
   Args:
     path: a file or folder in one of the formats above.
-    frames: number of video frames of the clip.
 
   Raises:
-    DataError: the file is missing, damaged, or of another format or length.
+    DataError: the file is missing, damaged, or of another format.
   """
   path = pathlib.Path(path)
   readers = {'.npy': _npy, '.mat': _mat, '.txt': _text, '.csv': _text}
@@ -57,29 +50,32 @@ def read_points(
       array = readers[path.suffix.lower()](path)
     else:
       raise DataError(f'it has none of the endings {", ".join(readers)}')
-    rows = _rows(array)
+    return as_rows(array)
   except DataError as error:
     raise DataError(f'landmarks {path}: {error}') from error
   except OSError as error:
     reason = error.strerror or error
     raise DataError(f'landmarks {path}: {reason}') from error
-  if abs(len(rows) - frames) > SLACK:
-    raise DataError(
-      f'landmarks {path}: it has {len(rows)} frames and the clip has {frames};'
-      ' give the landmarks of every frame at 25 frames per second'
-    )
-  flat = np.full((frames, rows.shape[1]), np.nan)
-  flat[: len(rows)] = rows[:frames]
-  found = np.isfinite(flat).all(1) & (flat != 0).any(1)
-  flat[~found] = 0
-  points = flat.reshape(frames, rows.shape[1] // 2, 2)
+
+
+def faces(
+  rows: Float[np.ndarray, 'T _'],
+) -> tuple[Float[np.ndarray, 'T 49 2'], Bool[np.ndarray, ' T']]:
+  """Returns the 49 landmarks of every frame, and whether there is a face."""
+  found = np.isfinite(rows).all(1) & (rows != 0).any(1)
+  points = np.where(found[:, None], rows, 0)
+  points = points.reshape(len(rows), rows.shape[1] // 2, 2)
   if points.shape[1] == 68:
     points = points[:, INNER]
   return points, found
 
 
-def _rows(array: np.ndarray) -> Float[np.ndarray, 'T _']:
-  """Returns one row per frame, as float64."""
+def as_rows(array: np.ndarray) -> Float[np.ndarray, 'T _']:
+  """Returns one row per frame, as float64.
+
+  Raises:
+    DataError: the array has not the shape of landmarks.
+  """
   shape = array.shape
   if array.ndim == 3 and shape[2] == 2:
     array = array.reshape(len(array), 2 * shape[1])

@@ -37,9 +37,9 @@ def measure_clip(
   """
   try:
     start = time.perf_counter()
-    raw = measured_by.decode(source, name)
+    raw = measured_by.decode(source, name, corpus)
     decoding = time.perf_counter() - start
-    measured = measured_by(raw, corpus)
+    measured = measured_by(raw)
     sha256 = digest(source)
   except ConfigError as error:  # every other clip would fail too
     return {'refused': str(error)}
@@ -53,6 +53,9 @@ def measure_clip(
     'notes': np.frombuffer(json.dumps(measured.notes).encode(), np.uint8),
     'sha256': np.frombuffer(bytes.fromhex(sha256), np.uint8),
   }
+  if measured_by.landmarks is not None:
+    found = measured_by.landmarks.digest(name, corpus)
+    arrays['landmarks'] = np.frombuffer(bytes.fromhex(found), np.uint8)
   try:
     files.put(pathlib.Path(target), npy.pack(arrays))
   except OSError as error:

@@ -9,9 +9,14 @@ from avjax.data import clip_files, clip_table
 from avjax.data.corpora import catalogue, listing
 from avjax.data.corpora.tree import digest
 from avjax.errors import ConfigError, DataError
-from avjax.features import corpus_report, fitting
+from avjax.features import corpus_report, fitting, landmark_track
 from avjax.features.extractor import Extractor
-from avjax.settings import FeaturesConfig
+from avjax.settings import DataConfig, FeaturesConfig
+
+_SOUND = (
+  '.aac', '.aif', '.aiff', '.flac', '.mp3', '.oga', '.opus', '.wav',
+)  # fmt: skip
+"""Endings of files that have no pictures."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +30,9 @@ class ExtractionRequest:
     clips: the table with one row per clip, or None for CORPUS/clips.csv.
     table: further arguments of `clip_table.read`.
     fit_on: 'training': fit on the clips of that split; 'all': on every clip,
-      for a corpus without splits. Only the random forest uses the labels.
+      for a corpus without splits; 'folds': an extractor for every fold, on its
+      training clips. Only the random forest uses the labels.
+    division: how the clips are divided into folds; only for these.
     faces: folder of labelled faces for the random forest, or ''.
     extractor: folder of an extractor to apply instead of fitting one, or ''.
     transfer: whether that extractor may come from another corpus.
@@ -43,12 +50,26 @@ class ExtractionRequest:
     default_factory=lambda: {'renamed': {}}
   )
   fit_on: str = 'training'
+  division: DataConfig = dataclasses.field(default_factory=DataConfig)
   faces: str = ''
   extractor: str = ''
   transfer: bool = False
   shard: tuple[int, int] | None = None
   workers: int = 1
   named: str = ''
+
+  def __post_init__(self):
+    divided = self.division.has_folds or bool(self.division.tested)
+    if self.fit_on == 'folds' and not divided:
+      raise ConfigError(
+        f'the protocol is {self.division.protocol!r}, which has no folds to fit'
+        ' on; give another with --protocol, such as speakers/4'
+      )
+    if self.fit_on == 'folds' and self.extractor:
+      raise ConfigError(
+        'an extractor is given and one is to be fitted for every fold; leave'
+        ' out --extractor or --fit_on=folds'
+      )
 
   @property
   def work(self) -> pathlib.Path:
@@ -66,6 +87,7 @@ class ExtractionPlan:
     chosen: numbers of the rows to measure.
     remarks: lines for the report.
     origin: name of the table or the corpus.
+    landmarks: the landmark files that the settings name and need, or None.
   """
 
   rows: Sequence[Mapping[str, str]]
@@ -73,6 +95,7 @@ class ExtractionPlan:
   chosen: Sequence[int]
   remarks: Sequence[str]
   origin: str
+  landmarks: landmark_track.LandmarkSource | None = None
 
   @property
   def missing(self) -> list[tuple[str, str]]:
@@ -95,6 +118,8 @@ def plan(
       the transforms could not be fitted or applied once all are measured.
   """
   made = _of_corpus(request) if request.named else _of_table(request)
+  _check_pictures(request, made)
+  made = _with_landmarks(request, made)
   files = [k for k, s in enumerate(made.sources) if not isinstance(s, str)]
   if not files:
     first = next(iter(made.missing), None)
@@ -117,15 +142,19 @@ def fitted_on(
   request: ExtractionRequest,
   rows: Sequence[Mapping[str, str]],
   usable: Iterable[int],
-) -> list[int]:
-  """Returns the numbers of the usable rows to fit the transforms on.
+) -> list[list[int]]:
+  """Returns the numbers of the usable rows to fit each extractor on.
 
   Raises:
-    DataError: there is none, or a split has an unknown name.
+    DataError: there is none, a split has an unknown name, or the clips cannot
+      be divided into folds.
   """
+  usable = list(usable)
   if request.fit_on == 'all':
-    return list(usable)
-  return fitting.training(rows, list(usable))
+    return [usable]
+  if request.fit_on == 'folds':
+    return fitting.folds(rows, usable, request.division)
+  return [fitting.training(rows, usable)]
 
 
 def shard(text: str | None) -> tuple[int, int] | None:
@@ -173,6 +202,66 @@ def _of_corpus(request: ExtractionRequest) -> ExtractionPlan:
   return ExtractionPlan(rows, sources, range(len(rows)), remarks, request.named)
 
 
+def located(settings: FeaturesConfig, folder: pathlib.Path) -> FeaturesConfig:
+  """Returns the settings with the place of the landmarks of all clips.
+
+  It is sought as a table is; see `clip_table.find`.
+
+  Args:
+    settings: of the features.
+    folder: of the clips.
+  """
+  if not settings.landmark_archive:
+    return settings
+  path = clip_table.find(settings.landmarks, folder).absolute()
+  return dataclasses.replace(settings, landmarks=str(path))
+
+
+def _with_landmarks(
+  request: ExtractionRequest, made: ExtractionPlan
+) -> ExtractionPlan:
+  """Returns the plan with the landmark files, less the clips they lack."""
+  source = landmark_track.source(request.settings)
+  if source is None or source.archive is None:
+    return dataclasses.replace(made, landmarks=source)
+  sources: list[pathlib.Path | str] = []
+  for row, file in zip(made.rows, made.sources, strict=True):
+    lacking = isinstance(file, pathlib.Path) and source.archive.lacking(
+      row['clip']
+    )
+    sources.append(lacking or file)
+  remarks = list(made.remarks)
+  if unused := source.archive.unused(row['clip'] for row in made.rows):
+    few = ', '.join(unused[:5]) + ', ...' * (len(unused) > 5)
+    remarks.append(
+      f'{source.archive.path.name} has landmarks of {len(unused)} names that no'
+      f' clip has: {few}'
+    )
+  return dataclasses.replace(
+    made, sources=sources, remarks=remarks, landmarks=source
+  )
+
+
+def _check_pictures(request: ExtractionRequest, made: ExtractionPlan) -> None:
+  """Raises DataError for streams that need pictures, if all files are sound."""
+  files = [file for file in made.sources if isinstance(file, pathlib.Path)]
+  if not files or any(f.suffix.lower() not in _SOUND for f in files):
+    return
+  streams = request.settings.streams
+  left = 'audio,shape' if request.settings.landmarks else 'audio'
+  if 'appearance' in streams:
+    raise DataError(
+      f'the clips of {request.corpus} are sound files, and the appearance is'
+      f' measured from pictures; leave it out: --streams={left}'
+    )
+  if 'shape' in streams and not request.settings.landmarks:
+    raise DataError(
+      f'the clips of {request.corpus} are sound files without pictures to find'
+      ' faces in; name files of landmarks with --landmarks, or take'
+      ' --streams=audio'
+    )
+
+
 def _check_labels(made: ExtractionPlan, files: Sequence[int]) -> None:
   """Raises DataError for fewer than two labels."""
   labels = {made.rows[k]['label'] for k in files} - {''}
@@ -200,7 +289,7 @@ def _check_extractor(
     return
   failed = dict(report.left_out)
   files = [k for k in files if made.rows[k]['clip'] not in failed]
-  training = fitted_on(request, made.rows, files)
+  (training,) = fitted_on(request, made.rows, files)
   sources = {k: digest(made.sources[k]) for k in training}
   check_fingerprint(request, fitted, made.rows, sources)
 

@@ -1,11 +1,12 @@
 """The work folder of an unfinished extraction: raw features clip by clip.
 
   OUT.work/settings.json     the settings of the extraction
-  OUT.work/clips/KEY.npz     columns of one clip, and the hash of its file
+  OUT.work/clips/KEY.npz     columns of one clip, and the hashes of its file and
+                             of its landmarks, if these are from a file
   OUT.work/lock              see `locked`
 
-The files are written atomically, and one counts only as long as the clip's
-hash matches; so an interrupted extraction resumes where it stopped.
+The files are written atomically, and one counts only as long as the hashes
+match; so an interrupted extraction resumes where it stopped.
 """
 
 import contextlib
@@ -37,19 +38,21 @@ class Measured:
     sha256: of the clip.
     found: (T,) whether a face was found in the frame.
     notes: remarks for the user.
+    landmarks: `LandmarkSource.digest` of its landmarks from a file, or ''.
   """
 
   path: pathlib.Path
   sha256: str
   found: np.ndarray
   notes: tuple[Note, ...]
+  landmarks: str = ''
 
   def columns(self) -> Columns:
     """Returns the raw features of the clip."""
     arrays = npy.unpack(self.path.read_bytes())
     found = arrays.pop('found')
-    for name in ('notes', 'sha256'):
-      del arrays[name]
+    for name in ('notes', 'sha256', 'landmarks'):
+      arrays.pop(name, None)
     return Columns(arrays, found, self.notes, {})
 
 
@@ -82,6 +85,10 @@ def begin(work: pathlib.Path, settings: FeaturesConfig) -> None:
   about |= dataclasses.asdict(settings)
   for key in ('audio_width', 'shape_width', 'appearance_width'):
     del about[key]  # the raw features do not depend on them
+  if settings.landmark_archive:  # wherever it is; see `Measured.landmarks`
+    about['landmarks'] = pathlib.PurePath(settings.landmarks).name
+  if not settings.landmarks_rate:
+    del about['landmarks_rate']
   text = json.dumps(about, indent=2, sort_keys=True).encode()
   path = work / 'settings.json'
   try:
@@ -113,6 +120,7 @@ def read(path: pathlib.Path) -> Measured | None:
       arrays['sha256'].tobytes().hex(),
       arrays['found'],
       tuple(Note(*pair) for pair in notes),
+      arrays['landmarks'].tobytes().hex() if 'landmarks' in arrays else '',
     )
   except (OSError, AvjaxError, KeyError, TypeError, ValueError):
     return None

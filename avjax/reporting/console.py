@@ -99,4 +99,6 @@ def _splits(results: Mapping[str, Any]) -> list[str]:
     one if isinstance(one, str) else f'{one["status"]}: {one["text"]}'
     for one in results.get('audit', ())
   ]
+  if 'standardised' in results:
+    lines.append(f'standardising: {results["standardised"]}')
   return lines + list(dict.fromkeys(found))  # folds may have the same

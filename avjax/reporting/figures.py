@@ -154,7 +154,7 @@ def figure_2(study: Study, chosen: Sequence[int]) -> Figure:
     study,
     [(k, 0.62, lambda ax, k=k: plots.alignment_map(ax, weights[k]))
      for k in chosen],
-    (result, 'Each row is scaled to a maximum of 1.', *study.run.audit),
+    (result, 'Each row is scaled to a maximum of 1.', *study.run.remarks),
   )  # fmt: skip
   caption = (
     'Alignment weights of the audio frames around each video frame: one row for'
@@ -189,7 +189,7 @@ def figure_3(study: Study, chosen: Sequence[int]) -> Figure:
     study,
     [(k, height, lambda ax, k=k: plots.attention_map(ax, attention[k], names))
      for k in chosen],
-    (result, 'Each row is scaled to a maximum of 1.', *study.run.audit),
+    (result, 'Each row is scaled to a maximum of 1.', *study.run.remarks),
   )  # fmt: skip
   caption = (
     'Perception attention of every emotion (row) over the video frames of a'
@@ -223,7 +223,7 @@ def figure_4(run: FinishedRun, before: np.ndarray, after: np.ndarray) -> Figure:
     ' A long line means that training has moved an embedding; emotions close'
     ' together have similar attention.'
   )
-  sheet = _sheet(2.0 + _AXIS, (result, *run.audit))
+  sheet = _sheet(2.0 + _AXIS, (result, *run.remarks))
   names = [sheet.fit(n, 0.75, fontsize=page.SMALL)[0] for n in run.emotions]
   ax = sheet.axes(0.62, _TOP, 1.72, 2.0)
   plots.embedding_plane(ax, first, last, names)
@@ -241,7 +241,7 @@ def figure_5(run: FinishedRun) -> Figure:
     f' accuracy {accuracy:.1f} %, mean of the diagonal (UAR) {uar:.1f} %.'
   )
   size = WIDTH - _LEFT - _RIGHT - 0.1
-  sheet = _sheet(size + 0.75, (result, *run.audit))
+  sheet = _sheet(size + 0.75, (result, *run.remarks))
   names = [sheet.fit(n, 0.62, fontsize=page.SMALL)[0] for n in run.emotions]
   ax = sheet.axes(_LEFT + 0.1, _TOP, size, size)
   plots.confusion_matrix(ax, counts, names)

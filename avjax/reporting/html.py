@@ -351,7 +351,7 @@ def _stamps(groups: Sequence[Group], command: Sequence[str]) -> str:
     rows.append(
       (
         run.folder.name,
-        f'{run.config.data.store}, {run.config.data.protocol}',
+        f'{run.config.data.store}, {run.config.data.protocol}, {run.stamp}',
         run.info.data_fingerprint[:12],
         str(run.info.revision),
         str(run.results.get('device', '-')),

@@ -175,7 +175,7 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
   ]
   notes += [
     f'{g.title}: {g.first.config.data.store}, protocol'
-    f' {g.first.config.data.protocol}, seed'
+    f' {g.first.config.data.protocol}, {g.first.stamp}, seed'
     f'{"s" if len(seeds) > 1 else ""} {", ".join(map(str, seeds))}'
     for g in groups
     if (seeds := [seed for run in g.runs for seed in run.seeds])

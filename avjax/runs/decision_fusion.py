@@ -69,6 +69,8 @@ class DecisionFusion(Model):
         },
         job.folder / name,
         f'{job.title} {name}'.strip(),
+        corpus.as_read(job.apart, config.model.streams),
+        job.average,
       )
       member.folder.begin(member.config, member.info)
       fitted[name] = _NETWORK.fit(member)

@@ -90,9 +90,8 @@ class Ensemble:
     for runs in self.folds:
       divided = runs[0].divided()
       name = runs[0].config.data.store
-      clips = evaluation.select(divided, split, name)
-      among = [clip for each in divided.values() for clip in each]
-      made.append(Portion(runs, clips, among))
+      clips = evaluation.select(divided.splits, split, name)
+      made.append(Portion(runs, clips, divided.clips))
     return made
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from avjax.clips import Clip
-from avjax.data import batching, corpus, protocols, splits
-from avjax.data.store import fingerprint
+from avjax.data import batching, corpus, preparation, splits, standardising
+from avjax.data.standardising import Enrolled
 from avjax.errors import CheckpointError, DataError
-from avjax.runs import registry
+from avjax.runs import average_speaker, registry
 from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo
 from avjax.runs.model import Predictor
@@ -79,38 +79,70 @@ class TrainedRun:
         another store a split of that store.
       store: another store, or 'synthetic'; None for the run's own.
 
+    Returns:
+      the clips, standardised as those of the run. Clips that are set apart for
+      enrolment are in no split, and among all clips of the run's own store.
+
     Raises:
       AvjaxError: the store is missing or has changed, or lacks this split.
     """
+    streams = self.config.model.streams
     if self.owns(store):
-      config = self.located()
-      if split == 'all':
-        return corpus.load(config)
-      return select(self.divided(), split, config.data.store)
+      if split != 'all':
+        return select(self.divided().splits, split, self.config.data.store)
+      if self.config.data.enrolment_clips:
+        return list(self.divided().clips)
+      return corpus.as_read(corpus.load(self.located()), streams)
     assert store is not None
     data = dataclasses.replace(
       self.config.data, store=store, protocol='store', fold='all', target=''
     )
     clips = corpus.load(dataclasses.replace(self.config, data=data))
+    clips = standardising.strangers(clips, self._average, data)
+    clips = corpus.as_read(clips, streams)
     if split == 'all':
       return clips
     by_split = splits.by_name(clips, remedy='use --split=all for every clip')
     return select(by_split, split, store)
 
-  def divided(self) -> dict[str, list[Clip]]:
-    """Returns split of the run -> its clips, from the run's own store.
+  def divided(self) -> Enrolled:
+    """Returns the clips of the run's own store, divided as for the training.
 
     Raises:
       AvjaxError: the store is missing or has changed.
     """
     config = self.located()
-    data, clips = config.data, corpus.load(config)
-    if fingerprint(clips) != self.info.data_fingerprint:
+    clips, data = corpus.load(config), config.data
+    read = corpus.as_read(clips, config.model.streams)
+    if corpus.fingerprint(config, read) != self.info.data_fingerprint:
       raise DataError(
         f'{data.store} has changed since the run was trained, so its splits may'
-        f' differ; {_EVERY}'
+        f' differ; {"train again" if data.enrolment_clips else _EVERY}'
       )
-    return protocols.split(clips, data, data.first_fold)
+    return preparation.divide(clips, config, data.first_fold)
+
+  def divide(self, stored: Sequence[Clip]) -> Enrolled:
+    """Returns the clips of the run's own store, some of them changed.
+
+    Args:
+      stored: as they are in the store, or in their place.
+    """
+    data = self.config.data
+    clips = standardising.standardise(stored, data.standardise)
+    return preparation.divide(clips, self.config, data.first_fold)
+
+  def standardised(self, clip: Clip, enrolled: Sequence[Clip] = ()) -> Clip:
+    """Returns a clip of an unknown speaker, standardised as those of the run.
+
+    Args:
+      clip: as the extractor returns it.
+      enrolled: other clips of the speaker.
+
+    Raises:
+      CheckpointError: the run has lost the file that it needs for this.
+    """
+    how = self.config.data.standardise
+    return standardising.stranger(clip, how, enrolled, self._average)
 
   def located(self) -> Settings:
     """Returns the settings with the path at which the store is now.
@@ -142,6 +174,13 @@ class TrainedRun:
     paths = corpus.absolute(self.config.data), self.info.store
     asked = os.path.realpath(os.path.expanduser(store))
     return asked in map(os.path.realpath, filter(None, paths))
+
+  @functools.cached_property
+  def _average(self) -> dict[str, standardising.Average]:
+    """The average training speaker, where the run needs it."""
+    if self.config.data.standardise != 'enrolment':
+      return {}
+    return average_speaker.read(self.folder)
 
   @functools.cached_property
   def _model(self) -> Predictor:

@@ -71,13 +71,17 @@ class Experiment:
     """
     for division in self.divisions:
       fold, splits = division.fold, division.splits
+      enrolled = division.apart, division.average
       if fold is None:
-        yield Job(config, self.info, splits, folder)
+        yield Job(config, self.info, splits, folder, '', *enrolled)
         continue
       data = dataclasses.replace(config.data, fold=str(fold))
       own = dataclasses.replace(config, data=data)
       info = dataclasses.replace(self.info, audit=division.findings)
-      yield Job(own, info, splits, folder / f'fold-{fold}', f'fold {fold}')
+      if division.alone:
+        info = _info(self.model, own, division.alone)
+      where, title = folder / f'fold-{fold}', f'fold {fold}'
+      yield Job(own, info, splits, where, title, *enrolled)
 
 
 def prepare(config: Settings) -> Experiment:
@@ -97,6 +101,14 @@ def prepare(config: Settings) -> Experiment:
       f' {", ".join(able)}; train {config.model.variant} once per seed'
     )
   data = preparation.prepare(config)
+  info = _info(model, config, data)
+  return Experiment(config, model, info, data.divisions)
+
+
+def _info(
+  model: Model, config: Settings, data: preparation.Prepared
+) -> RunInfo:
+  """Returns what identifies a run on some clips."""
 
   def info_of(one: Settings) -> RunInfo:
     clips = corpus.as_read(data.clips, one.model.streams)
@@ -110,10 +122,9 @@ def prepare(config: Settings) -> Experiment:
   members = {
     name: info_of(member) for name, member in model.members(config).items()
   }
-  info = dataclasses.replace(
+  return dataclasses.replace(
     info_of(config), audit=data.findings, members=members
   )
-  return Experiment(config, model, info, data.divisions)
 
 
 def _finished(

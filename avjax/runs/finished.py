@@ -7,7 +7,7 @@ import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 
-from avjax.data import corpus, store
+from avjax.data import corpus, standardising
 from avjax.errors import AvjaxError, CheckpointError, DataError
 from avjax.runs import registry
 from avjax.runs.folder import RunFolder
@@ -63,6 +63,11 @@ class FinishedRun:
     return '' if streams == self.model.streams else ','.join(streams)
 
   @property
+  def stamp(self) -> str:
+    """How the clips were standardised; see `standardising.stamp`."""
+    return standardising.stamp(self.config.data)
+
+  @property
   def changed(self) -> tuple[str, ...]:
     """The model's other changed settings: 'name=value'."""
     model, default = self.config.model, ModelConfig()
@@ -79,7 +84,9 @@ class FinishedRun:
     """The variant, and the settings that differ from its config."""
     streams = [f'streams={self.streams}'] if self.streams else []
     several = [f'ensemble of {self.members}'] if self.members > 1 else []
-    return ', '.join([self.variant, *streams, *self.changed, *several])
+    # Inductive is the rule; whatever else helps a result stands beside it.
+    stamp = [] if self.stamp == 'inductive' else [self.stamp]
+    return ', '.join([self.variant, *streams, *self.changed, *several, *stamp])
 
   @property
   def seeds(self) -> list[int]:
@@ -99,6 +106,12 @@ class FinishedRun:
       for one in self.results.get('audit', [])
     ]
     return list(dict.fromkeys(found))  # folds may have the same
+
+  @property
+  def remarks(self) -> list[str]:
+    """What must stand below a figure: how it was standardised, the audit."""
+    stamp = [] if self.stamp == 'inductive' else [f'Standardised: {self.stamp}']
+    return [*stamp, *self.audit]
 
   @property
   def warnings(self) -> list[str]:
@@ -141,7 +154,8 @@ def _speakers(config: Settings, path: str, wanted: str) -> dict[str, str]:
   try:
     config = corpus.located(config, path)
     clips = corpus.load(config)
-    if store.fingerprint(clips) != wanted:
+    read = corpus.as_read(clips, config.model.streams)
+    if corpus.fingerprint(config, read) != wanted:
       raise DataError(f'{config.data.store} has changed since the run')
   except AvjaxError as error:
     print(f'note: no intervals by speaker: {error}', file=sys.stderr)

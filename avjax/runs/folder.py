@@ -4,6 +4,7 @@ config.json      settings, `RunInfo`, versions
 metrics.jsonl    one line per epoch, written by training
 checkpoints/     states, written by training
 predictions.csv  one line for each clip of every evaluated split
+average_speaker.json   of a run that standardises by enrolment
 results.json     scores of every split, audit, seconds, device; digests of the
                  files above but the checkpoints, which have their own
 

@@ -11,7 +11,7 @@ from typing import Any
 import avjax
 from avjax import files, records
 from avjax.clips import Clip
-from avjax.data import store
+from avjax.data import corpus
 from avjax.settings import Settings
 
 FORMAT = 2
@@ -32,7 +32,7 @@ class RunInfo:
   Attributes:
     emotions: names of the classes, in the order of the probabilities.
     widths: stream that the model reads -> number of columns.
-    data_fingerprint: of the clips, see `data.store.fingerprint`.
+    data_fingerprint: of the clips, see `data.corpus.fingerprint`.
     audit: the findings of `data.audit` as JSON; None without an audit.
     members: name -> info of each model that the run combines.
     source: where the clips come from; recorded, not compared.
@@ -64,7 +64,8 @@ class RunInfo:
     widths = {
       name: clips[0].streams[name].shape[1] for name in config.model.streams
     }
-    return cls(tuple(emotions), widths, store.fingerprint(clips))
+    fingerprint = corpus.fingerprint(config, clips)
+    return cls(tuple(emotions), widths, fingerprint)
 
   def compared(self) -> dict[str, Any]:
     """Returns the fields that a resumed run must share, as JSON."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from avjax.data import standardising
 from avjax.metrics import classification
 from avjax.runs import predictions
 from avjax.runs.folder import RESULTS, RunFolder
@@ -36,6 +37,7 @@ def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
     },
     'protocol': config.data.protocol,
     'audit': info.audit,
+    'standardised': standardising.stamp(config.data),
     'folds': {
       split: spread([one['splits'][split]['accuracy'] for one in each])
       for split in each[0]['splits']
@@ -68,6 +70,7 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
   content: dict[str, Any] = {
     'protocol': config.data.protocol,
     'audit': info.audit,
+    'standardised': standardising.stamp(config.data),
     'seeds': {
       split: spread([one['splits'][split]['accuracy'] for one in each])
       for split, scores in each[0]['splits'].items()

@@ -37,6 +37,12 @@ class Linear(Model):
   random = False
 
   def check(self, config: Settings) -> None:
+    if config.data.standardise == 'recording':
+      raise ConfigError(
+        'model.variant linear reads the mean and standard deviation of each'
+        ' clip, and data.standardise is recording, which makes them 0 and 1;'
+        ' set another one of the two'
+      )
     try:
       import sklearn  # noqa: F401
     except ImportError as error:

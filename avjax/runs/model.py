@@ -12,6 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from avjax.clips import Clip, Splits
+from avjax.data import standardising
+from avjax.data.standardising import Average
+from avjax.runs import average_speaker
 from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo
 from avjax.settings import Settings
@@ -28,6 +31,9 @@ class Job:
     splits: the clips; 'training' and 'validation' at least.
     folder: the run folder.
     title: name among several jobs, such as 'fold 2'; '' for a single one.
+    apart: clips of no split, which are set apart for enrolment.
+    average: stream -> the average training speaker; empty unless clips are
+      standardised by enrolment.
   """
 
   config: Settings
@@ -35,6 +41,8 @@ class Job:
   splits: Splits
   folder: RunFolder
   title: str = ''
+  apart: Sequence[Clip] = ()
+  average: Mapping[str, Average] = dataclasses.field(default_factory=dict)
 
   def write(self, fitted: 'Fitted') -> dict[str, Any]:
     """Writes predictions.csv and results.json; returns the latter's content.
@@ -48,9 +56,22 @@ class Job:
     if self.info.audit is not None:
       content['protocol'] = self.config.data.protocol
       content['audit'] = self.info.audit
+    content['standardised'] = standardising.stamp(self.config.data)
     content |= fitted.facts
+    names = list(fitted.files)
+    if self.average:
+      average_speaker.write(self.folder, self.average)
+      names.append(average_speaker.FILE)
     self.folder.write_predictions(fitted.outcomes)
-    return self.folder.write_results(content, fitted.files)
+    return self.folder.write_results(content, names)
+
+  @property
+  def padded(self) -> Splits:
+    """All clips by split, for which the padded lengths are chosen.
+
+    With those set apart, so that all folds have the same lengths.
+    """
+    return {**self.splits, 'apart': self.apart}
 
 
 @dataclasses.dataclass(frozen=True)

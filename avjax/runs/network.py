@@ -40,7 +40,7 @@ class Network(Model):
     classifiers.check(config.model)
 
   def fit(self, job: Job) -> Fitted:
-    setup = Setup(job.config, job.info.emotions, job.splits)
+    setup = Setup(job.config, job.info.emotions, job.padded)
     with _checkpoints(job.config, job.info, job.folder) as checkpoints:
       trainer = Trainer(setup, job.splits)
       progress = trainer.train(job.folder.path, checkpoints, job.title)
@@ -56,10 +56,10 @@ class Network(Model):
         job.folder.read_results()
       print(f'{folder} has finished runs; nothing to do', file=sys.stderr)
       return
-    info = jobs[0].info
+    _, info = folder.read_config()
     # Every division contains all clips, so the padded lengths are those of a
     # single run.
-    setup = Setup(config, info.emotions, jobs[0].splits)
+    setup = Setup(config, info.emotions, jobs[0].padded)
     runs = [Replica(j.title, j.config, j.splits, j.folder.path) for j in jobs]
     with _checkpoints(config, info, folder) as checkpoints:
       best = Replicas(runs, setup).train(folder.path, checkpoints)
@@ -152,6 +152,8 @@ _LATER = {
     'validation',
     'validation_share',
     'grouping_seed',
+    'enrolment',
+    'enrolment_clips',
   ),
   'training': (
     'optimiser',

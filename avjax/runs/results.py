@@ -93,6 +93,7 @@ class Results(TypedDict, total=False):
   splits: dict[str, Scores]
   seen: dict[str, int]  # of bin/evaluate --split=all
   protocol: str
+  standardised: str  # see `data.standardising.stamp`; absent before 0.2.0
   audit: list[AuditFinding | str]  # text in runs before 0.1.0
   warnings: list[str]  # see `training.progress.Progress.warnings`
   folds: dict[str, Spread]

@@ -7,7 +7,7 @@ from typing import Any
 
 from avjax import files
 from avjax.clips import Clip
-from avjax.data import batching, splits
+from avjax.data import batching, splits, standardising
 from avjax.errors import CheckpointError, ConfigError
 from avjax.metrics import groups as metrics_groups
 from avjax.runs import ensemble, joining
@@ -57,7 +57,10 @@ def evaluate(
   check_columns([c for one in portions for c in one.clips], by)
   each = [portion.predict() for portion in portions]
   outcome = outcomes.joined([one for one, _ in each])
-  results = {'splits': {split: outcome.summary()}} | each[0][1]
+  results = {
+    'splits': {split: outcome.summary()},
+    'standardised': standardising.stamp(whole.config.data),
+  } | each[0][1]
   if len(portions[0].runs) > 1:
     results['members'] = len(portions[0].runs)
   if len(portions) > 1:

@@ -14,7 +14,7 @@ import optax
 from flax import struct
 
 from avjax.clips import AUDIO, Batch, Clip
-from avjax.data import splits
+from avjax.data import standardising
 from avjax.errors import DataError
 from avjax.models.dropout import clip_keys
 from avjax.settings import RegularisationConfig
@@ -67,7 +67,7 @@ def moments(
       ' among the training clips; name them in the store, or set it to 0'
     )
   for stream in streams:
-    by_name = splits.moments_of(known, stream)
+    by_name = standardising.moments_of(known, stream)
     width = known[0].streams[stream].shape[1]
     unknown = np.zeros(width), np.ones(width)
     rows = [by_name.get(name, unknown) for name in names]

@@ -8,12 +8,21 @@ import numpy as np
 import pytest
 import scipy.io
 
+from avjax.clips import RawClip
 from avjax.errors import DataError
-from avjax.features import landmark_files
-from avjax.features.landmark_files import read_points
+from avjax.features import landmark_files, landmark_track
 from avjax.features.landmarks import INNER
 
 T = 12
+
+
+def read_points(path, frames):
+  """Returns the landmarks of a clip without a picture, and where a face is."""
+  sound = np.zeros(640 * frames), np.ones(640 * frames, bool)
+  raw = RawClip('', None, *sound, frames)
+  rows = landmark_files.read(path)
+  placed = landmark_track.place(raw, rows, None)
+  return placed.points, placed.found
 
 
 def cloud(count=49):
@@ -108,7 +117,7 @@ def test_pts_that_are_missing_or_empty(tmp_path):
   read, found = read_points(tmp_path / 'pts', T)
   assert np.flatnonzero(~found).tolist() == [0, 5, 9]
   np.testing.assert_array_equal(read[found], points[found])
-  with pytest.raises(DataError, match=f'it has {T} frames'):
+  with pytest.raises(DataError, match=f'have {T} frames'):
     read_points(tmp_path / 'pts', T + 3)
 
 

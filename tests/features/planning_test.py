@@ -1,5 +1,8 @@
 """What is checked before an extraction, its locks, and its processes."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
 from avjax.data.corpora.tree import digest
@@ -75,6 +78,56 @@ def test_the_extractor_of_another_corpus(tmp_path, failed):
   else:
     with pytest.raises(DataError, match='add --transfer'):
       planning.plan(wanted, fitted)
+
+
+def test_clips_without_landmarks(tmp_path):
+  """Law: they are named before anything is measured; so are unused names."""
+  wanted = request(tmp_path)
+  with open(wanted.corpus / 'clips.csv', 'a') as file:
+    file.write('c.mp4,happy,train\n')
+  (wanted.corpus / 'c.mp4').write_bytes(b'c')
+  archive(tmp_path / 'all.npz', ['b', 'y', 'c', 'x'])
+  plan = planning.plan(with_landmarks(wanted, 'all.npz'))
+  assert plan.missing == [
+    ('a', 'all.npz has no landmarks of it'),
+    ('z', 'there is no such file'),
+  ]
+  (remark,) = plan.remarks
+  assert 'all.npz has landmarks of 2 names that no clip has: x, y' in remark
+  archive(tmp_path / 'all.npz', ['x'])
+  with pytest.raises(DataError, match=r'a: all\.npz has no landmarks of it'):
+    planning.plan(with_landmarks(wanted, 'all.npz'))
+
+
+@pytest.mark.parametrize(
+  ('streams', 'landmarks', 'message'),
+  [
+    (('audio', 'appearance'), '', 'leave it out: --streams=audio$'),
+    (('appearance',), 'p/{clip}.npy', 'leave it out: --streams=audio,shape'),
+    (('audio', 'shape'), '', 'name files of landmarks with --landmarks'),
+  ],
+)
+def test_sound_files_have_no_faces(tmp_path, streams, landmarks, message):
+  """Law: what needs pictures is refused before anything is measured."""
+  wanted = request(tmp_path)
+  for name in 'ab':
+    (wanted.corpus / f'{name}.mp4').rename(wanted.corpus / f'{name}.FLAC')
+  made = FeaturesConfig(streams=streams, landmarks=landmarks)
+  with pytest.raises(DataError, match=message):
+    planning.plan(dataclasses.replace(wanted, settings=made))
+
+
+def archive(path, names):
+  """Writes one frame of landmarks a name."""
+  xy, offsets = np.ones((len(names), 49, 2)), np.arange(len(names) + 1)
+  np.savez(path, takes=np.array(names), offsets=offsets, xy=xy)
+
+
+def with_landmarks(wanted, name):
+  """Returns a request whose landmarks are beside the folder of the clips."""
+  made = FeaturesConfig(streams=('shape',), landmarks=name)
+  made = planning.located(made, wanted.corpus)
+  return dataclasses.replace(wanted, settings=made)
 
 
 def test_who_may_share_a_work_folder(tmp_path):

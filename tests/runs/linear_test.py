@@ -103,3 +103,11 @@ def test_without_scikit_learn(monkeypatch):
   monkeypatch.setitem(sys.modules, 'sklearn', None)
   with pytest.raises(ConfigError, match=r'avjax\[features\]'):
     linear.Linear().check(examples.SETTINGS)
+
+
+def test_clips_without_moments():
+  """Law: clips that are standardised by themselves have nothing to read."""
+  data = dataclasses.replace(examples.SETTINGS.data, standardise='recording')
+  config = dataclasses.replace(examples.SETTINGS, data=data)
+  with pytest.raises(ConfigError, match='recording, which makes them 0 and 1'):
+    linear.Linear().check(config)

@@ -1,0 +1,312 @@
+"""Standardises the streams of clips; none of it sees a label (ours).
+
+  none       the streams as they are in the store            inductive
+  recording  each clip by its own mean and standard deviation   inductive
+  speaker    each clip by those of all clips of its speaker, the tested ones
+             among them                                     transductive
+  enrolment  by those of the first N clips of the speaker, which are set apart
+             and never tested, weighed with the average training speaker
+
+The clips that are set apart, `data.enrolment_clips` of every speaker who is
+validated or tested, are the same for every N and every way to standardise, so
+that all results are on the same clips. They are the first by a hash of their
+name: names in order would often be clips of a single emotion.
+"""
+
+import dataclasses
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from avjax.clips import Clip, Splits
+from avjax.data import splits
+from avjax.errors import DataError
+from avjax.settings import DataConfig
+from avjax.shapes import Float
+
+PRIOR = 2.0
+"""Clips that the average training speaker counts for beside a speaker's own.
+
+Chosen on validation: BUILD.md, "Enrolment"."""
+_LEAST_VARIATION = 1e-6
+_Moments = tuple[np.ndarray, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Average:
+  """The average training speaker, in one stream of D columns.
+
+  Attributes:
+    mean: mean over the speakers of each one's mean.
+    variance: mean over the speakers of each one's variance.
+    frames: mean number of frames of a clip.
+  """
+
+  mean: Float[np.ndarray, ' D']
+  variance: Float[np.ndarray, ' D']
+  frames: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Enrolled:
+  """A division of the clips after enrolment.
+
+  Attributes:
+    splits: the splits, without the clips that are set apart.
+    clips: all clips, in the order of the store.
+    apart: the clips that are set apart.
+    average: stream -> the average training speaker; empty unless clips are
+      standardised by enrolment.
+  """
+
+  splits: Splits
+  clips: Sequence[Clip]
+  apart: Sequence[Clip] = ()
+  average: Mapping[str, Average] = dataclasses.field(default_factory=dict)
+
+
+def stamp(data: DataConfig) -> str:
+  """Returns what a result must say about how its clips were standardised."""
+  if data.standardise == 'enrolment':
+    plural = 's' if data.enrolment != 1 else ''
+    return f'enrolment of {data.enrolment} clip{plural}'
+  text = {'none': 'inductive', 'speaker': 'transductive'}.get(
+    data.standardise, 'inductive by recording'
+  )
+  if data.enrolment_clips:
+    text += f', {data.enrolment_clips} clips a speaker set apart'
+  return text
+
+
+def standardise(clips: Sequence[Clip], how: str) -> list[Clip]:
+  """Returns the clips, standardised as far as no division is needed.
+
+  Args:
+    clips: of one corpus, all splits together.
+    how: `data.standardise`. 'speaker': from every column of a stream the mean
+      over all frames of the speaker is subtracted, and the result is divided
+      by their standard deviation; 'recording': the same with the frames of
+      the clip. Others leave the clips as they are.
+
+  Raises:
+    DataError: `how` is 'speaker' and a clip has no speaker.
+  """
+  if how == 'recording':
+    return [_applied(clip, _own(clip)) for clip in clips]
+  if how != 'speaker':
+    return list(clips)
+  splits.speakers(clips)
+  moments = _of_speakers(clips)
+  return [_applied(clip, moments[clip.speaker]) for clip in clips]
+
+
+def enrol(
+  clips: Sequence[Clip], by_split: Splits, data: DataConfig
+) -> Enrolled:
+  """Returns a division with clips set apart, standardised by enrolment.
+
+  A speaker with training clips is standardised by all of these; any other by
+  the first `data.enrolment` of those that are set apart.
+
+  Args:
+    clips: all clips, as `standardise` returns them.
+    by_split: the same clips by split.
+    data: the settings.
+
+  Raises:
+    DataError: a speaker is not known, or has too few clips.
+  """
+  if not data.enrolment_clips:
+    return Enrolled(by_split, clips)
+  training = by_split['training']
+  splits.speakers(clips)
+  tested = [c for k in by_split if k != 'training' for c in by_split[k]]
+  apart = _set_apart(tested, data.enrolment_clips)
+  average: dict[str, Average] = {}
+  done = {clip.name: clip for clip in clips}
+  if data.standardise == 'enrolment':
+    average = _average(training)
+    own = {
+      name: _moments_of_enrolled(members[: data.enrolment], average)
+      for name, members in apart.items()
+    } | _of_speakers(training)
+    done = {c.name: _applied(c, own[c.speaker]) for c in clips}
+  names = {clip.name for members in apart.values() for clip in members}
+  return Enrolled(
+    {
+      split: [done[c.name] for c in members if c.name not in names]
+      for split, members in by_split.items()
+    },
+    [done[clip.name] for clip in clips],
+    [done[clip.name] for clip in clips if clip.name in names],
+    average,
+  )
+
+
+def strangers(
+  clips: Sequence[Clip], average: Mapping[str, Average], data: DataConfig
+) -> list[Clip]:
+  """Returns clips of speakers that a run was not trained on, to be tested.
+
+  Args:
+    clips: of another store, as `standardise` returns them.
+    average: of the run's training speakers.
+    data: the settings of the run.
+
+  Raises:
+    DataError: a speaker is not known, or has too few clips.
+  """
+  if not data.enrolment_clips:
+    return list(clips)
+  splits.speakers(clips)
+  apart = _set_apart(clips, data.enrolment_clips)
+  names = {clip.name for members in apart.values() for clip in members}
+  tested = [clip for clip in clips if clip.name not in names]
+  if data.standardise != 'enrolment':
+    return tested
+  own = {
+    name: _moments_of_enrolled(members[: data.enrolment], average)
+    for name, members in apart.items()
+  }
+  return [_applied(clip, own[clip.speaker]) for clip in tested]
+
+
+def stranger(
+  clip: Clip,
+  how: str,
+  enrolled: Sequence[Clip],
+  average: Mapping[str, Average],
+) -> Clip:
+  """Returns a clip of an unknown speaker, standardised.
+
+  Args:
+    clip: the clip.
+    how: `data.standardise`; 'speaker' takes the clip itself where no other
+      clips of the speaker are known.
+    enrolled: other clips of the speaker.
+    average: of the training speakers, for 'enrolment'.
+  """
+  if how == 'none':
+    return clip
+  if how == 'enrolment':
+    return _applied(clip, _moments_of_enrolled(enrolled, average))
+  if how == 'recording' or not enrolled:
+    return _applied(clip, _own(clip))
+  rows = {k: [c.streams[k] for c in enrolled] for k in clip.streams}
+  return _applied(clip, {k: _moments(arrays) for k, arrays in rows.items()})
+
+
+def moments_of(clips: Sequence[Clip], stream: str) -> dict[str, _Moments]:
+  """Returns speaker -> mean and std of every column of a stream.
+
+  Args:
+    clips: whose speakers are known.
+    stream: name of the stream.
+  """
+  frames: dict[str, list[np.ndarray]] = defaultdict(list)
+  for clip in clips:
+    frames[clip.speaker].append(clip.streams[stream])
+  return {name: _moments(arrays) for name, arrays in frames.items()}
+
+
+def _of_speakers(clips: Sequence[Clip]) -> dict[str, dict[str, _Moments]]:
+  """Returns speaker -> stream -> mean and std of every column."""
+  members: dict[str, list[Clip]] = defaultdict(list)
+  for clip in clips:
+    members[clip.speaker].append(clip)
+  return {
+    name: {
+      stream: _moments([clip.streams[stream] for clip in own])
+      for stream in own[0].streams
+    }
+    for name, own in members.items()
+  }
+
+
+def _own(clip: Clip) -> dict[str, _Moments]:
+  """Returns stream -> mean and std of the clip's own frames."""
+  return {name: _moments([array]) for name, array in clip.streams.items()}
+
+
+def _applied(clip: Clip, moments: Mapping[str, _Moments]) -> Clip:
+  streams = {}
+  for name, array in clip.streams.items():
+    mean, std = moments[name]
+    streams[name] = ((array - mean) / std).astype(np.float32)
+  return dataclasses.replace(clip, streams=streams)
+
+
+def _moments(arrays: Sequence[np.ndarray]) -> _Moments:
+  """Returns mean and std of every column, float64; 1 for constant columns."""
+  rows = np.concatenate(arrays).astype(np.float64)
+  mean, std = rows.mean(axis=0), rows.std(axis=0)
+  # Whether a column is constant depends on its magnitude: energies of 1e-9 may
+  # vary, but around 1000 a std of 1e-4 is rounding (float32 numbers are 6e-5
+  # apart there) and must not be scaled to noise of std 1.
+  varies = std > _LEAST_VARIATION * np.abs(rows).max(axis=0)
+  return mean, np.where(varies, std, 1.0)
+
+
+def _average(training: Sequence[Clip]) -> dict[str, Average]:
+  """Returns stream -> the average speaker of the training clips."""
+  by_stream = {}
+  for stream in training[0].streams:
+    frames: dict[str, list[np.ndarray]] = defaultdict(list)
+    for clip in training:
+      frames[clip.speaker].append(clip.streams[stream])
+    rows = [np.concatenate(x).astype(np.float64) for x in frames.values()]
+    by_stream[stream] = Average(
+      np.mean([one.mean(axis=0) for one in rows], axis=0),
+      np.mean([one.var(axis=0) for one in rows], axis=0),
+      sum(map(len, rows)) / len(training),
+    )
+  return by_stream
+
+
+def _moments_of_enrolled(
+  clips: Sequence[Clip], average: Mapping[str, Average]
+) -> dict[str, _Moments]:
+  """Returns stream -> mean and std of a speaker with a few clips.
+
+  The weight of n own frames is n / (n + r), as for the means of Reynolds et
+  al. (2000), Eq. 14; r is that of PRIOR clips. Variances have the same weight.
+  """
+  moments = {}
+  for stream, prior in average.items():
+    mean, variance = prior.mean, prior.variance
+    if clips:
+      arrays = [clip.streams[stream] for clip in clips]
+      rows = np.concatenate(arrays).astype(np.float64)
+      weight = len(rows) / (len(rows) + PRIOR * prior.frames)
+      mean = weight * rows.mean(axis=0) + (1 - weight) * mean
+      variance = weight * rows.var(axis=0) + (1 - weight) * variance
+    std = np.sqrt(variance)
+    varies = std > _LEAST_VARIATION * np.hypot(mean, std)
+    moments[stream] = mean, np.where(varies, std, 1.0)
+  return moments
+
+
+def _set_apart(clips: Sequence[Clip], count: int) -> dict[str, list[Clip]]:
+  """Returns speaker -> the clips that are set apart, in their order.
+
+  Raises:
+    DataError: a speaker has no other clips.
+  """
+  by_speaker: dict[str, list[Clip]] = defaultdict(list)
+  for clip in sorted(clips, key=_hash):
+    by_speaker[clip.speaker].append(clip)
+  if few := {k: len(v) for k, v in by_speaker.items() if len(v) <= count}:
+    listed = ', '.join(f'{name}: {n}' for name, n in [*few.items()][:5])
+    raise DataError(
+      f'data.enrolment_clips is {count}, and {len(few)} tested speakers have no'
+      f' more clips than that ({listed}); set it lower, or 0 with another'
+      ' data.standardise'
+    )
+  return {name: members[:count] for name, members in by_speaker.items()}
+
+
+def _hash(clip: Clip) -> bytes:
+  """Returns a key that orders clips independently of labels and corpus."""
+  return hashlib.sha256(f'enrolment {clip.name}'.encode()).digest()
