@@ -136,8 +136,54 @@ def examine(
   return [dataclasses.replace(finding, fold=fold) for finding in findings]
 
 
+def examine_others(
+  splits: Splits, others: Sequence[Clip], name: str
+) -> list[Finding]:
+  """Returns the findings for clips of another store than a run's own.
+
+  They are compared with the clips that the run was trained and selected on.
+  Where a clip names no corpus, speakers are compared by their names alone, and
+  takes, whose names are often numbers, are not.
+
+  Args:
+    splits: 'training' and 'validation' of the run, as stored.
+    others: clips of the other store, as stored.
+    name: of the other store.
+  """
+  own = [*splits['training'], *splits['validation']]
+  named = all(clip.corpus for clip in [*own, *others])
+
+  def plain(clips: Sequence[Clip], before: str) -> list[Clip]:
+    # A clip of either store may have the name of one of the other.
+    return [
+      dataclasses.replace(
+        clip, name=before + clip.name, corpus=clip.corpus * named
+      )
+      for clip in clips
+    ]
+
+  divided = {k: plain(clips, '') for k, clips in splits.items()}
+  divided |= {'test': plain(others, f'{name}/')}
+  keys = contents(clip for clips in divided.values() for clip in clips)
+  findings: list[Finding] = []
+  if unknown := [clip for clip in divided['test'] if not clip.speaker]:
+    findings += _unknown_speakers({name: unknown})
+  findings += [
+    f for f in _alike(divided) if f.kind == 'speaker' and 'test' in f.splits
+  ]
+  for split in ('training', 'validation'):
+    pair, both = (split, name), (divided[split], divided['test'])
+    findings += _shared('speaker', pair, *both)
+    findings += _shared('take', pair, *both) if named else []
+    findings += _same_content(pair, *both, keys)
+  return findings
+
+
 def settle(
-  findings: Sequence[Finding], protocol: str, allowed: Sequence[str]
+  findings: Sequence[Finding],
+  protocol: str,
+  allowed: Sequence[str],
+  store: str = '',
 ) -> list[dict[str, Any]]:
   """Returns the findings as a run records them in JSON; [] without any.
 
@@ -145,6 +191,7 @@ def settle(
     findings: of all folds of a run.
     protocol: of the run.
     allowed: kinds of leaks that the user allows.
+    store: whose clips are evaluated, if it is not the run's own.
 
   Raises:
     DataError: there are other leaks; the message lists them.
@@ -167,6 +214,12 @@ def settle(
     more = len(leaks) - LISTED
     rest = f'; and {more} more' if more > 0 else ''
     kinds = ','.join(sorted({finding.kind for finding in leaks} | set(allowed)))
+    if store:
+      raise DataError(
+        f'{store} leaks: {"; ".join(texts)}{rest}; take other clips;'
+        f' --allow_leaks={kinds} evaluates these anyway and records the leaks'
+        ' in the results'
+      )
     raise DataError(
       f'data.protocol {protocol} leaks: {"; ".join(texts)}{rest}; correct the'
       ' store or set another data.protocol; data.allow_leaks='

@@ -193,8 +193,16 @@ def _attributes(
   return kept
 
 
-def _rename(rows: Rows, path: str) -> set[str]:
-  """Renames the labels by the table `path`; returns the labels it names."""
+def renames(path: str, dropping: bool = False) -> dict[str, str]:
+  """Returns label -> its new name, by a table with the columns from and to.
+
+  Args:
+    path: of the table.
+    dropping: whether the new name may be '', for labels that are left out.
+
+  Raises:
+    DataError: the table cannot be read, or renames a label in two ways.
+  """
   header, lines = table_text.read(path, ['from', 'to'])
   lower = [name.lower() for name in header]
   for name in ('from', 'to'):
@@ -207,18 +215,28 @@ def _rename(rows: Rows, path: str) -> set[str]:
   new: dict[str, str] = {}
   for number, line in lines:
     old, label = line[first], line[second]
-    if not label:
+    if not label and not dropping:
       raise DataError(f'{path} line {number} gives {old!r} no label; write one')
     if new.setdefault(old, label) != label:
       raise DataError(
         f'{path} line {number} renames {old!r} to {label!r}, and a line above'
         f' to {new[old]!r}; write one of them'
       )
-  places = _labels(rows)
-  unused = sorted(new.keys() - {row[column] for row, column in places})
-  if unused:
-    listed = ', '.join(map(repr, unused))
+  return new
+
+
+def say_unused(path: str, names: Collection[str]) -> None:
+  """Prints a note on labels of a table of `renames` that no clip has."""
+  if names:
+    listed = ', '.join(map(repr, sorted(names)))
     print(f'{path}: no clip has the label {listed:.300}', file=sys.stderr)
+
+
+def _rename(rows: Rows, path: str) -> set[str]:
+  """Renames the labels by the table `path`; returns the labels it names."""
+  new = renames(path)
+  places = _labels(rows)
+  say_unused(path, new.keys() - {row[column] for row, column in places})
   for row, column in places:
     row[column] = new.get(row[column], row[column])
   return set(new) | set(new.values())

@@ -89,6 +89,10 @@ def _splits(results: Mapping[str, Any]) -> list[str]:
     lines.append(f'mean probabilities of {results["members"]} runs a clip')
   for column, groups in results.get('groups', {}).items():
     lines += _groups(column, groups)
+  for label, n in results.get('dropped', {}).items():
+    lines.append(f'left out: {n} clips of {label}')
+  if absent := results.get('absent'):
+    lines.append(f'no clip is of {", ".join(absent)}, which the run knows')
   if seen := {k: n for k, n in results.get('seen', {}).items() if n}:
     counts = ' and '.join(f'{n} {split}' for split, n in seen.items())
     lines.append(

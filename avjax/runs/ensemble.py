@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from avjax.clips import Clip
+from avjax.data import corpus
 from avjax.errors import CheckpointError, ConfigError
 from avjax.runs import evaluation, predictions
 from avjax.runs.evaluation import TrainedRun
@@ -22,21 +23,25 @@ class Portion:
   """Clips, and the runs that predict them.
 
   Attributes:
-    runs: the mean of their probabilities is the prediction.
-    clips: to predict.
+    members: the runs, the mean of whose probabilities is the prediction, and
+      the clips as each reads them.
     among: see `runs.model.Predictor`.
   """
 
-  runs: Sequence[TrainedRun]
-  clips: Sequence[Clip]
+  members: Sequence[tuple[TrainedRun, Sequence[Clip]]]
   among: Sequence[Clip] = ()
+
+  @property
+  def clips(self) -> Sequence[Clip]:
+    """The clips, as the first run reads them."""
+    return self.members[0][1]
 
   def predict(self) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions, and facts for results.json.
 
     Of a single run that is what the run returns.
     """
-    each = [run.predict(self.clips, among=self.among) for run in self.runs]
+    each = [run.predict(own, among=self.among) for run, own in self.members]
     outcome, facts = each[0]
     if len(each) == 1:
       return outcome, facts
@@ -84,15 +89,46 @@ class Ensemble:
         f' such as {self.first.folder}'
       )
     if not own or split == 'all':
-      every = [run for runs in self.folds for run in runs]
-      return [Portion(every, self.first.clips(split, store))]
+      return [Portion(self._all(split, store))]
     made = []
     for runs in self.folds:
       divided = runs[0].divided()
       name = runs[0].config.data.store
       clips = evaluation.select(divided.splits, split, name)
-      made.append(Portion(runs, clips, divided.clips))
+      made.append(Portion([(run, clips) for run in runs], divided.clips))
     return made
+
+  def _all(
+    self, split: str, store: str | None
+  ) -> list[tuple[TrainedRun, Sequence[Clip]]]:
+    """Returns every run, with all clips of a split as it reads them."""
+    members: list[tuple[TrainedRun, Sequence[Clip]]] = []
+    clips = self.first.clips(split, store)
+    for k, runs in enumerate(self.folds):
+      # Each fold has an average training speaker of its own.
+      if k and self.whole.config.data.standardise == 'enrolment':
+        clips = runs[0].clips(split, store)
+      members += [(run, clips) for run in runs]
+    return members
+
+
+def trained_on(runs: Ensemble) -> dict[str, list[Clip]]:
+  """Returns 'training' and 'validation' clips of all folds, as stored.
+
+  A clip that validates one fold and trains another is in 'training' alone.
+
+  Raises:
+    DataError: the store of the runs is missing or has changed.
+  """
+  found: dict[str, dict[str, Clip]] = {'training': {}, 'validation': {}}
+  for run, *_ in runs.folds:
+    stored = {clip.name: clip for clip in corpus.read(run.located())}
+    divided = run.divided().splits
+    for split, clips in found.items():
+      clips.update({clip.name: stored[clip.name] for clip in divided[split]})
+  for name in found['training']:
+    found['validation'].pop(name, None)
+  return {split: [*clips.values()] for split, clips in found.items()}
 
 
 def open_folder(workdir: str | pathlib.Path) -> Ensemble:

@@ -94,16 +94,26 @@ class TrainedRun:
         return list(self.divided().clips)
       return corpus.as_read(corpus.load(self.located()), streams)
     assert store is not None
-    data = dataclasses.replace(
-      self.config.data, store=store, protocol='store', fold='all', target=''
-    )
-    clips = corpus.load(dataclasses.replace(self.config, data=data))
-    clips = standardising.strangers(clips, self._average, data)
+    config = self.elsewhere(store)
+    clips = corpus.load(config)
+    clips = standardising.strangers(clips, self._average, config.data)
     clips = corpus.as_read(clips, streams)
     if split == 'all':
       return clips
     by_split = splits.by_name(clips, remedy='use --split=all for every clip')
     return select(by_split, split, store)
+
+  def elsewhere(self, store: str) -> Settings:
+    """Returns the settings with another store, which is read as it is."""
+    data = dataclasses.replace(
+      self.config.data,
+      store=store,
+      protocol='store',
+      fold='all',
+      held_out='',
+      target='',
+    )
+    return dataclasses.replace(self.config, data=data)
 
   def divided(self) -> Enrolled:
     """Returns the clips of the run's own store, divided as for the training.

@@ -101,6 +101,8 @@ class Results(TypedDict, total=False):
   runs: dict[str, dict[str, Scores]]
   ensemble: EnsembleScores
   groups: dict[str, dict[str, GroupScores]]  # column -> word, of --by
+  dropped: dict[str, int]  # label -> clips that bin/evaluate left out
+  absent: list[str]  # emotions of the run that no clip of a store has
   members: int  # of bin/evaluate: how many runs were averaged
   weights: dict[str, float]
   best_epoch: int

@@ -10,9 +10,10 @@ from avjax.clips import Clip
 from avjax.data import batching, splits, standardising
 from avjax.errors import CheckpointError, ConfigError
 from avjax.metrics import groups as metrics_groups
-from avjax.runs import ensemble, joining
+from avjax.runs import ensemble, joining, other_store
 from avjax.runs.evaluation import SPLITS
 from avjax.runs.folder import CONFIG, RunFolder
+from avjax.runs.other_store import Adaptation
 from avjax.training import outcome as outcomes
 from avjax.training.outcome import Outcome
 
@@ -26,6 +27,7 @@ def evaluate(
   split: str = 'test',
   output: str | pathlib.Path | None = None,
   by: Sequence[str] = (),
+  adaptation: Adaptation = Adaptation(),  # noqa: B008
 ) -> dict[str, Any]:
   """Evaluates the best state of a run; returns the content of results.json.
 
@@ -40,6 +42,8 @@ def evaluate(
       `workdir` that is named after store and split.
     by: columns of the clips' table, 'label' or 'speaker': the scores of their
       groups are in the results too.
+    adaptation: what to do with the labels of another store, and with clips
+      that the run was trained on.
 
   Raises:
     AvjaxError: run, store or split is missing, or the store does not fit.
@@ -54,6 +58,20 @@ def evaluate(
   target = RunFolder(output or whole.folder.path / f'evaluation-{name}-{split}')
   _check_target(target)
   portions = runs.portions(split, store)
+  own = whole.owns(store)
+  facts: dict[str, Any] = {}
+  if own:
+    other_store.check_unused(adaptation)
+  elif store is not None:
+    portion, facts = other_store.labelled(
+      portions[0], whole.info.emotions, store, adaptation
+    )
+    portions = [portion]
+    facts['audit'] = other_store.examined(
+      runs, portion.clips, store, adaptation
+    )
+    if warnings := other_store.warnings(runs, store):
+      facts['warnings'] = warnings
   check_columns([c for one in portions for c in one.clips], by)
   each = [portion.predict() for portion in portions]
   outcome = outcomes.joined([one for one, _ in each])
@@ -61,14 +79,15 @@ def evaluate(
     'splits': {split: outcome.summary()},
     'standardised': standardising.stamp(whole.config.data),
   } | each[0][1]
-  if len(portions[0].runs) > 1:
-    results['members'] = len(portions[0].runs)
+  if (members := len(portions[0].members)) > 1:
+    results['members'] = members
   if len(portions) > 1:
     accuracies = [one.scores()['accuracy'] for one, _ in each]
     results['folds'] = {split: joining.spread(accuracies)}
   if by:
     results['groups'] = {column: groups(outcome, column) for column in by}
-  if whole.owns(store):
+  results |= facts
+  if own:
     results['audit'] = whole.info.audit or []
     if split == 'all':
       results['seen'] = runs.first.seen(outcome.clips)

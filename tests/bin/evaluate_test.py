@@ -136,6 +136,56 @@ def test_other_store(trained, tmp_path):
   assert len((tmp_path / 'out/predictions.csv').read_text().splitlines()) == 10
 
 
+def test_labels_and_leaks_of_another_store(trained, tmp_path):
+  """Program: names are mapped, nothing is left out unsaid, and leaks are."""
+  clips = examples.make_clips(12, 'test', seed=1)
+  words = {'angry': 'anger', 'happy': 'joy', 'sad': 'bored'}
+  clips = [dataclasses.replace(c, label=words[c.label]) for c in clips]
+  seen = store.read(trained / 'store')[0]
+  clips[0] = dataclasses.replace(clips[0], speaker=seen.speaker)
+  copy = dataclasses.replace(seen, label='joy', name='copy', speaker='Ann')
+  store.write(tmp_path / 'other', [*clips, copy])
+  (tmp_path / 'names.csv').write_text('from,to\nanger,angry\njoy,happy\n')
+  run_folder = f'--workdir={trained}/w'
+  arguments = run_folder, '--store=other', '--split=all', '--output=out'
+  line = fails('evaluate', *arguments, cwd=tmp_path)
+  assert "13 clips with labels that the run lacks: 'anger' 4, 'bored' 4" in line
+  mapped = *arguments, '--labels=names.csv'
+  assert "4 clips with labels that the run lacks: 'bored' 4;" in fails(
+    'evaluate', *mapped, cwd=tmp_path
+  )
+  assert 'has this label' in fails(
+    'evaluate', *mapped, '--drop=dull', cwd=tmp_path
+  )
+  line = fails('evaluate', *mapped, '--drop=bored', cwd=tmp_path)
+  assert f'1 speaker in training and other ({seen.speaker})' in line
+  assert f'other/copy = {seen.name}' in line
+  assert '--allow_leaks=content,speaker evaluates' in line
+  assert 'are for another store' in fails(
+    'evaluate', run_folder, '--drop=sad', cwd=tmp_path
+  )
+  code, out, error = forked(
+    'evaluate',
+    *mapped,
+    '--drop=bored',
+    '--allow_leaks=content,speaker',
+    cwd=tmp_path,
+  )
+  assert code == 0, error
+  results = json.loads((tmp_path / 'out/results.json').read_text())
+  assert results['splits']['all']['n'] == 9
+  assert [sum(row) for row in results['splits']['all']['confusion']] == [
+    4,
+    5,
+    0,
+  ]
+  assert results['dropped'] == {'bored': 4}
+  assert results['absent'] == ['sad']
+  assert [f['status'] for f in results['audit']] == ['allowed', 'allowed']
+  for text in ('left out: 4 clips of bored', 'no clip is of sad', seen.speaker):
+    assert text in out
+
+
 def test_store_that_has_changed(trained, tmp_path):
   """Program: other clips under the store's name are not its test clips."""
   folder = tmp_path / 'trained'

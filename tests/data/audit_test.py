@@ -256,3 +256,39 @@ def test_kinds_are_those_of_the_settings():
   for documented in audit.DOCUMENTED.values():
     assert set(documented) <= set(settings.LEAKS)
   assert set(audit.DOCUMENTED) <= set(settings.PROTOCOLS)
+
+
+def test_clips_of_another_store():
+  """Law: speakers, takes and files of the training are found, however named."""
+  trained = protocols.split(clean(), DataConfig(protocol='store'))
+
+  def found(**facts):
+    other = dataclasses.replace(clip('elsewhere', speaker='dee'), **facts)
+    findings = audit.examine_others(trained, [other], 'other')
+    return [(f.kind, f.splits, f.names) for f in findings]
+
+  assert found() == found(name='ann-sad-0') == found(speaker='cy') == []
+  assert found(speaker='ann') == [('speaker', ('training', 'other'), ('ann',))]
+  assert found(speaker='bob') == [
+    ('speaker', ('validation', 'other'), ('bob',))
+  ]
+  alike = ('speaker', ('training', 'test'), ('ann', 'Ann'))
+  assert found(speaker='Ann') == [alike]
+  copy = trained['training'][1]
+  assert found(streams=copy.streams) == [
+    ('content', ('training', 'other'), (f'other/elsewhere = {copy.name}',))
+  ]
+  assert [kind for kind, *_ in found(speaker='')] == ['speaker']
+  # Names of speakers and takes are those of their corpus, where it is known.
+  for split in trained.values():
+    split[:] = [
+      dataclasses.replace(c, corpus='one', source=c.name) for c in split
+    ]
+  ann = {'speaker': 'ann', 'take': 'ann sad'}
+  assert found(**ann, corpus='two') == []
+  assert [kind for kind, *_ in found(**ann, corpus='one')] == [
+    'speaker',
+    'take',
+  ]
+  assert [kind for kind, *_ in found(**ann)] == ['speaker']
+  assert [kind for kind, *_ in found(source='ann-sad-0')] == ['content']
