@@ -32,7 +32,9 @@ PARSED = {
     '--shard=1/2': 'tests/bin/extract_test.py runs it, and compares the bytes',
     '--config.data.enrolment=4': 'needs 17 clips of every speaker; run by'
     ' tests/runs/enrolment_test.py',
-    '--landmarks_rate': 'tests/bin/extract_sound_test.py runs it on made sound',
+    'RAVDESS/audio stores/takes': 'tests/bin/extract_sound_test.py runs it on'
+    ' made sound',
+    '--fit_on=folds': 'tests/bin/extract_sound_test.py runs it on made sound',
     'bin/train_faces': 'needs images of people; tests/features/identities_test'
     '.py trains the network on made ones',
   },

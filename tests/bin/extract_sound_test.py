@@ -1,12 +1,17 @@
 """bin/extract on sound and landmarks without pictures."""
 
+import json
 import wave
 
 import numpy as np
 import pytest
 
 from avjax.data import store
-from tests.bin.programs import fails, forked
+from avjax.data.corpora import tree
+from avjax.features import extractor as extractors
+from avjax.features import fitting
+from avjax.runs import finished
+from tests.bin.programs import ROOT, fails, forked
 
 SPEAKERS, LABELS = ('anna', 'ben', 'cleo'), ('happy', 'sad')
 RATE = 30  # of the landmarks
@@ -112,3 +117,94 @@ def test_what_is_refused_of_sound(corpus, arguments, message):
   """Program: one line, exit code 2, before anything is measured or written."""
   error = fails('extract', 'R/audio', 'new', *GIVEN, *arguments, cwd=corpus)
   assert message in error
+
+
+def test_an_extractor_for_every_fold(corpus):
+  """Program: each is fitted on its training clips, and every program finds it.
+
+  Fold 1 tests ben, validates with cleo and trains with anna.
+  """
+  folds = '--fit_on=folds', '--protocol=speakers/3'
+  archive = '--landmarks=all.npz'
+  code, out, error = extract(corpus, 'folds', archive, *folds)
+  assert code == 0, error
+  assert 'fold 2: fitted on 4 of 12 clips' in out
+  assert '--config.data.protocol=speakers/3' in error.splitlines()[-1]
+  own = corpus / 'folds/fold-1'
+  rows = [
+    dict(zip(('clip', 'label'), (n, n.split('-')[1]), strict=True))
+    for n in NAMES[:4]
+  ]
+  hashes = [tree.digest(corpus / f'R/audio/{name}.wav') for name in NAMES[:4]]
+  made = extractors.load(own / 'extractor')
+  assert made.corpus == fitting.fingerprint(rows, dict(enumerate(hashes)))
+  for stream in ('audio', 'shape'):  # white on the clips it was fitted on
+    frames = np.concatenate([c.streams[stream] for c in store.read(own)[:4]])
+    np.testing.assert_allclose(frames.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(
+      frames.T @ frames / len(frames), np.eye(len(frames.T)), atol=1e-4
+    )
+  again = extract(corpus, 'folds', archive, *folds)
+  assert again[:2] == (0, out) and 'finished already' in again[2]
+  for other in (('--fit_on=all',), (folds[0], '--protocol=loso')):
+    assert 'other settings' in extract(corpus, 'folds', archive, *other)[2]
+
+  def does(name, *arguments):
+    code, out, error = forked(name, *arguments, cwd=corpus)
+    assert code == 0, error
+    return out
+
+  streams = '--config.model.streams=audio,shape'
+  data = f'--config.data.store={corpus}/folds', '--config.data.protocol='
+  trained = data[0], f'{data[1]}speakers/3', streams
+  does('train', f'--config={ROOT}/configs/linear.py', *trained, '--workdir=l')
+  small = 'hidden_size=3', 'lstm_cells=3'
+  does(
+    'train', f'--config={ROOT}/configs/average.py:smoke', *trained,
+    '--config.training.seeds=2', '--config.training.epochs=1', '--workdir=n',
+    *(f'--config.model.{setting}' for setting in small),
+  )  # fmt: skip
+  prints = set()
+  for run in ('l/fold-1', 'n/seed-1/fold-2'):
+    does('evaluate', f'--workdir={run}', '--output=evaluated')
+    before, after = (
+      json.loads((corpus / folder / 'results.json').read_text())['splits']
+      for folder in (run, 'evaluated')
+    )
+    assert after['test'] == before['test']
+    info = json.loads((corpus / run / 'config.json').read_text())
+    prints.add(info['data_fingerprint'])
+    assert (
+      info['extractor']
+      == extractors.load(corpus / f'folds/{run[-6:]}/extractor').fingerprint
+    )
+    out = does('predict', f'R/audio/{NAMES[0]}.wav', f'--workdir={run}')
+    assert 'but no picture' in out
+  assert len(prints) == 2
+  assert finished.load(corpus / 'l').speakers == {
+    name: name.split('-')[0] for name in NAMES
+  }
+  error = fails(
+    'train', f'--config={ROOT}/configs/linear.py', data[0], f'{data[1]}loso',
+    streams, '--workdir=x', cwd=corpus,
+  )  # fmt: skip
+  assert "fitted with data.protocol='speakers/3' and not 'loso'" in error
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (('--fit_on=folds',), 'give another with --protocol, such as speakers/4'),
+    (('--protocol=loso',), 'add --fit_on=folds'),
+    (('--fit_on=folds', '--protocol=speakers/2'), 'K must be at least 3'),
+    (('--fit_on=folds', '--protocol=speakers/4'), 'needs 4 speakers or more'),
+    (
+      ('--fit_on=folds', '--protocol=loso', '--extractor=x'),
+      'leave out --extractor',
+    ),
+  ],
+)
+def test_folds_that_cannot_be(corpus, arguments, message):
+  """Program: one line, exit code 2, before anything is measured or written."""
+  given = *GIVEN, '--landmarks=all.npz', *arguments
+  assert message in fails('extract', 'R/audio', 'new', *given, cwd=corpus)
