@@ -1,4 +1,4 @@
-"""Comparison of finished runs on the same test clips."""
+"""Comparison of finished runs on the same clips."""
 
 import math
 from collections.abc import Sequence
@@ -12,26 +12,37 @@ from avjax.runs.finished import Group
 NONE = '-'  # the cell of an unknown value
 
 
-def comparisons(groups: Sequence[Group]) -> list[Table]:
+def comparisons(
+  groups: Sequence[Group], split: str = 'test', base: Group | None = None
+) -> list[Table]:
   """Returns tables that each compare one group with every other.
 
-  The first is that of the reference: the paper's network, or the first group
-  without it. Every ensemble has one too.
+  Args:
+    groups: of runs.
+    split: whose clips are compared.
+    base: the group to compare with; None for the reference (the paper's
+      network, or the first group without it), and then every ensemble.
   """
+  if base:
+    return [_comparison(base, groups, split)]
   references = [g for g in groups if _is_reference(g)]
   bases = [(references or list(groups))[0]]
   bases += [g for g in groups if g.first.members > 1 and g not in bases]
-  return [_comparison(base, groups, k) for k, base in enumerate(bases)]
+  return [_comparison(one, groups, split, k) for k, one in enumerate(bases)]
 
 
-def _comparison(base: Group, groups: Sequence[Group], number: int) -> Table:
+def _comparison(
+  base: Group, groups: Sequence[Group], split: str, number: int = 0
+) -> Table:
   """Returns the table that compares a group with every other."""
   rows = [
-    (group.title, *_compared(base, group)) for group in groups if group != base
+    (group.title, *_compared(base, group, split))
+    for group in groups
+    if group != base
   ]
   return Table(
     f'comparisons-{number}' if number else 'comparisons',
-    f'Comparisons on the test clips: {base.title} less the others',
+    f'Comparisons on the {split} clips: {base.title} less the others',
     ('less', 'points', 'by speaker, 95 %', 'McNemar', 'paired t-test'),
     tuple(rows),
     (
@@ -45,16 +56,16 @@ def _comparison(base: Group, groups: Sequence[Group], number: int) -> Table:
 def _is_reference(group: Group) -> bool:
   """Returns whether a group is the paper's network with default settings."""
   run = group.first
-  usual = not run.streams and not run.changed and run.members == 1
-  return run.model.reference and usual
+  changed = run.streams or run.changed or run.recipe or run.members > 1
+  return run.model.reference and not changed
 
 
-def fraction_correct(group: Group) -> dict[str, float]:
-  """Returns test clip -> fraction of the runs that classify it correctly."""
+def fraction_correct(group: Group, split: str = 'test') -> dict[str, float]:
+  """Returns clip -> fraction of the runs that classify it correctly."""
   each = [
     dict(zip(p.clips, p.right.tolist(), strict=True))
     for run in group.runs
-    if (p := run.predictions.get('test')) is not None
+    if (p := run.predictions.get(split)) is not None
   ]
   if not each:
     return {}
@@ -68,10 +79,10 @@ def speaker_interval(
 
   Args:
     group: names the speakers.
-    values: test clip -> value, in [-1, 1].
+    values: clip -> value, in [-1, 1].
     form: format of the bounds: '+' shows their sign.
   """
-  speakers = group.first.speakers
+  speakers = group.first.speakers if values else {}
   if not values or not all(clip in speakers for clip in values):
     return NONE
   clusters = [speakers[clip] for clip in values]
@@ -86,11 +97,13 @@ def speaker_interval(
   )
 
 
-def _compared(base: Group, other: Group) -> tuple[str, str, str, str]:
+def _compared(
+  base: Group, other: Group, split: str
+) -> tuple[str, str, str, str]:
   """Returns the cells: difference, interval, McNemar test and t-test."""
-  first, second = fraction_correct(base), fraction_correct(other)
+  first, second = (fraction_correct(g, split) for g in (base, other))
   if not first or not second:
-    return ('no test labels', NONE, NONE, NONE)
+    return (f'no {split} labels', NONE, NONE, NONE)
   if first.keys() != second.keys():
     return ('other clips', NONE, NONE, NONE)
   gaps = {clip: first[clip] - second[clip] for clip in first}
@@ -98,12 +111,12 @@ def _compared(base: Group, other: Group) -> tuple[str, str, str, str]:
   return (
     points.replace('-', '\N{MINUS SIGN}'),
     speaker_interval(base, gaps, '+'),
-    _mcnemar(base, other),
-    _t_test(base, other),
+    _mcnemar(base, other, split),
+    _t_test(base, other, split),
   )
 
 
-def _mcnemar(base: Group, other: Group) -> str:
+def _mcnemar(base: Group, other: Group, split: str) -> str:
   """Returns the cell of the McNemar test of the lowest common seed."""
   common = sorted({*base.seeds} & {*other.seeds})
   if not common:
@@ -114,7 +127,7 @@ def _mcnemar(base: Group, other: Group) -> str:
   ]
   right = [
     dict(zip(p.clips, p.right, strict=True))
-    for p in (run.predictions['test'] for run in pair)
+    for p in (run.predictions[split] for run in pair)
   ]
   test = significance.mcnemar(
     np.array([*right[0].values()]),
@@ -124,17 +137,17 @@ def _mcnemar(base: Group, other: Group) -> str:
   return f'{test.first_only} : {test.second_only}, {_p(test.p)}{seed}'
 
 
-def _t_test(base: Group, other: Group) -> str:
+def _t_test(base: Group, other: Group, split: str) -> str:
   """Returns the cell of the paired t-test over common seeds, or over folds."""
   common = sorted({*base.seeds} & {*other.seeds})
   folds = [
-    spreads['test']['each'] if 'test' in spreads else []
+    spreads[split]['each'] if split in spreads else []
     for spreads in (g.first.results.get('folds') or {} for g in (base, other))
   ]
   if len(common) > 1:
     pairs = f'{len(common)} seeds'
     values = [
-      [float(r.predictions['test'].right.mean()) for r in group.runs
+      [float(r.predictions[split].right.mean()) for r in group.runs
        if r.config.seed in common]
       for group in (base, other)
     ]  # fmt: skip

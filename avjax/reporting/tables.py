@@ -20,9 +20,21 @@ from avjax.runs.finished import Group
 SPLITS = tuple(published.CLIPS)
 
 
-def make_tables(groups: Sequence[Group]) -> list[Table]:
-  """Returns Table 1, Table 2 and the comparisons, unless they are empty."""
-  made = [table_1(groups), table_2(groups), *comparisons(groups)]
+def make_tables(
+  groups: Sequence[Group], split: str = 'test', base: Group | None = None
+) -> list[Table]:
+  """Returns Table 1, Table 2 and the comparisons, unless they are empty.
+
+  To choose settings by the validation clips, nothing is shown of the test
+  clips: a table of validation stands in for Tables 1 and 2.
+
+  For the arguments see `comparisons`.
+  """
+  compared = comparisons(groups, split, base)
+  if split == 'validation':
+    made = [_validation(groups), *compared]
+  else:
+    made = [table_1(groups), table_2(groups), *compared]
   return [table for table in made if table.rows]
 
 
@@ -75,6 +87,38 @@ def table_2(groups: Sequence[Group]) -> Table:
   )  # fmt: skip
 
 
+def _validation(groups: Sequence[Group]) -> Table:
+  """Returns the table of validation, without anything of the test clips."""
+  rows = [
+    (
+      group.title,
+      _accuracy(group, 'validation'),
+      speaker_interval(group, fraction_correct(group, 'validation')),
+    )
+    for group in groups
+  ]
+  return Table(
+    'validation',
+    'Accuracy in % on the validation clips',
+    ('network', 'validation', 'by speaker'),
+    tuple(rows),
+    (
+      'The epoch was chosen on these clips, so that the figures are too high;'
+      ' they are for choosing settings.',
+      *_additions(groups),
+    ),
+  )
+
+
+def _additions(groups: Sequence[Group]) -> list[str]:
+  """Returns notes on the runs whose title only counts their additions."""
+  return [
+    f'{group.title} adds to the training: {", ".join(group.first.recipe)}'
+    for group in groups
+    if len(group.first.recipe) > 2
+  ]
+
+
 def _paper(variant: str) -> tuple[str, str, str]:
   """Returns the paper's three cells of a row; dashes where it has none."""
   if variant not in published.TABLE_1:
@@ -90,7 +134,8 @@ def _paper(variant: str) -> tuple[str, str, str]:
 
 def _in_table_1(group: Group) -> bool:
   """Returns whether the group is a row of Table 1, with any streams."""
-  return group.first.model.table == 1 and not group.first.changed
+  run = group.first
+  return run.model.table == 1 and not run.changed and not run.recipe
 
 
 def _statement(group: Group) -> str:
@@ -173,6 +218,7 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
     for group in groups
     for line in dict.fromkeys(x for run in group.runs for x in run.audit)
   ]
+  notes += _additions(groups)
   notes += [
     f'{g.title}: {g.first.config.data.store}, protocol'
     f' {g.first.config.data.protocol}, {g.first.stamp}, seed'

@@ -6,6 +6,7 @@ import json
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from avjax.data import corpus, standardising
 from avjax.errors import AvjaxError, CheckpointError, DataError
@@ -15,10 +16,17 @@ from avjax.runs.info import RunInfo, settings_json
 from avjax.runs.model import Model
 from avjax.runs.predictions import Predictions, labelled
 from avjax.runs.results import EpochLine, Results, scored
-from avjax.settings import ModelConfig, Settings
+from avjax.settings import (
+  ModelConfig,
+  RegularisationConfig,
+  Settings,
+  TrainingConfig,
+)
 
 _TITLE_SETTINGS = ('shared_encoder', 'activation', 'dropout', 'fusion')
 """Settings of the model that a run's title names when they are changed."""
+RECIPE = ('optimiser', 'schedule', 'warm_up', 'clip_norm')
+"""Settings of the training that belong to its recipe, with regularisation."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,13 +88,27 @@ class FinishedRun:
     return tuple(f'{k}={value}' for k, value, usual in pairs if value != usual)
 
   @property
+  def recipe(self) -> tuple[str, ...]:
+    """The training's additions to the paper's: 'name=value'."""
+    training, default = self.config.training, TrainingConfig()
+    changed = _changed(training, default, RECIPE)
+    names = [field.name for field in dataclasses.fields(RegularisationConfig)]
+    return changed + _changed(
+      training.regularisation, default.regularisation, names
+    )
+
+  @property
   def title(self) -> str:
     """The variant, and the settings that differ from its config."""
     streams = [f'streams={self.streams}'] if self.streams else []
     several = [f'ensemble of {self.members}'] if self.members > 1 else []
     # Inductive is the rule; whatever else helps a result stands beside it.
     stamp = [] if self.stamp == 'inductive' else [self.stamp]
-    return ', '.join([self.variant, *streams, *self.changed, *several, *stamp])
+    recipe = list(self.recipe)
+    if len(recipe) > 2:
+      recipe = [f'{len(recipe)} additions']
+    changed = [*self.changed, *recipe]
+    return ', '.join([self.variant, *streams, *changed, *several, *stamp])
 
   @property
   def seeds(self) -> list[int]:
@@ -149,6 +171,14 @@ class FinishedRun:
     return json.dumps([settings, self.info.data_fingerprint], sort_keys=True)
 
 
+def _changed(own: Any, usual: Any, names: Sequence[str]) -> tuple[str, ...]:
+  """Returns 'name=value' of the settings that differ."""
+  values = {name: getattr(own, name) for name in names}
+  return tuple(
+    f'{k}={value}' for k, value in values.items() if value != getattr(usual, k)
+  )
+
+
 @functools.cache
 def _speakers(config: Settings, path: str, wanted: str) -> dict[str, str]:
   try:
@@ -163,8 +193,13 @@ def _speakers(config: Settings, path: str, wanted: str) -> dict[str, str]:
   return {clip.name: clip.speaker for clip in clips if clip.speaker}
 
 
-def load(path: str | pathlib.Path) -> FinishedRun:
+def load(path: str | pathlib.Path, validation: bool = False) -> FinishedRun:
   """Returns the finished run of a folder.
+
+  Args:
+    path: of the folder.
+    validation: whether to read the validation clips of folds too; together
+      these are all clips, each predicted by the run that it validated.
 
   Raises:
     CheckpointError: a file of the run is missing or damaged.
@@ -177,9 +212,24 @@ def load(path: str | pathlib.Path) -> FinishedRun:
     raise CheckpointError(
       f'{folder} holds a run of several seeds; give one of its folders'
     )
-  return FinishedRun(
-    folder.path, config, info, results, _predictions(folder, results)
-  )
+  predicted = _predictions(folder, results)
+  if validation and 'folds' in results:
+    count = len(results['folds']['validation']['each'])
+    predicted['validation'] = _validated(folder, count, info.emotions)
+  return FinishedRun(folder.path, config, info, results, predicted)
+
+
+def _validated(
+  folder: RunFolder, count: int, emotions: Sequence[str]
+) -> Predictions:
+  """Returns the predictions of all folds for their validation clips."""
+  folds = [folder / f'fold-{k}' for k in range(count)]
+  lines = [
+    line
+    for fold in folds
+    for line in fold.read_predictions(fold.read_results())
+  ]
+  return labelled(lines, 'validation', emotions)
 
 
 def load_ensemble(folder: RunFolder, results: Results) -> FinishedRun:
@@ -210,10 +260,16 @@ def _predictions(folder: RunFolder, results: Results) -> dict[str, Predictions]:
   return {k: v for k, v in found.items() if v.clips}
 
 
-def load_all(paths: Sequence[str | pathlib.Path]) -> list[FinishedRun]:
+def load_all(
+  paths: Sequence[str | pathlib.Path], validation: bool = False
+) -> list[FinishedRun]:
   """Returns the runs of some folders.
 
   A folder of several seeds has several, and their ensemble.
+
+  Args:
+    paths: of the folders.
+    validation: see `load`; ensembles are then left out.
 
   Raises:
     CheckpointError: a file of a run is missing or damaged.
@@ -222,8 +278,8 @@ def load_all(paths: Sequence[str | pathlib.Path]) -> list[FinishedRun]:
   for folder in map(RunFolder, paths):
     results = folder.read_results()
     seeds = [*results['runs']] if 'runs' in results else ['']
-    found += [load(folder.path / seed) for seed in seeds]
-    if 'ensemble' in results:
+    found += [load(folder.path / seed, validation) for seed in seeds]
+    if 'ensemble' in results and not validation:
       found.append(load_ensemble(folder, results))
   return found
 
@@ -252,6 +308,12 @@ class Group:
     return [run.config.seed for run in self.runs]
 
 
+def _name(folder: pathlib.Path) -> str:
+  """Returns the name of a run's folder; of a seed, that of all its seeds."""
+  is_seed = folder.name.startswith('seed-')
+  return folder.absolute().parent.name if is_seed else folder.name
+
+
 def grouped(runs: Sequence[FinishedRun]) -> list[Group]:
   """Returns the groups, in the order of their first runs.
 
@@ -267,6 +329,20 @@ def grouped(runs: Sequence[FinishedRun]) -> list[Group]:
   ]
   titles = [group[0].title for group in groups]
   return [
-    Group(g, t if titles.count(t) == 1 else f'{t} ({g[0].folder.name})')
+    Group(g, t if titles.count(t) == 1 else f'{t} ({_name(g[0].folder)})')
     for g, t in zip(groups, titles, strict=True)
   ]
+
+
+def group_of(groups: Sequence[Group], run: FinishedRun) -> Group:
+  """Returns the group that a run belongs to.
+
+  Raises:
+    CheckpointError: there is none.
+  """
+  for group in groups:
+    if group.first.group_key == run.group_key:
+      return group
+  raise CheckpointError(
+    f'{run.folder} is none of the runs that are compared; give it with them'
+  )

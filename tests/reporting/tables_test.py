@@ -19,6 +19,7 @@ from avjax.reporting import tables as paper_tables
 from avjax.reporting.comparisons import comparisons
 from avjax.runs import finished, joining
 from avjax.runs.folder import RunFolder
+from avjax.settings import RegularisationConfig
 from tests.reporting.examples import make_run
 
 
@@ -189,6 +190,45 @@ def test_ensemble(tmp_path, monkeypatch):
   assert found[1] == f'{100 * gaps.mean():+.1f}'.replace('-', minus)
   wanted = f'[{100 * low:+.1f}, {100 * high:+.1f}] (4)'
   assert found[2] == wanted.replace('-', minus)
+
+
+def test_choice_on_validation(tmp_path):
+  """Law: settings are compared on validation, and nothing of test is shown."""
+  ours, theirs = (
+    make_run(tmp_path / name, name) for name in ('proposed', 'average')
+  )
+  groups = groups_of(ours, theirs)
+  base = finished.group_of(groups, finished.load(theirs))
+  made = paper_tables.make_tables(groups, 'validation', base)
+  assert [table.name for table in made] == ['validation', 'comparisons']
+  right = [
+    {k: p.right.mean() for k, p in finished.load(run).predictions.items()}
+    for run in (theirs, ours)
+  ]
+  points = 100 * (right[0]['validation'] - right[1]['validation'])
+  (row,) = made[1].rows
+  assert row[1] == f'{points:+.1f}'.replace('-', '\N{MINUS SIGN}')
+  shown = cells(made[0], groups[0].title)
+  assert shown['validation'].startswith(f'{100 * right[1]["validation"]:.1f} [')
+  with pytest.raises(CheckpointError, match='none of the runs'):
+    other = make_run(tmp_path / 'c', 'linear')
+    finished.group_of(groups, finished.load(other))
+
+
+def test_titles_name_additions(tmp_path):
+  """Law: two additions to the training are named, more are counted."""
+  run = finished.load(make_run(tmp_path / 'a'))
+
+  def title(**changed):
+    given = dataclasses.replace(RegularisationConfig(), **changed)
+    training = dataclasses.replace(
+      run.config.training, regularisation=given, optimiser='adamw'
+    )
+    config = dataclasses.replace(run.config, training=training)
+    return dataclasses.replace(run, config=config).title
+
+  assert title(mixup=0.2).endswith('optimiser=adamw, mixup=0.2')
+  assert title(mixup=0.2, noise=0.1).endswith(', 3 additions')
 
 
 def test_audit_is_said(tmp_path):
