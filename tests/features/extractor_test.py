@@ -95,6 +95,20 @@ def test_save_and_load(fitted, tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_landmarks_of_all_clips_in_a_file(fitted, tmp_path):
+  """Law: only the file's name is kept, and without it nothing that is new."""
+  made = fitted[2]
+  made.save(tmp_path / 'old')
+  assert 'landmarks_rate' not in (tmp_path / 'old/extractor.json').read_text()
+  given = {'landmarks': '/home/me/all.npz', 'landmarks_rate': '30'}
+  one = dataclasses.replace(made, settings=settings(**given))
+  one.save(tmp_path / 'new')
+  again = extractor.load(tmp_path / 'new')
+  kept = {**given, 'landmarks': 'all.npz'}
+  assert again.settings == settings(**kept)
+  assert again.fingerprint == one.fingerprint != made.fingerprint
+
+
 @pytest.mark.parametrize('name', ['fitted.npz', 'extractor.json'])
 def test_damage_is_found(fitted, tmp_path, name):
   """Law: a file that is truncated, empty, missing or changed is refused."""
