@@ -151,6 +151,7 @@ def _each_fold(config: Settings) -> Prepared:
       for k, part in enumerate(parts)
       for found in part.findings
     ],
+    origin=Origin(f'fold 0: {parts[0].origin.source}'),
   )
 
 

@@ -83,6 +83,8 @@ class ReproductionRequest:
     """
     now = {'sfew': self.sfew, 'seeds': self.seeds, 'size': self.size}
     now |= files.as_json(dataclasses.asdict(self.features))
+    if not self.features.landmarks_rate:  # as records that are older than it
+      del now['landmarks_rate']
     path = self.out / RECORD
     if not path.exists():
       files.write_json(path, now)

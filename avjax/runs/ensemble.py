@@ -88,6 +88,13 @@ class Ensemble:
         f' --split=test can be evaluated; for {split} give one of its folders,'
         f' such as {self.first.folder}'
       )
+    every = [run for runs in self.folds for run in runs]
+    if not own and len({run.info.extractor for run in every}) > 1:
+      raise ConfigError(
+        f'{self.whole.folder} was trained with an extractor for every fold, and'
+        f' {store} has the features of one of them at most; give the folder of'
+        f' that fold, such as {self.first.folder}'
+      )
     if not own or split == 'all':
       return [Portion(self._all(split, store))]
     made = []

@@ -189,6 +189,8 @@ def test_an_extractor_for_every_fold(corpus):
     streams, '--workdir=x', cwd=corpus,
   )  # fmt: skip
   assert "fitted with data.protocol='speakers/3' and not 'loso'" in error
+  error = fails('evaluate', '--workdir=l', '--store=folds/fold-1', cwd=corpus)
+  assert 'give the folder of that fold, such as l/fold-0' in error
 
 
 @pytest.mark.parametrize(

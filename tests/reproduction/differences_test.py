@@ -90,6 +90,8 @@ def test_begun_otherwise(tmp_path):
   """Law: a folder belongs to the flags that it was begun with."""
   make_request(tmp_path).begin()
   make_request(tmp_path).begin()
+  # A setting that came later, and is off, is not in the record.
+  assert 'landmarks_rate' not in (tmp_path / 'reproduce.json').read_text()
   with pytest.raises(ConfigError, match='seeds was 3 and is 4'):
     make_request(tmp_path, seeds=4).begin()
   with pytest.raises(ConfigError, match=r"sfew was '' and is 's'"):
