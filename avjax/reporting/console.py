@@ -20,8 +20,8 @@ def _seeds(results: Mapping[str, Any]) -> list[str]:
   """Returns the mean accuracies over several seeds, and their ensemble."""
   lines = _spreads(results['seeds'], 'seeds')
   if 'ensemble' in results:
-    one = results['ensemble']
-    lines += [f'ensemble of {one["members"]} seeds:', *_splits(one)]
+    one = dict(results['ensemble'])
+    lines += [f'ensemble of {one.pop("members")} seeds:', *_splits(one)]
   return lines
 
 
