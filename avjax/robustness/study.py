@@ -135,7 +135,8 @@ class _Fold:
       changed.append(clip)
     divided = self.runs[0].divide(changed)
     clips = [_removed(clip, kind) for clip in divided.splits['test']]
-    outcome, _ = Portion(self.runs, clips, divided.clips).predict()
+    members = [(run, clips) for run in self.runs]
+    outcome, _ = Portion(members, divided.clips).predict()
     return [
       (outcome.emotions[n] == clip.label, clip.speaker)
       for n, clip in zip(outcome.predicted, clips, strict=True)
