@@ -248,14 +248,16 @@ def _files(
   if not corpus.is_dir():
     raise DataError(f'{corpus} is not a folder; give that of the recordings')
   listed = clip_files.ClipFiles(corpus)
-  stems: dict[str, pathlib.Path] = {}  # of a corpus in folders of its own
+  stems: dict[str, list[pathlib.Path]] = {}  # of a corpus in several folders
   found, wrong = {}, []
   for clip in clips:
     path = listed.clip(clip.name)
     if isinstance(path, str):
       if not stems:
-        stems = {p.stem: p for p in sorted(corpus.rglob('*')) if p.is_file()}
-      path = stems.get(clip.name, path)
+        for file in sorted(corpus.rglob('*')):
+          stems.setdefault(file.stem, []).append(file)
+      known = (p for p in stems.get(clip.name, ()) if p.is_file())
+      path = next((p for p in known if digest(p) == clip.source), path)
     if isinstance(path, str):
       wrong.append(f'{clip.name}: {path}')
     elif clip.source and digest(path) != clip.source:
