@@ -11,6 +11,7 @@ def table(results: Mapping[str, Any]) -> str:
     results: the content of results.json.
   """
   lines = _seeds(results) if 'seeds' in results else _splits(results)
+  lines += _remarks(results)
   lines += [f'warning: {text}' for text in results.get('warnings', ())]
   return '\n'.join(lines)
 
@@ -19,8 +20,8 @@ def _seeds(results: Mapping[str, Any]) -> list[str]:
   """Returns the mean accuracies over several seeds, and their ensemble."""
   lines = _spreads(results['seeds'], 'seeds')
   if 'ensemble' in results:
-    one = results['ensemble']
-    lines += [f'ensemble of {one["members"]} seeds:', *_splits(one)]
+    one = dict(results['ensemble'])
+    lines += [f'ensemble of {one.pop("members")} seeds:', *_splits(one)]
   return lines
 
 
@@ -59,7 +60,7 @@ def _spreads(spreads: Mapping[str, Any], of: str) -> list[str]:
 def _splits(results: Mapping[str, Any]) -> list[str]:
   """Returns one line per split: clips, accuracy, interval, UAR, macro-F1.
 
-  Lines on attention, alignment, folds and the audit follow where known.
+  Lines on attention, alignment, folds and groups follow where known.
   """
   lines = [f'{"split":<12}{"clips":>6}{"accuracy %":>20}{"UAR":>7}{"F1":>7}']
   for split, one in results['splits'].items():
@@ -89,6 +90,12 @@ def _splits(results: Mapping[str, Any]) -> list[str]:
     lines.append(f'mean probabilities of {results["members"]} runs a clip')
   for column, groups in results.get('groups', {}).items():
     lines += _groups(column, groups)
+  return lines
+
+
+def _remarks(results: Mapping[str, Any]) -> list[str]:
+  """Returns which clips were scored, and what an audit has found in them."""
+  lines = []
   for label, n in results.get('dropped', {}).items():
     lines.append(f'left out: {n} clips of {label}')
   if absent := results.get('absent'):

@@ -14,3 +14,19 @@ def test_a_finding_of_every_fold():
   assert lines == [
     f'warning: {k}' for k in ('one', 'fold 0', 'fold 1', 'fold 2')
   ]
+
+
+def test_several_seeds():
+  """Law: mean, ensemble, and how clips were standardised, once each."""
+  spread = {'mean': 0.5, 'deviation': 0.1, 'each': [0.4, 0.6]}
+  scores = {'n': 0, 'unlabelled': 3}
+  results = {
+    'seeds': {'test': spread},
+    'ensemble': {'members': 2, 'splits': {'test': scores}},
+    'standardised': 'transductive',
+  }
+  assert console.table(results).splitlines()[::2] == [
+    'test over 2 seeds: 50.0 +- 10.0 %',
+    'split        clips          accuracy %    UAR     F1',
+    'standardising: transductive',
+  ]
