@@ -12,7 +12,7 @@ from avjax import files, records
 from avjax.clips import AUDIO, SOUND, Clip
 from avjax.data import corpus
 from avjax.errors import AvjaxError, ConfigError
-from avjax.features import extractor, measuring, planning
+from avjax.features import extractor, landmark_source, measuring
 from avjax.metrics import significance
 from avjax.robustness import conditions
 from avjax.robustness.conditions import Condition, Disturbance
@@ -315,6 +315,6 @@ def _source(
     landmarks=named,
     landmarks_rate=settings.landmarks_rate if named else '',
   )
-  measure = measuring.measure(planning.located(settings, place))
+  measure = measuring.measure(landmark_source.located(settings, place))
   stack.enter_context(measure)
   return Recordings(request.seed, fitted, clips, place, measure)
