@@ -258,6 +258,7 @@ class RegularisationConfig:
   mixup: float = 0.0  # alpha of the mixtures of two clips; Zhang et al. (2018)
   label_smoothing: float = 0.0  # Szegedy et al. (2016), Section 7
   speaker_exchange: float = 0.0  # share of clips given other moments; ours
+  speaker_spread: float = 0.0  # of made speakers, see augmentation; ours
   average: float = 0.0  # decay of averaged parameters; Polyak, Juditsky (1992)
 
   def __post_init__(self):

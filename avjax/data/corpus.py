@@ -61,7 +61,7 @@ def fingerprint(config: Settings, clips: Sequence[Clip]) -> str:
   if not (config.data.several and own_folds(config.data)):
     return own
   made = fold_stores.read(os.path.expanduser(config.data.store))
-  return records.digest(f'{own} {made.sha256}'.encode()) if made else own
+  return records.digest(f'{own} {made.contents}'.encode()) if made else own
 
 
 def absolute(data: DataConfig) -> str:

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avjax import files, records
-from avjax.clips import Splits
-from avjax.data import manifest
+from avjax.clips import Clip, Splits
+from avjax.data import manifest, store
 from avjax.errors import DataError
 from avjax.settings import DataConfig
 
@@ -45,10 +45,12 @@ class FoldStore:
 
   Attributes:
     manifest: SHA-256 of its manifest.
+    contents: `store.fingerprint` of its clips.
     fitted_on: names of the clips that its extractor was fitted on.
   """
 
   manifest: str
+  contents: str
   fitted_on: tuple[str, ...]
 
 
@@ -60,6 +62,11 @@ class FoldStores:
   division: Mapping[str, Any]
   folds: tuple[FoldStore, ...]
   sha256: str
+
+  @property
+  def contents(self) -> str:
+    """Text that is equal for equal clips in all folds."""
+    return ' '.join(one.contents for one in self.folds)
 
 
 def division(data: DataConfig) -> dict[str, Any]:
@@ -88,23 +95,33 @@ def read(folder: str | os.PathLike) -> FoldStores | None:
   return made
 
 
+def described(
+  folder: pathlib.Path, clips: Sequence[Clip], fitted_on: Sequence[str]
+) -> FoldStore:
+  """Returns what folds.json says of the store of a fold.
+
+  Args:
+    folder: of the store, which is written.
+    clips: in the store.
+    fitted_on: names of the clips that its extractor was fitted on.
+  """
+  return FoldStore(_digest(folder), store.fingerprint(clips), tuple(fitted_on))
+
+
 def write(
-  folder: pathlib.Path, data: DataConfig, fitted_on: Sequence[Sequence[str]]
+  folder: pathlib.Path, data: DataConfig, folds: Sequence[FoldStore]
 ) -> None:
   """Writes folds.json, when the stores of all folds are written.
 
   Args:
     folder: of the folds.
     data: with the division into folds.
-    fitted_on: names of the clips that the extractor of each was fitted on.
+    folds: the store of each.
   """
   content = {
     'format': _FORMAT,
     'division': division(data),
-    'folds': [
-      {'manifest': _digest(fold(folder, k)), 'fitted_on': list(names)}
-      for k, names in enumerate(fitted_on)
-    ],
+    'folds': [dataclasses.asdict(one) for one in folds],
   }
   files.write_json(folder / NAME, records.seal(content))
 

@@ -22,6 +22,7 @@ from avjax.features import (
   audio,
   cautions,
   crops,
+  landmark_source,
   landmark_track,
   landmarks,
   media,
@@ -83,7 +84,7 @@ class Measure:
     self._detector = None
     self._network = network
     self._visual = bool({'shape', 'appearance'} & set(settings.streams))
-    self.landmarks = landmark_track.source(settings)
+    self.landmarks = landmark_source.source(settings)
     if self._visual and self.landmarks is None:
       self._detector = landmarks.Detector()
 

@@ -7,20 +7,18 @@ applied to all clips, and the finished store is moved to OUT in one step.
 """
 
 import dataclasses
-import os
 import pathlib
 import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from avjax import files
-from avjax.data import clip_table, fold_stores, store
 from avjax.data.corpora.tree import digest
 from avjax.errors import DataError
 from avjax.features import (
-  corpus_report,
+  extracted_store,
   fitting,
+  landmark_source,
   measuring,
   planning,
   work_folder,
@@ -37,40 +35,6 @@ Progress = Callable[[int, int, str], None]
 
 Tell = Callable[[str], None]
 """Called with a line for the user."""
-
-
-def finished(request: ExtractionRequest) -> CorpusReport | None:
-  """Returns the report of a finished store, or None if there is no store.
-
-  Raises:
-    DataError: OUT is not a store, or was extracted with other settings.
-  """
-  out = request.out
-  if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-    return None
-  try:
-    folds = fold_stores.read(out)
-    first = fold_stores.fold(out, 0) if folds else out
-    made = extractors.load(first / extractors.FOLDER)
-    report = corpus_report.load(first)
-  except DataError:
-    raise DataError(
-      f'{out} exists and is not a store of bin/extract; choose another folder'
-    ) from None
-  if request.extractor:
-    same = extractors.load(request.extractor).fingerprint == made.fingerprint
-  else:
-    same = extractors.plain(request.settings) == extractors.plain(made.settings)
-    wanted = None
-    if request.fit_on == 'folds':
-      wanted = fold_stores.division(request.division)
-    same = same and wanted == (folds and folds.division)
-  if not same:
-    raise DataError(
-      f'{out} was extracted with other settings; choose another folder, or'
-      ' remove it'
-    )
-  return report
 
 
 def extract(
@@ -126,7 +90,7 @@ def _settings(
       settings = dataclasses.replace(
         settings, landmarks=own.landmarks, landmarks_rate=own.landmarks_rate
       )
-  return planning.located(settings, request.corpus)
+  return landmark_source.located(settings, request.corpus)
 
 
 def _extract(
@@ -159,7 +123,7 @@ def _extract(
     about += [f'{fold}{line}' for line in made.about]
   report = dataclasses.replace(report, about=tuple(about))
   try:
-    _write(request, plan, measured, report, each, chosen)
+    extracted_store.write(request, plan, measured, report, each, chosen)
   except OSError as error:
     raise DataError(
       f'the store cannot be written to {request.work}: {error.strerror}; run'
@@ -253,59 +217,6 @@ def _fit(
   return fitting.fit(
     plan.rows, measured, chosen, request.settings, request.faces, about
   )
-
-
-def _write(
-  request: ExtractionRequest,
-  plan: ExtractionPlan,
-  measured: Mapping[int, Measured],
-  report: CorpusReport,
-  each: Sequence[extractors.Extractor],
-  chosen: Sequence[Sequence[int]],
-) -> None:
-  """Writes the store in the work folder and moves it to OUT.
-
-  Args:
-    request: the options.
-    plan: the clips.
-    measured: row number -> raw features.
-    report: of the whole.
-    each: the extractor, or one for every fold.
-    chosen: the row numbers that each was fitted on.
-  """
-  folder = request.work / 'store'
-  shutil.rmtree(folder, ignore_errors=True)
-  for k, fitted in enumerate(each):
-    folds = request.fit_on == 'folds'
-    own = fold_stores.fold(folder, k) if folds else folder
-    _write_one(own, plan, measured, report, fitted)
-  if request.fit_on == 'folds':
-    names = [[plan.rows[k]['clip'] for k in one] for one in chosen]
-    fold_stores.write(folder, request.division, names)
-  if request.out.exists():
-    request.out.rmdir()  # it is empty: see `finished`
-  os.rename(folder, request.out)
-  shutil.rmtree(request.work)
-
-
-def _write_one(
-  folder: pathlib.Path,
-  plan: ExtractionPlan,
-  measured: Mapping[int, Measured],
-  report: CorpusReport,
-  fitted: extractors.Extractor,
-) -> None:
-  """Writes a store, the extractor and the report into a new folder."""
-  clips = []
-  for k, ready in measured.items():
-    streams = fitted(ready.columns())
-    clips.append(clip_table.clip(plan.rows[k], streams, ready.sha256))
-  facts = [f'extracted from {plan.origin}', *fitted.about]
-  source = '; '.join([*facts, f'extractor {fitted.fingerprint}'])
-  store.write(folder, clips, source, fitted.fingerprint)
-  fitted.save(folder / extractors.FOLDER)
-  files.put(folder / 'clips.csv', report.table().encode())
-  files.put(folder / 'report.txt', f'{report}\n'.encode())
 
 
 def stages(clips: int, seconds: Mapping[str, float]) -> Iterator[str]:

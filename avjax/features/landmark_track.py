@@ -15,20 +15,14 @@ A difference of more than TAIL is noted.
 """
 
 import dataclasses
-import hashlib
-import os
 from fractions import Fraction
 
 import numpy as np
 
 from avjax.clips import FRAME_RATE, SAMPLE_RATE, Note, RawClip
-from avjax.data import clip_files
-from avjax.data.corpora import tree
 from avjax.errors import DataError
 from avjax.features import landmark_files
-from avjax.features.landmark_archive import LandmarkArchive
 from avjax.features.timestamps import TAIL
-from avjax.settings import FeaturesConfig
 from avjax.shapes import Float
 
 SLACK = 2
@@ -38,66 +32,6 @@ APART = Fraction(1, 2)
 """Seconds by which landmarks with a rate and their clip may differ in length.
 Ours: takes of RAVDESS differ by up to 0.3 s; with a rate of 25 for 30, a clip
 of 3 s would differ by 0.6 s."""
-
-
-class LandmarkSource:
-  """The landmark files of a corpus.
-
-  Args:
-    settings: of the features; `landmarks` is not empty.
-
-  Attributes:
-    archive: the landmarks of all clips in one file; None: a file a clip.
-  """
-
-  def __init__(self, settings: FeaturesConfig):
-    self._pattern = settings.landmarks
-    self.archive = None
-    if settings.landmark_archive:
-      self.archive = LandmarkArchive(settings.landmarks)
-
-  @property
-  def about(self) -> str:
-    """A line about the file of all clips, or ''."""
-    if self.archive is None:
-      return ''
-    path = self.archive.path
-    return f'landmarks of {path.name}, SHA-256 {tree.digest(path)}'
-
-  def rows(
-    self, clip: str, folder: str | os.PathLike
-  ) -> Float[np.ndarray, 'frames _']:
-    """Returns the 98 or 136 numbers of every frame of a clip.
-
-    Args:
-      clip: its name.
-      folder: base of a relative path.
-
-    Raises:
-      DataError: there are no landmarks of it, or they are damaged.
-    """
-    if self.archive is not None:
-      return self.archive.rows(clip)
-    path = self._pattern.replace('{clip}', os.path.splitext(clip)[0])
-    return landmark_files.read(clip_files.ClipFiles(folder or '.').path(path))
-
-  def digest(self, clip: str, folder: str | os.PathLike) -> str:
-    """Returns the SHA-256 of a clip's landmarks, or '' without any."""
-    try:
-      rows = self.rows(clip, folder)
-    except DataError:
-      return ''
-    return hashlib.sha256(f'{rows.shape}'.encode() + rows.tobytes()).hexdigest()
-
-
-def source(settings: FeaturesConfig) -> LandmarkSource | None:
-  """Returns the landmark files that the settings name and need, or None.
-
-  Raises:
-    DataError: the file of all clips cannot be used.
-  """
-  needed = {'shape', 'appearance'} & set(settings.streams)
-  return LandmarkSource(settings) if settings.landmarks and needed else None
 
 
 def place(

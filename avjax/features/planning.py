@@ -9,7 +9,7 @@ from avjax.data import clip_files, clip_table
 from avjax.data.corpora import catalogue, listing
 from avjax.data.corpora.tree import digest
 from avjax.errors import ConfigError, DataError
-from avjax.features import corpus_report, fitting, landmark_track
+from avjax.features import corpus_report, fitting, landmark_source
 from avjax.features.extractor import Extractor
 from avjax.settings import DataConfig, FeaturesConfig
 
@@ -95,7 +95,7 @@ class ExtractionPlan:
   chosen: Sequence[int]
   remarks: Sequence[str]
   origin: str
-  landmarks: landmark_track.LandmarkSource | None = None
+  landmarks: landmark_source.LandmarkSource | None = None
 
   @property
   def missing(self) -> list[tuple[str, str]]:
@@ -202,41 +202,19 @@ def _of_corpus(request: ExtractionRequest) -> ExtractionPlan:
   return ExtractionPlan(rows, sources, range(len(rows)), remarks, request.named)
 
 
-def located(settings: FeaturesConfig, folder: pathlib.Path) -> FeaturesConfig:
-  """Returns the settings with the place of the landmarks of all clips.
-
-  It is sought as a table is; see `clip_table.find`.
-
-  Args:
-    settings: of the features.
-    folder: of the clips.
-  """
-  if not settings.landmark_archive:
-    return settings
-  path = clip_table.find(settings.landmarks, folder).absolute()
-  return dataclasses.replace(settings, landmarks=str(path))
-
-
 def _with_landmarks(
   request: ExtractionRequest, made: ExtractionPlan
 ) -> ExtractionPlan:
   """Returns the plan with the landmark files, less the clips they lack."""
-  source = landmark_track.source(request.settings)
-  if source is None or source.archive is None:
-    return dataclasses.replace(made, landmarks=source)
-  sources: list[pathlib.Path | str] = []
-  for row, file in zip(made.rows, made.sources, strict=True):
-    lacking = isinstance(file, pathlib.Path) and source.archive.lacking(
-      row['clip']
-    )
-    sources.append(lacking or file)
-  remarks = list(made.remarks)
-  if unused := source.archive.unused(row['clip'] for row in made.rows):
-    few = ', '.join(unused[:5]) + ', ...' * (len(unused) > 5)
-    remarks.append(
-      f'{source.archive.path.name} has landmarks of {len(unused)} names that no'
-      f' clip has: {few}'
-    )
+  source = landmark_source.source(request.settings)
+  if source is None:
+    return made
+  names = [row['clip'] for row in made.rows]
+  sources = [
+    (isinstance(file, pathlib.Path) and source.lacking(name)) or file
+    for name, file in zip(names, made.sources, strict=True)
+  ]
+  remarks = [*made.remarks, *source.unused(names)]
   return dataclasses.replace(
     made, sources=sources, remarks=remarks, landmarks=source
   )

@@ -156,6 +156,45 @@ def curve(ax, epochs: Sequence[Mapping[str, Any]], metric: str):
   return ax
 
 
+def style(number: int) -> tuple[str, str]:
+  """Returns colour and marker of a run among several."""
+  return _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
+
+
+def robustness_curve(
+  ax,
+  levels: Sequence[float],
+  accuracies: Sequence[float],
+  intervals: Sequence[tuple[float, float] | None],
+  undisturbed: float,
+  number: int,
+  joined: bool = True,
+):
+  """Draws accuracies in % of a run over the levels of a disturbance.
+
+  Args:
+    ax: matplotlib axes.
+    levels: where they are on the x axis.
+    accuracies: one a level.
+    intervals: one a level, as fractions; None draws none.
+    undisturbed: accuracy in %, a dotted line.
+    number: of the run; see `style`.
+    joined: whether the levels are numbers to join by a line.
+  """
+  colour, marker = style(number)
+  line = '-' if joined else ''
+  shift = 0 if joined else 0.08 * number
+  x = [level + shift for level in levels]
+  ax.plot(x, accuracies, marker + line, color=colour, lw=1.2, ms=3.5)
+  known = [(at, pair) for at, pair in zip(x, intervals, strict=True) if pair]
+  for at, (low, high) in known:
+    ax.plot([at, at], [100 * low, 100 * high], color=colour, lw=0.8, alpha=0.6)
+  ax.axhline(undisturbed, color=colour, lw=0.8, ls=':')
+  ax.tick_params(labelsize=SMALL, length=2.5)
+  ax.spines[['top', 'right']].set_visible(False)
+  return ax
+
+
 def heading(ax, text: str):
   """Writes the title of a panel; returns the axes."""
   ax.set_title(text, loc='left', fontsize=NORMAL, pad=4)

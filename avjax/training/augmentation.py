@@ -195,28 +195,49 @@ def losses(
 
 
 def _exchanged(x, batch, keys, settings, speakers, name):
-  """Returns clips with the mean and deviation of another training speaker.
+  """Returns some clips with the moments of another speaker, of one stream.
 
-  Ours. A speaker's mean then says nothing about the emotion.
+  Ours: a speaker's mean and deviation then say nothing about the emotion. With
+  `speaker_spread` r the other speaker is made: for every column the mean is
+  drawn from a normal distribution with the mean of the training speakers' means
+  and r times their standard deviation, and so is the logarithm of the standard
+  deviation. Otherwise it is one of the training speakers.
   """
-
-  def draw(key, own):
-    chance, choice = jax.random.split(key)
-    allowed = speakers.training & (jnp.arange(len(speakers.training)) != own)
-    logits = jnp.where(allowed, 0.0, -jnp.inf)
-    drawn = jax.random.categorical(choice, logits)
-    swap = jax.random.uniform(chance) < settings.speaker_exchange
-    known = (own >= 0) & allowed.any()
-    return jnp.where(swap & known, drawn, own)
-
-  own = batch.speaker
-  new = jnp.maximum(jax.vmap(draw)(keys, own), 0)
-  changed = (new != own)[:, None, None]
-  own = jnp.maximum(own, 0)
+  chance, choice = jnp.unstack(jax.vmap(jax.random.split)(keys), axis=1)
+  swap = jax.vmap(jax.random.uniform)(chance) < settings.speaker_exchange
+  changed = (swap & (batch.speaker >= 0))[:, None, None]
+  own = jnp.maximum(batch.speaker, 0)
   mean, std = speakers.mean[name], speakers.std[name]
   score = (x - mean[own][:, None]) / std[own][:, None]
-  other = score * std[new][:, None] + mean[new][:, None]
-  return jnp.where(changed, other, x)
+  if settings.speaker_spread:
+    site = sorted(speakers.mean).index(name)
+    mean, std = _made(speakers, name, settings.speaker_spread, choice, site)
+  else:
+    other = _another(speakers.training, choice, own)
+    mean, std = mean[other], std[other]
+  return jnp.where(changed, score * std[:, None] + mean[:, None], x)
+
+
+def _another(training, keys, own):
+  """Returns (B,) another training speaker than the clip's own."""
+
+  def draw(key, speaker):
+    others = training & (jnp.arange(len(training)) != speaker)
+    return jax.random.categorical(key, jnp.where(others, 0.0, -jnp.inf))
+
+  return jax.vmap(draw)(keys, own)
+
+
+def _made(speakers, name, spread, keys, site):
+  """Returns mean and standard deviation (B, D) of speakers that are made."""
+  keys = jax.vmap(lambda one: jax.random.fold_in(one, site))(keys)
+  training = speakers.training[:, None]
+  values = jnp.stack([speakers.mean[name], jnp.log(speakers.std[name])])
+  normal = _normal(keys, (len(keys), *values.shape[::2]))
+  centre = jnp.mean(values, 1, where=training)[None]
+  deviation = jnp.std(values, 1, where=training)[None]
+  drawn = centre + spread * deviation * normal
+  return drawn[:, 0], jnp.exp(drawn[:, 1])
 
 
 def _normal(keys, shape):

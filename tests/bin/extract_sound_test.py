@@ -41,11 +41,15 @@ def pack(path, faces):
 
 @pytest.fixture(scope='module')
 def corpus(tmp_path_factory):
-  """A folder with 12 takes of 1.2 s by three speakers, in the way of RAVDESS.
+  """See `make_corpus`."""
+  return make_corpus(tmp_path_factory.mktemp('sound'))
+
+
+def make_corpus(folder):
+  """Returns a folder with 12 takes of 1.2 s by three speakers, as of RAVDESS.
 
   `R/audio` has the sound, `R/clips.csv` the table, `R/all.npz` the landmarks.
   """
-  folder = tmp_path_factory.mktemp('sound')
   (folder / 'R/audio').mkdir(parents=True)
   random = np.random.default_rng(1)
   lines = ['take,label,speaker']

@@ -16,23 +16,33 @@ from avjax.settings import DataConfig, ModelConfig, Settings
 DATA = DataConfig(protocol='speakers/3')
 
 
-def clips(value=0.0):
+def clips(value=0.0, **attributes):
   """Returns two clips a speaker; their frames are the value and a number."""
   return [
-    Clip(f'{s}{e}', {'shape': np.full((2, 1), value + k, np.float32)}, e, s)
+    Clip(
+      f'{s}{e}',
+      {'shape': np.full((2, 1), value + k, np.float32)},
+      e,
+      s,
+      attributes=attributes,
+    )
     for k, s in enumerate('abc')
     for e in ('happy', 'sad')
   ]
 
 
-def write(folder, data=DATA, fitted_on=None, values=(0.0, 10.0, 20.0)):
+def write(
+  folder, data=DATA, fitted_on=None, values=(0.0, 10.0, 20.0), **attributes
+):
   """Writes the stores of three folds, with frames of another value each."""
+  folds = []
   for k, value in enumerate(values):
-    store.write(fold_stores.fold(folder, k), clips(value))
-  if fitted_on is None:
-    divided = [protocols.split(clips(), data, k) for k in range(3)]
-    fitted_on = [[c.name for c in one['training']] for one in divided]
-  fold_stores.write(folder, data, fitted_on)
+    own, made = fold_stores.fold(folder, k), clips(value, **attributes)
+    store.write(own, made)
+    names = [c.name for c in protocols.split(made, data, k)['training']]
+    names = fitted_on[k] if fitted_on else names
+    folds.append(fold_stores.described(own, made, names))
+  fold_stores.write(folder, data, folds)
   return folder
 
 
@@ -71,7 +81,7 @@ def test_the_fingerprint_covers_every_fold(tmp_path):
 
   before = prints(write(tmp_path / 'a'))
   assert len(set(before)) == 4
-  assert prints(write(tmp_path / 'b')) == before
+  assert prints(write(tmp_path / 'b', hair='red')) == before
   after = prints(write(tmp_path / 'c', values=(0.0, 10.0, 21.0)))
   assert [a == b for a, b in zip(before, after, strict=True)] == [
     False, True, True, False,

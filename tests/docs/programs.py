@@ -85,6 +85,7 @@ RULES: dict[str, Callable[[Arguments], Arguments]] = {
     '--clips=15', '--speakers=5', '--workers=1', '--measure=false'
   ),
   'extract': _adding('--workers=1'),
+  'robustness': _adding('--disturbances=lost'),
   'report': _adding('--clips=2'),
   'benchmark': _adding(
     *('--batch=2', '--frames=4', '--cells=2'),

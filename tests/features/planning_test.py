@@ -11,6 +11,7 @@ from avjax.features import (
   corpus_report,
   extractor,
   fitting,
+  landmark_source,
   planning,
   progress_bar,
   work_folder,
@@ -126,7 +127,7 @@ def archive(path, names):
 def with_landmarks(wanted, name):
   """Returns a request whose landmarks are beside the folder of the clips."""
   made = FeaturesConfig(streams=('shape',), landmarks=name)
-  made = planning.located(made, wanted.corpus)
+  made = landmark_source.located(made, wanted.corpus)
   return dataclasses.replace(wanted, settings=made)
 
 

@@ -25,6 +25,7 @@ ALL = dict(
   mixup=0.4,
   label_smoothing=0.1,
   speaker_exchange=0.8,
+  speaker_spread=1.0,
   average=0.9,
 )
 
@@ -134,6 +135,47 @@ def test_speakers_are_exchanged():
   assert (drawn != own).mean() == pytest.approx(0.5, abs=0.08)
   assert not ((drawn == 2) & (own != 2)).any()  # no training clips
   assert len(set(drawn[own == 0])) == 3
+
+
+def test_speakers_are_made():
+  """Equation: their moments spread as those of the training speakers do."""
+  batch, spread = batch_of(2000), 1.5
+  rng = np.random.default_rng(2)
+  shape = (4, 6)
+  speakers = augmentation.Speakers(
+    {name: rng.normal(3, 2, shape).astype('f4') for name in arrays(batch)},
+    {
+      name: np.exp(rng.normal(0, 0.3, shape)).astype('f4')
+      for name in arrays(batch)
+    },
+    np.array([True, True, True, False]),
+  )
+  made = changed(
+    batch, speakers=speakers, speaker_exchange=1.0, speaker_spread=spread
+  )
+  for name, before in arrays(batch).items():
+    mean, log = speakers.mean[name], np.log(speakers.std[name])
+    first, last = (np.asarray(arrays(made)[name])[:-1, k] for k in (0, 1))
+    own = batch.speaker[:-1]
+    steps = (before[:-1, 1] - before[:-1, 0]) / speakers.std[name][own]
+    given_log = np.log((last - first) / steps)  # of the deviations
+    score = (before[:-1, 0] - mean[own]) / speakers.std[name][own]
+    given_mean = first - score * np.exp(given_log)
+    for given, values in ((given_mean, mean[:3]), (given_log, log[:3])):
+      np.testing.assert_allclose(given.mean(0), values.mean(0), atol=0.25)
+      np.testing.assert_allclose(
+        given.std(0), spread * values.std(0), rtol=0.1, atol=0.02
+      )
+  standard = augmentation.Speakers(
+    {name: np.zeros(shape, 'f4') for name in arrays(batch)},
+    {name: np.ones(shape, 'f4') for name in arrays(batch)},
+    np.ones(4, bool),
+  )
+  same = changed(
+    batch, speakers=standard, speaker_exchange=1.0, speaker_spread=spread
+  )
+  for name, before in arrays(batch).items():
+    np.testing.assert_allclose(arrays(same)[name], before, atol=1e-6)
 
 
 def test_moments_of_speakers():
