@@ -44,7 +44,7 @@ def table(studied: Sequence[Studied]) -> Table:
     'Accuracy in % on disturbed test clips',
     (
       'run', 'disturbance', 'level', 'unit', 'clips', 'accuracy',
-      'from, by speaker', 'to', 'less undisturbed',
+      'from, by speaker', 'to', 'change',
     ),
     tuple(rows),
     notes(studied),
@@ -59,9 +59,10 @@ def notes(studied: Sequence[Studied]) -> tuple[str, ...]:
   lines = [f'{"; ".join(titles)}: {a}.' for a, titles in by_about.items()]
   return (
     *lines,
-    'Intervals: 95 % bootstrap over the speakers. All clips of a tested speaker'
-    ' are disturbed alike, then standardised as in the run. Lost frames are'
-    ' like those without a face; a missing modality is the average.',
+    'Bars: 95 % bootstrap over the speakers; dotted: undisturbed. All clips of'
+    ' a tested speaker are disturbed alike, then standardised as in the run.'
+    ' Lost frames are like those without a face; a missing modality is the'
+    ' average.',
   )
 
 

@@ -33,6 +33,9 @@ class Adaptation:
     return bool(self.labels or self.drop or self.allow_leaks)
 
 
+AS_IT_IS = Adaptation()
+
+
 def labelled(
   portion: Portion, emotions: Sequence[str], store: str, how: Adaptation
 ) -> tuple[Portion, dict[str, Any]]:

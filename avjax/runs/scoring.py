@@ -13,7 +13,7 @@ from avjax.metrics import groups as metrics_groups
 from avjax.runs import ensemble, joining, other_store
 from avjax.runs.evaluation import SPLITS
 from avjax.runs.folder import CONFIG, RunFolder
-from avjax.runs.other_store import Adaptation
+from avjax.runs.other_store import AS_IT_IS, Adaptation
 from avjax.training import outcome as outcomes
 from avjax.training.outcome import Outcome
 
@@ -27,7 +27,7 @@ def evaluate(
   split: str = 'test',
   output: str | pathlib.Path | None = None,
   by: Sequence[str] = (),
-  adaptation: Adaptation = Adaptation(),  # noqa: B008
+  adaptation: Adaptation = AS_IT_IS,
 ) -> dict[str, Any]:
   """Evaluates the best state of a run; returns the content of results.json.
 

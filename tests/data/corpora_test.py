@@ -402,6 +402,10 @@ def test_feature_files(tmp_path):
     ('01-01-03-01-01-01-02', '01-03-01-01-01-02', 'happy'),
     ('01-02-01-01-01-01', '01-02-01-01-01-01', 'calm'),
   ]
+  assert [clip_table.clip(row, {}).attributes for row in got] == [
+    {'gender': 'female', 'intensity': 'normal'},
+    {'gender': 'male', 'intensity': 'normal'},
+  ]
   for name, folder in (('meld', tmp_path), ('cremad', tmp_path)):
     with pytest.raises(AvjaxError):
       catalogue.feature_rows(name, folder)

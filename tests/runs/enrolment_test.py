@@ -33,7 +33,7 @@ def write_store(folder, seed=0):
         f'clip {i}',
         {'audio': x.astype(np.float32), 'shape': x.astype(np.float32)},
         label=('happy', 'sad')[label],
-        speaker=f's{i % 4}',
+        speaker=f's{i % 4} of {seed}',
         split='test',
       )
     )
