@@ -89,7 +89,7 @@ def test_without_recordings(trained):
     (('none',), '--output is missing'),
     (('none', '--disturbances=rain'), "there is no disturbance 'rain'"),
     (('none', '--disturbances=babble'), 'the recordings with --corpus'),
-    (('none', '--corpus=store'), 'landmarks all.npz'),
+    (('none', '--corpus=store'), 'all.npz: No such file'),
     (('store',), 'give a folder that bin/train has made'),
   ],
 )
