@@ -4,8 +4,8 @@ r"""Ours for real recordings: the paper's network, trained with additions.
     --config.data.store=STORE --config.data.protocol=speakers/4 \
     --config.model.streams=audio,shape --workdir=runs/recommended
 
-Chosen on the validation clips of RAVDESS: docs/results.md has what additions are
-worth. `--config.model.variant=average` trains another network in this way.
+Chosen on the validation clips of RAVDESS; docs/results.md has what was tried.
+`--config.model.variant=average` trains another network in this way.
 """
 
 from avjax import settings
