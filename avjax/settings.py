@@ -255,6 +255,7 @@ class RegularisationConfig:
     0.0  # of clips, audio or video; Neverova et al. (2016)
   )
   noise: float = 0.0  # std of noise on every input; Bishop (1995)
+  offset: float = 0.0  # std of a constant added to a clip's inputs; ours
   mixup: float = 0.0  # alpha of the mixtures of two clips; Zhang et al. (2018)
   label_smoothing: float = 0.0  # Szegedy et al. (2016), Section 7
   speaker_exchange: float = 0.0  # share of clips given other moments; ours

@@ -42,6 +42,7 @@ def changes(settings: RegularisationConfig) -> bool:
     settings.time_mask
     or settings.modality_dropout
     or settings.noise
+    or settings.offset
     or settings.speaker_exchange
   )
 
@@ -108,6 +109,9 @@ def augmented(
       x = _exchanged(x, batch, drawn(0), settings, speakers, name)
     if settings.noise:
       x = x + settings.noise * _normal(drawn(10 + site), x.shape)
+    if settings.offset:
+      constant = _normal(drawn(20 + site), (x.shape[0], 1, x.shape[2]))
+      x = x + settings.offset * constant
     frame = jnp.arange(x.shape[1])[None]
     kept = frame < length[:, None]
     if settings.time_mask:

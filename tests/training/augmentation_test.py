@@ -22,6 +22,7 @@ ALL = dict(
   time_mask=0.3,
   modality_dropout=0.2,
   noise=0.2,
+  offset=0.3,
   mixup=0.4,
   label_smoothing=0.1,
   speaker_exchange=0.8,
@@ -99,6 +100,25 @@ def test_noise():
     assert not added[~inside].any()
     assert added[inside].std() == pytest.approx(0.5, rel=0.01)
     assert added[inside].mean() == pytest.approx(0, abs=0.01)
+
+
+def test_offset():
+  """Law: one constant for each clip and input, with its deviation."""
+  batch = batch_of(400)
+  moved = changed(batch, offset=0.5)
+  for name, x in arrays(moved).items():
+    difference = np.asarray(x) - arrays(batch)[name]
+    frames = batch.visual_length[:-1]
+    first = difference[:-1, 0]
+    for row, length in enumerate(frames):
+      np.testing.assert_allclose(
+        difference[row, :length], np.tile(first[row], (length, 1)), atol=2e-6
+      )
+      assert not difference[row, length:].any()
+    np.testing.assert_allclose(first.std(0), 0.5, rtol=0.15)
+    np.testing.assert_allclose(first.mean(0), 0, atol=0.1)
+    together = np.corrcoef(first.T) - np.eye(first.shape[1])
+    assert np.abs(together).max() < 0.25
 
 
 def test_speakers_are_exchanged():
