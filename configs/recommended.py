@@ -19,6 +19,7 @@ def get_config(size: str = 'full'):
     time_mask=0.3,
     modality_dropout=0.2,
     noise=0.2,
+    offset=0.3,
     mixup=0.2,
     label_smoothing=0.1,
     speaker_exchange=0.8,

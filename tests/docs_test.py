@@ -44,6 +44,10 @@ PARSED = {
     '--workdir=results/fair-$name-$seed': HOURS,
     'bin/figures': 'draws a run of those; run by docs/use.md',
     'takes()': HOURS,
+    'RAVDESS/audio stores/ravdess': 'tests/bin/extract_sound_test.py runs it on'
+    ' made sound',
+    'ravdess()': HOURS,
+    'results/chosen-': HOURS,
     '--workdir=results/three-$store': HOURS,
     'bin/synthesise': 'takes hours; run by docs/data.md',
   },

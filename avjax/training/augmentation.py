@@ -28,12 +28,37 @@ class Speakers:
   Attributes:
     mean: stream -> (S, D).
     std: stream -> (S, D).
+    centre: stream -> (2, D), the mean over the training speakers of their mean
+      and of the logarithm of their standard deviation.
+    spread: stream -> (2, D), the standard deviations of the same.
     training: (S,) whether the speaker has training clips; others are not drawn.
   """
 
   mean: Mapping[str, Float[Array, '*runs S _']]
   std: Mapping[str, Float[Array, '*runs S _']]
+  centre: Mapping[str, Float[Array, '*runs 2 _']]
+  spread: Mapping[str, Float[Array, '*runs 2 _']]
   training: Bool[Array, '*runs S']
+
+  @classmethod
+  def of(
+    cls,
+    mean: Mapping[str, np.ndarray],
+    std: Mapping[str, np.ndarray],
+    training: np.ndarray,
+  ) -> 'Speakers':
+    """Returns the moments, with those of the training speakers together."""
+    logs = {
+      name: np.stack([mean[name], np.log(std[name])])[:, training]
+      for name in mean
+    }
+    return cls(
+      mean={name: x.astype(np.float32) for name, x in mean.items()},
+      std={name: x.astype(np.float32) for name, x in std.items()},
+      centre={name: x.mean(1).astype(np.float32) for name, x in logs.items()},
+      spread={name: x.std(1).astype(np.float32) for name, x in logs.items()},
+      training=training,
+    )
 
 
 def changes(settings: RegularisationConfig) -> bool:
@@ -60,22 +85,31 @@ def moments(
   Raises:
     DataError: no speaker of a clip is known.
   """
-  mean, std = {}, {}
   known = [clip for clip in clips if clip.speaker]
-  if len({clip.speaker for clip in known}) < 2:
+  present = {clip.speaker for clip in known}
+  if len(present) < 2:
     raise DataError(
       'training.regularisation.speaker_exchange needs two speakers or more'
       ' among the training clips; name them in the store, or set it to 0'
     )
-  for stream in streams:
-    by_name = standardising.moments_of(known, stream)
-    width = known[0].streams[stream].shape[1]
-    unknown = np.zeros(width), np.ones(width)
-    rows = [by_name.get(name, unknown) for name in names]
-    mean[stream] = np.array([row[0] for row in rows], np.float32)
-    std[stream] = np.array([row[1] for row in rows], np.float32)
-  present = {clip.speaker for clip in known}
-  return Speakers(mean, std, np.array([name in present for name in names]))
+  training = np.array([name in present for name in names])
+  rows = {name: _rows(known, names, name) for name in streams}
+  return Speakers.of(
+    {name: mean for name, (mean, _) in rows.items()},
+    {name: std for name, (_, std) in rows.items()},
+    training,
+  )
+
+
+def _rows(
+  clips: Sequence[Clip], names: Sequence[str], stream: str
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns mean and std (S, D) of speakers; 0 and 1 for one without a clip."""
+  by_name = standardising.moments_of(clips, stream)
+  width = clips[0].streams[stream].shape[1]
+  unknown = np.zeros(width), np.ones(width)
+  rows = [by_name.get(name, unknown) for name in names]
+  return np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
 
 
 def augmented(
@@ -235,12 +269,9 @@ def _another(training, keys, own):
 def _made(speakers, name, spread, keys, site):
   """Returns mean and standard deviation (B, D) of speakers that are made."""
   keys = jax.vmap(lambda one: jax.random.fold_in(one, site))(keys)
-  training = speakers.training[:, None]
-  values = jnp.stack([speakers.mean[name], jnp.log(speakers.std[name])])
-  normal = _normal(keys, (len(keys), *values.shape[::2]))
-  centre = jnp.mean(values, 1, where=training)[None]
-  deviation = jnp.std(values, 1, where=training)[None]
-  drawn = centre + spread * deviation * normal
+  centre, deviation = speakers.centre[name], speakers.spread[name]
+  normal = _normal(keys, (len(keys), *centre.shape))
+  drawn = centre[None] + spread * deviation[None] * normal
   return drawn[:, 0], jnp.exp(drawn[:, 1])
 
 

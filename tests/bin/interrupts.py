@@ -69,17 +69,24 @@ class Trial:
     return ''
 
 
+# SIGINT is ignored in what a shell starts in the background. A `preexec_fn`
+# would be a fork of this process, which may have threads.
+_HEEDED = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
 def start(command: list[str], folder: pathlib.Path) -> subprocess.Popen:
   """Returns the program, leader of a process group that Ctrl-C reaches."""
   return subprocess.Popen(
-    command,
+    [sys.executable, '-S', '-c', _HEEDED, *command],
     cwd=folder,
     stdout=subprocess.DEVNULL,
     stderr=subprocess.PIPE,
     text=True,
     process_group=0,
-    # It is ignored in what a shell starts in the background.
-    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
   )
 
 

@@ -66,7 +66,7 @@ def test_every_config(name, tmp_path):
   }
   assert np.sum(test['confusion']) == 16
   assert np.trace(test['confusion']) == test['correct']
-  assert ('attention' in test) == (name == 'proposed')
+  assert ('attention' in test) == (name in ('proposed', 'recommended'))
   assert ('alignment' in test) == (name not in ('average_pool5', *BASELINES))
   epochs = {name: [] for name in BASELINES}
   epochs['decision_fusion'] = ['audio/', 'vision/']
@@ -75,7 +75,8 @@ def test_every_config(name, tmp_path):
     lines = metrics.read_text().splitlines()
     assert [json.loads(line)['epoch'] for line in lines] == [0, 1]
   config = json.loads((tmp_path / 'w/config.json').read_text())
-  assert config['settings']['model']['variant'] == name
+  variant = 'proposed' if name == 'recommended' else name
+  assert config['settings']['model']['variant'] == variant
   assert config['versions']['jax']
   with open(tmp_path / 'w/predictions.csv') as file:
     rows = list(csv.DictReader(file))

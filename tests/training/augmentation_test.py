@@ -132,7 +132,7 @@ def test_speakers_are_exchanged():
     for s in range(4):
       rows = x[s:-1:4][x[s:-1:4].any(-1)]
       mean[k][s], std[k][s] = rows.mean(0), rows.std(0)
-  speakers = augmentation.Speakers(
+  speakers = augmentation.Speakers.of(
     mean, std, np.array([True, True, False, True])
   )
   other = changed(batch, speakers=speakers, speaker_exchange=0.5)
@@ -162,7 +162,7 @@ def test_speakers_are_made():
   batch, spread = batch_of(2000), 1.5
   rng = np.random.default_rng(2)
   shape = (4, 6)
-  speakers = augmentation.Speakers(
+  speakers = augmentation.Speakers.of(
     {name: rng.normal(3, 2, shape).astype('f4') for name in arrays(batch)},
     {
       name: np.exp(rng.normal(0, 0.3, shape)).astype('f4')
@@ -186,7 +186,7 @@ def test_speakers_are_made():
       np.testing.assert_allclose(
         given.std(0), spread * values.std(0), rtol=0.1, atol=0.02
       )
-  standard = augmentation.Speakers(
+  standard = augmentation.Speakers.of(
     {name: np.zeros(shape, 'f4') for name in arrays(batch)},
     {name: np.ones(shape, 'f4') for name in arrays(batch)},
     np.ones(4, bool),
