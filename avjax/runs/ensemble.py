@@ -11,7 +11,7 @@ from typing import Any
 
 from avjax.clips import Clip
 from avjax.data import corpus
-from avjax.errors import CheckpointError, ConfigError
+from avjax.errors import ConfigError
 from avjax.runs import evaluation, predictions
 from avjax.runs.evaluation import TrainedRun
 from avjax.runs.folder import RunFolder
@@ -146,11 +146,7 @@ def open_folder(workdir: str | pathlib.Path) -> Ensemble:
   """
   folder = RunFolder(workdir)
   config, info = folder.read_config()
-  if not folder.finished:
-    raise CheckpointError(
-      f'{folder} holds a run that has not finished; run the same bin/train'
-      ' again to finish it'
-    )
+  folder.check_finished()
   results = folder.read_results()
   seeds = [folder / name for name in results.get('runs', [''])]
   folds = ['']

@@ -232,11 +232,7 @@ def open_run(workdir: str | pathlib.Path) -> TrainedRun:
   """
   folder = RunFolder(workdir)
   config, info = folder.read_config()
-  if not folder.finished:
-    raise CheckpointError(
-      f'{folder} holds a run that has not finished; run the same bin/train'
-      ' again to finish it'
-    )
+  folder.check_finished()
   folder.read_results()
   if config.training.seeds > 1:
     raise CheckpointError(

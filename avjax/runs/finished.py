@@ -25,7 +25,7 @@ from avjax.settings import (
 
 _TITLE_SETTINGS = ('shared_encoder', 'activation', 'dropout', 'fusion')
 """Settings of the model that a run's title names when they are changed."""
-RECIPE = ('optimiser', 'schedule', 'warm_up', 'clip_norm')
+_RECIPE = ('optimiser', 'schedule', 'warm_up', 'clip_norm')
 """Settings of the training that belong to its recipe, with regularisation."""
 
 
@@ -91,7 +91,7 @@ class FinishedRun:
   def recipe(self) -> tuple[str, ...]:
     """The training's additions to the paper's: 'name=value'."""
     training, default = self.config.training, TrainingConfig()
-    changed = _changed(training, default, RECIPE)
+    changed = _changed(training, default, _RECIPE)
     names = [field.name for field in dataclasses.fields(RegularisationConfig)]
     return changed + _changed(
       training.regularisation, default.regularisation, names

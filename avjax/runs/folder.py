@@ -53,6 +53,14 @@ class RunFolder:
     """Whether the run has written its results."""
     return (self.path / RESULTS).exists()
 
+  def check_finished(self) -> None:
+    """Raises CheckpointError for a run that has not finished."""
+    if not self.finished:
+      raise CheckpointError(
+        f'{self} holds a run that has not finished; run the same bin/train'
+        ' again to finish it'
+      )
+
   @contextlib.contextmanager
   def opened(self, config: Settings, info: RunInfo) -> Iterator[None]:
     """Locks the folder for this process, and begins or resumes the run.
