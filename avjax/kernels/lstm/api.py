@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from avjax.kernels import KernelError
-from avjax.kernels.lstm import chunked, fused, pallas_scan, reference
+from avjax.kernels.lstm import chunked, cpu, fused, pallas_scan, reference
 from avjax.shapes import Array, Float, Int, checked
 
 IMPLEMENTATIONS: dict[str, Callable] = {
@@ -19,14 +19,35 @@ IMPLEMENTATIONS: dict[str, Callable] = {
   'pallas_gpu_hc': functools.partial(pallas_scan.scan, 'gpu', residuals='hc'),
   'pallas_tpu': functools.partial(pallas_scan.scan, 'tpu', residuals='gates'),
   'pallas_tpu_hc': functools.partial(pallas_scan.scan, 'tpu', residuals='hc'),
+  'cpu': functools.partial(cpu.layer, residuals='gates'),
+  'cpu_hc': functools.partial(cpu.layer, residuals='hc'),
 }
+"""Name -> a scan of dense time-major arrays, or, of `WHOLE`, all of `lstm`."""
+
+WHOLE = ('cpu', 'cpu_hc')
+
+
+def picked() -> str:
+  """Returns the implementation that None means on this machine."""
+  return 'cpu' if cpu.chosen() else 'fused'
+
+
+def implementations() -> dict[str, str | None]:
+  """Returns why each implementation cannot run here, None if it can."""
+  here = jax.default_backend()
+  reasons: dict[str, str | None] = dict.fromkeys(IMPLEMENTATIONS)
+  for name in IMPLEMENTATIONS:
+    kind, _, platform = name.partition('_')
+    if kind == 'pallas' and not platform.startswith(here):
+      reasons[name] = f'JAX runs on a {here.upper()}'
+    elif name in WHOLE:
+      reasons[name] = cpu.missing()
+  return reasons
 
 
 def available() -> tuple[str, ...]:
   """Returns the names of the implementations that run on this machine."""
-  missing = {'gpu', 'tpu'} - {jax.default_backend()}
-  absent = tuple(f'pallas_{platform}' for platform in missing)
-  return tuple(n for n in IMPLEMENTATIONS if not n.startswith(absent))
+  return tuple(name for name, no in implementations().items() if not no)
 
 
 @checked
@@ -63,8 +84,11 @@ def lstm(
       the gates again). 'chunked' keeps the states of every 256th step, for
       very long sequences. 'pallas_gpu' and 'pallas_tpu', each also with
       '_hc', are the first two with Pallas kernels for their loops; no device
-      has run them yet.
-      None picks 'fused' on every platform, since no other was measured on one.
+      has run them yet. 'cpu' and 'cpu_hc' are the first two in C++, compiled
+      for the machine when they are first used.
+      None picks 'cpu' on a CPU where it compiles and works, else 'fused': no
+      other was measured on a device. What must have the same bits elsewhere
+      names 'fused'.
       Rows spread over several devices want `pmap`, or `shard_map` with
       `check_vma=False`: a compiler that shards by itself gathers what a kernel
       is given (GPU) or refuses the kernel (TPU).
@@ -78,13 +102,15 @@ def lstm(
     ShapeError: an array does not fit.
   """
   if implementation is None:
-    implementation = 'fused'
+    implementation = picked()
   if implementation not in IMPLEMENTATIONS:
     raise KernelError(
       f'no LSTM implementation {implementation!r}; there are '
       + ', '.join(IMPLEMENTATIONS)
     )
   scan = IMPLEMENTATIONS[implementation]
+  if implementation in WHOLE:
+    return scan(inputs, w_input, w_recurrent, bias, lengths)
   if lengths is None:
     h, c = scan(inputs.swapaxes(0, 1), w_input, w_recurrent, bias)
     return h.swapaxes(0, 1), (h[-1], c[-1])

@@ -1,0 +1,16 @@
+"""Prints which implementations of the LSTM this machine has, and why not."""
+
+import sys
+
+from avjax.kernels.lstm import compiled, implementations
+
+
+def main() -> int:
+  compiled.forget()
+  for name, reason in implementations().items():
+    print(f'{name:14} {reason or "ready"}')
+  return 0
+
+
+if __name__ == '__main__':
+  sys.exit(main())
