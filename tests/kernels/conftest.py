@@ -1,15 +1,23 @@
-"""Kernels of devices that are not here, run as XLA's own operations."""
+"""Kernels of devices that are not here, run as XLA's own operations.
+
+What is compiled for the machine is skipped where it cannot be.
+"""
 
 import functools
 
 import pytest
 
-from avjax.kernels.lstm import IMPLEMENTATIONS
+from avjax.kernels.lstm import IMPLEMENTATIONS, cpu
 
 
 @pytest.fixture
-def interpreted(monkeypatch):
+def interpreted(monkeypatch, request):
   """Makes the Pallas implementations run on a CPU."""
+  asked = getattr(request.node, 'callspec', None)
+  if asked and str(asked.params.get('name')).startswith('cpu'):
+    reason = cpu.missing()
+    if reason:
+      pytest.skip(reason)
   for name in [n for n in IMPLEMENTATIONS if n.startswith('pallas')]:
     scan = functools.partial(IMPLEMENTATIONS[name], interpret=True)
     monkeypatch.setitem(IMPLEMENTATIONS, name, scan)

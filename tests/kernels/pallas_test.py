@@ -14,7 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 import avjax
 from tests.kernels.lstm_test import LENGTHS, example
 
-SOME = ('fused', 'fused_hc', 'pallas_gpu', 'pallas_tpu_hc')
+SOME = ('fused', 'fused_hc', 'pallas_gpu', 'pallas_tpu_hc', 'cpu', 'cpu_hc')
 pytestmark = pytest.mark.usefixtures('interpreted')
 
 
