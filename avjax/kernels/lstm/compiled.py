@@ -100,7 +100,13 @@ def _digest(compiler: str) -> str:
   digest = hashlib.sha256()
   for path in sorted(SOURCE.iterdir()):
     digest.update(path.read_bytes())
-  about = (*FLAGS, compiler, jaxlib.__version__, platform.machine(), _features())
+  about = (
+    *FLAGS,
+    compiler,
+    jaxlib.__version__,
+    platform.machine(),
+    _features(),
+  )
   digest.update('\n'.join(about).encode())
   return digest.hexdigest()[:16]
 

@@ -27,7 +27,7 @@ struct Backward {
   void run(const Order& order, T* sums) const {
     const long padded = size.padded<T>();
     std::vector<T> d_before(BLOCK * padded), d_c(BLOCK * padded);
-    std::vector<T> read(BLOCK * width()), d_z(BLOCK * stride());
+    std::vector<T> read(BLOCK * width()), d_z(BLOCK * stride()), d_x;
     for (size_t first = 0; first < order.row.size(); first += BLOCK) {
       Chunk chunk(order, first, size.steps);
       std::fill(d_before.begin(), d_before.end(), T(0));
@@ -43,7 +43,7 @@ struct Backward {
         add_transposed_product<T>(
             read.data(), width(), d_z.data(), size.vectors<T>(), chunk.count(),
             sums);
-        if (d_inputs) propagate(chunk, d_z.data());
+        if (d_inputs) propagate(chunk, d_z.data(), d_x);
       }
       finish(chunk);
     }
@@ -66,48 +66,40 @@ struct Backward {
   }
 
   // Computes the gates i f o g again.
-  void again(const T* read, long count, T* out) const {
-    const long wide = 4 * LANES<T>;
-    for (long p = 0; p < size.vectors<T>(); ++p)
-      by_rows<ROWS<4>>(count, [&](auto R, long first) {
-        Vector<T> sums[R][4];
-        for (int r = 0; r < R; ++r)
-          for (int gate = 0; gate < 4; ++gate)
-            sums[r][gate] = load<T>(&bias[p * wide + gate * LANES<T>]);
-        const T* rows = read + first * width();
-        add_product<T, R, 4>(
-            rows, width(), &w_input[p * size.inputs * wide], size.inputs, sums);
-        add_product<T, R, 4>(
-            rows + size.inputs, width(), &w_recurrent[p * size.cells * wide],
-            size.cells, sums);
-        for (int r = 0; r < R; ++r) {
-          T* to = out + (first + r) * stride() + p * wide;
-          for (int gate = 0; gate < 3; ++gate)
-            store<T>(to + gate * LANES<T>, sigmoid<T>(sums[r][gate]));
-          store<T>(to + 3 * LANES<T>, tanh<T>(sums[r][3]));
-        }
-      });
+  void again(const T* read, long count, T* gates_now) const {
+    const long vectors = 4 * size.vectors<T>(), wide = 4 * LANES<T>;
+    for (long k = 0; k < count; ++k)
+      std::copy(bias.begin(), bias.end(), gates_now + k * stride());
+    add_product<T>(
+        read, width(), count, w_input.data(), size.inputs, vectors, gates_now);
+    add_product<T>(
+        read + size.inputs, width(), count, w_recurrent.data(), size.cells,
+        vectors, gates_now);
+    for (T* z = gates_now; z < gates_now + count * stride(); z += wide) {
+      for (int gate = 0; gate < 3; ++gate)
+        store<T>(z + gate * LANES<T>, sigmoid<T>(load<T>(z + gate * LANES<T>)));
+      store<T>(z + 3 * LANES<T>, tanh<T>(load<T>(z + 3 * LANES<T>)));
+    }
   }
 
   // Replaces the gradients of h and c of step t by those of the step before.
   void step(const Chunk& chunk, long t, T* d_z, T* d_before, T* d_c) const {
     const long padded = size.padded<T>(), active = chunk.active(t);
     for (long r = 0; r < active; ++r)
-      for (long p = 0; p < size.vectors<T>(); ++p) {
-        const long at = r * padded + p * LANES<T>;
-        cell(chunk, r, t, p, d_z + 4 * at, d_before + at, d_c + at);
+      for (long first = 0; first < padded; first += LANES<T>) {
+        const long at = r * padded + first;
+        cell(chunk, r, t, first, d_z + 4 * at, d_before + at, d_c + at);
       }
-    product<T>(
+    std::fill_n(d_before, active * padded, T(0));
+    add_product<T>(
         d_z, stride(), active, to_states.data(), stride(), size.vectors<T>(),
-        [&](long r, long column, Vector<T> v) {
-          store<T>(d_before + r * padded + column, v);
-        });
+        d_before);
   }
 
   AVJAX_INLINE void cell(
-      const Chunk& chunk, long r, long t, long p, T* d_z, const T* d_next,
+      const Chunk& chunk, long r, long t, long first, T* d_z, const T* d_next,
       T* d_c_next) const {
-    const long first = p * LANES<T>, left = size.cells - first;
+    const long left = size.cells - first;
     const long place = chunk.place(r, t), kept = kept_cells(size);
     Vector<T> i, f, o, g;
     if (gates) {
@@ -141,15 +133,18 @@ struct Backward {
     store<T>(d_c_next, dc * f);
   }
 
-  void propagate(const Chunk& chunk, const T* d_z) const {
-    const long vectors = rounded_up(size.inputs, LANES<T>) / LANES<T>;
-    product<T>(
-        d_z, stride(), chunk.count(), to_inputs.data(), stride(), vectors,
-        [&](long k, long column, Vector<T> v) {
-          write<T>(
-              d_inputs + chunk.place(k) * size.inputs + column, v,
-              size.inputs - column);
-        });
+  // Writes the gradients of the inputs; `sums` is for them as they are summed.
+  void propagate(const Chunk& chunk, const T* d_z, std::vector<T>& sums) const {
+    const long padded = rounded_up(size.inputs, LANES<T>);
+    sums.assign(chunk.count() * padded, T(0));
+    add_product<T>(
+        d_z, stride(), chunk.count(), to_inputs.data(), stride(),
+        padded / LANES<T>, sums.data());
+    for (long k = 0; k < chunk.count(); ++k)
+      for (long first = 0; first < size.inputs; first += LANES<T>)
+        write<T>(
+            d_inputs + chunk.place(k) * size.inputs + first,
+            load<T>(&sums[k * padded + first]), size.inputs - first);
   }
 
   // Zeros where a row has no step.

@@ -30,7 +30,11 @@ struct Forward {
         for (long k = 0; k < chunk.count(); ++k)
           copy(inputs + chunk.place(k) * size.inputs, &x[k * size.inputs],
                size.inputs);
-        project(x.data(), chunk.count(), z.data());
+        for (long k = 0; k < chunk.count(); ++k)
+          std::copy(bias.begin(), bias.end(), &z[k * 4 * padded]);
+        add_product<T>(
+            x.data(), size.inputs, chunk.count(), w_input.data(), size.inputs,
+            4 * size.vectors<T>(), z.data());
         for (long s = t; s < end; ++s) {
           step(chunk, s, &z[chunk.start(s) * 4 * padded], before.data(),
                after.data(), c.data());
@@ -42,60 +46,33 @@ struct Forward {
   }
 
  private:
-  void project(const T* x, long count, T* z) const {
-    const long wide = 4 * LANES<T>, stride = 4 * size.padded<T>();
-    for (long p = 0; p < size.vectors<T>(); ++p) {
-      const T* panel = w_input.data() + p * size.inputs * wide;
-      by_rows<ROWS<4>>(count, [&](auto R, long first) {
-        Vector<T> sums[R][4];
-        for (int r = 0; r < R; ++r)
-          for (int gate = 0; gate < 4; ++gate)
-            sums[r][gate] = load<T>(&bias[p * wide + gate * LANES<T>]);
-        add_product<T, R, 4>(
-            x + first * size.inputs, size.inputs, panel, size.inputs, sums);
-        for (int r = 0; r < R; ++r)
-          for (int gate = 0; gate < 4; ++gate)
-            store<T>(
-                z + (first + r) * stride + p * wide + gate * LANES<T>,
-                sums[r][gate]);
-      });
-    }
-  }
-
   void step(
-      const Chunk& chunk, long t, const T* z, const T* before, T* after,
+      const Chunk& chunk, long t, T* z, const T* before, T* after,
       T* c_now) const {
-    const long wide = 4 * LANES<T>, padded = size.padded<T>();
-    const long active = chunk.active(t);
-    for (long p = 0; p < size.vectors<T>(); ++p) {
-      const T* panel = w_recurrent.data() + p * size.cells * wide;
-      by_rows<ROWS<4>>(active, [&](auto R, long first) {
-        Vector<T> sums[R][4];
-        for (int r = 0; r < R; ++r)
-          for (int gate = 0; gate < 4; ++gate)
-            sums[r][gate] = load<T>(
-                z + (first + r) * 4 * padded + p * wide + gate * LANES<T>);
-        add_product<T, R, 4>(
-            before + first * padded, padded, panel, size.cells, sums);
-        for (int r = 0; r < R; ++r) {
-          const long at = (first + r) * padded + p * LANES<T>;
-          cell(sums[r], chunk, first + r, t, p, after + at, c_now + at);
-        }
-      });
-    }
+    const long padded = size.padded<T>(), active = chunk.active(t);
+    add_product<T>(
+        before, padded, active, w_recurrent.data(), size.cells,
+        4 * size.vectors<T>(), z);
+    for (long r = 0; r < active; ++r)
+      for (long first = 0; first < padded; first += LANES<T>) {
+        const long at = r * padded + first;
+        cell(z + 4 * at, chunk, r, t, first, after + at, c_now + at);
+      }
   }
 
   // Eqs. 1-3 for a vector of cells of one row.
   AVJAX_INLINE void cell(
-      const Vector<T> (&z)[4], const Chunk& chunk, long r, long t, long p,
-      T* h_now, T* c_now) const {
-    const Vector<T> i = sigmoid<T>(z[0]), f = sigmoid<T>(z[1]);
-    const Vector<T> o = sigmoid<T>(z[2]), g = tanh<T>(z[3]);
+      const T* z, const Chunk& chunk, long r, long t, long first, T* h_now,
+      T* c_now) const {
+    const Vector<T> i = sigmoid<T>(load<T>(z));
+    const Vector<T> f = sigmoid<T>(load<T>(z + LANES<T>));
+    const Vector<T> o = sigmoid<T>(load<T>(z + 2 * LANES<T>));
+    const Vector<T> g = tanh<T>(load<T>(z + 3 * LANES<T>));
     const Vector<T> c_new = f * load<T>(c_now) + i * g;
     const Vector<T> h_new = o * tanh<T>(c_new);
     store<T>(c_now, c_new);
     store<T>(h_now, h_new);
-    const long first = p * LANES<T>, left = size.cells - first;
+    const long left = size.cells - first;
     const long place = chunk.place(r, t), kept = kept_cells(size);
     write<T>(h + place * size.cells + first, h_new, left);
     if (c) store<T>(c + place * kept + first, c_new);

@@ -19,21 +19,6 @@ template <int N>
 constexpr int ROWS = N == 4 ? 3 : 6;
 #endif
 
-// Adds the product of R rows with a panel to `sums`.
-template <class T, int R, int N>
-AVJAX_INLINE void add_product(
-    const T* rows, long stride, const T* panel, long depth,
-    Vector<T> (&sums)[R][N]) {
-  for (long k = 0; k < depth; ++k, panel += N * LANES<T>) {
-    Vector<T> column[N];
-    for (int n = 0; n < N; ++n) column[n] = load<T>(panel + n * LANES<T>);
-    for (int r = 0; r < R; ++r) {
-      const Vector<T> x = Vector<T>{} + rows[r * stride + k];
-      for (int n = 0; n < N; ++n) sums[r][n] += x * column[n];
-    }
-  }
-}
-
 template <int R, class F>
 AVJAX_INLINE void rest_of_rows(long first, long left, F&& f) {
   if constexpr (R > 0) {
@@ -53,19 +38,48 @@ AVJAX_INLINE void by_rows(long count, F&& f) {
   rest_of_rows<R - 1>(r, count - r, f);
 }
 
-// Calls put(row, column, vector) for the product of `count` rows with a matrix.
-template <class T, int N, class Put>
-void product_by(
+template <class T, int R, int N>
+AVJAX_INLINE void load_tile(const T* from, long stride, Vector<T> (&tile)[R][N]) {
+  for (int r = 0; r < R; ++r)
+    for (int n = 0; n < N; ++n)
+      tile[r][n] = load<T>(from + r * stride + n * LANES<T>);
+}
+
+template <class T, int R, int N>
+AVJAX_INLINE void store_tile(
+    T* to, long stride, const Vector<T> (&tile)[R][N]) {
+  for (int r = 0; r < R; ++r)
+    for (int n = 0; n < N; ++n)
+      store<T>(to + r * stride + n * LANES<T>, tile[r][n]);
+}
+
+// Adds the outer product of R numbers, `step` apart, and a row to a tile.
+template <class T, int R, int N>
+AVJAX_INLINE void add_outer(
+    const T* left, long step, const T* row, Vector<T> (&tile)[R][N]) {
+  Vector<T> right[N];
+  for (int n = 0; n < N; ++n) right[n] = load<T>(row + n * LANES<T>);
+  for (int r = 0; r < R; ++r) {
+    const Vector<T> x = Vector<T>{} + left[r * step];
+    for (int n = 0; n < N; ++n) tile[r][n] += x * right[n];
+  }
+}
+
+template <class T, int N>
+__attribute__((noinline)) void add_panels(
     const T* rows, long stride, long count, const T* packed, long depth,
-    long panels, Put&& put) {
+    long panels, T* sums) {
+  const long wide = N * LANES<T>, width = panels * wide;
   for (long p = 0; p < panels; ++p) {
-    const T* panel = packed + p * depth * N * LANES<T>;
+    const T* panel = packed + p * depth * wide;
     by_rows<ROWS<N>>(count, [&](auto R, long first) {
-      Vector<T> sums[R][N] = {};
-      add_product<T, R, N>(rows + first * stride, stride, panel, depth, sums);
-      for (int r = 0; r < R; ++r)
-        for (int n = 0; n < N; ++n)
-          put(first + r, (p * N + n) * LANES<T>, sums[r][n]);
+      Vector<T> tile[R][N];
+      T* corner = sums + first * width + p * wide;
+      load_tile<T, R, N>(corner, width, tile);
+      const T* left = rows + first * stride;
+      for (long k = 0; k < depth; ++k)
+        add_outer<T, R, N>(left + k, stride, panel + k * wide, tile);
+      store_tile<T, R, N>(corner, width, tile);
     });
   }
 }
@@ -75,52 +89,37 @@ inline int panel_width(long vectors) {
   return vectors % 4 == 0 ? 4 : vectors % 2 == 0 ? 2 : 1;
 }
 
-template <class T, class Put>
-void product(
+// Adds the product of `count` rows, `stride` apart, with a packed matrix of
+// `depth` rows to `sums`.
+template <class T>
+void add_product(
     const T* rows, long stride, long count, const T* packed, long depth,
-    long vectors, Put&& put) {
-  switch (panel_width(vectors)) {
-    case 4:
-      return product_by<T, 4>(
-          rows, stride, count, packed, depth, vectors / 4, put);
-    case 2:
-      return product_by<T, 2>(
-          rows, stride, count, packed, depth, vectors / 2, put);
-    default:
-      return product_by<T, 1>(rows, stride, count, packed, depth, vectors, put);
-  }
+    long vectors, T* sums) {
+  const int width = panel_width(vectors);
+  const auto add = width == 4   ? add_panels<T, 4>
+                   : width == 2 ? add_panels<T, 2>
+                                : add_panels<T, 1>;
+  add(rows, stride, count, packed, depth, vectors / width, sums);
 }
 
 // Adds the transposed `left` times `right` to `sums`: `count` rows each, of
 // `width` numbers and of `panels` times four vectors.
 template <class T>
-void add_transposed_product(
+__attribute__((noinline)) void add_transposed_product(
     const T* left, long width, const T* right, long panels, long count,
     T* sums) {
   constexpr int N = 4;
   const long stride = panels * N * LANES<T>;
-  for (long p = 0; p < panels; ++p) {
-    const long column = p * N * LANES<T>;
+  for (long column = 0; column < stride; column += N * LANES<T>)
     by_rows<ROWS<N>>(width, [&](auto R, long first) {
       Vector<T> tile[R][N];
       T* corner = sums + first * stride + column;
-      for (int r = 0; r < R; ++r)
-        for (int n = 0; n < N; ++n)
-          tile[r][n] = load<T>(corner + r * stride + n * LANES<T>);
-      for (long k = 0; k < count; ++k) {
-        Vector<T> row[N];
-        for (int n = 0; n < N; ++n)
-          row[n] = load<T>(right + k * stride + column + n * LANES<T>);
-        for (int r = 0; r < R; ++r) {
-          const Vector<T> x = Vector<T>{} + left[k * width + first + r];
-          for (int n = 0; n < N; ++n) tile[r][n] += x * row[n];
-        }
-      }
-      for (int r = 0; r < R; ++r)
-        for (int n = 0; n < N; ++n)
-          store<T>(corner + r * stride + n * LANES<T>, tile[r][n]);
+      load_tile<T, R, N>(corner, stride, tile);
+      for (long k = 0; k < count; ++k)
+        add_outer<T, R, N>(
+            left + k * width + first, 1, right + k * stride + column, tile);
+      store_tile<T, R, N>(corner, stride, tile);
     });
-  }
 }
 
 }  // namespace avjax
