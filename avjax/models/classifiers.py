@@ -12,7 +12,7 @@ from flax import struct
 from avjax import settings
 from avjax.clips import AUDIO, Batch
 from avjax.errors import ConfigError
-from avjax.kernels.lstm import IMPLEMENTATIONS
+from avjax.kernels.lstm import IMPLEMENTATIONS, picked
 from avjax.kernels.lstm.api import last_step
 from avjax.models import heads
 from avjax.models.dropout import clip_keys, dropout
@@ -234,6 +234,11 @@ def check(config: settings.ModelConfig) -> None:
       f'model.streams {config.streams} has no visual stream; the model needs'
       " at least one beside audio, or 'sound' for the audio alone"
     )
+
+
+def lstm_of(config: settings.ModelConfig) -> str:
+  """Returns the LSTM implementation that a config has on this machine."""
+  return config.implementation or picked()
 
 
 def build(config: Any, emotions: Sequence[str]) -> nn.Module:

@@ -109,7 +109,9 @@ class FusedNetworks:
         for some in (clips, among)
       )
       outcomes[name], facts = member.predict(selected, rounded, others)
-    return join(clips, outcomes, weights), {'device': facts['device']}
+    return join(clips, outcomes, weights), {
+      name: facts[name] for name in ('device', 'lstm')
+    }
 
   def embeddings(self, clips: Sequence[Clip]) -> None:
     """Returns None, since the combination has no embeddings."""
@@ -197,6 +199,7 @@ def fuse(how: str, fitted: Mapping[str, Fitted], splits: Splits) -> Fitted:
       'clips_per_second': trained / max(seconds, 1e-9),
       'parameters': sum(one['parameters'] for one in facts),
       'device': facts[0]['device'],
+      'lstm': facts[0]['lstm'],
     }
     | joined_warnings({name: one.facts for name, one in fitted.items()}),
     tuple(f'{name}/{RESULTS}' for name in fitted),

@@ -47,7 +47,7 @@ def join_folds(folder: RunFolder, folds: Sequence[RunFolder]) -> dict[str, Any]:
       one['clips_per_second'] for one in each
     ),
     'parameters': each[0]['parameters'],
-    'device': each[0]['device'],
+    **_computed_by(each[0]),
   }
   names = [fold.path.name for fold in folds]
   content |= joined_warnings(dict(zip(names, each, strict=True)))
@@ -83,11 +83,16 @@ def join_seeds(folder: RunFolder, seeds: Sequence[RunFolder]) -> dict[str, Any]:
     'ensemble': _average(folder, seeds, each),
     'seconds': math.fsum(one['seconds'] for one in each),
     'parameters': each[0]['parameters'],
-    'device': each[0]['device'],
+    **_computed_by(each[0]),
   }
   names = [seed.path.name for seed in seeds]
   content |= joined_warnings(dict(zip(names, each, strict=True)))
   return folder.write_results(content, _results_of(seeds))
+
+
+def _computed_by(results: Results) -> dict[str, Any]:
+  found: Mapping[str, Any] = results
+  return {name: found[name] for name in ('device', 'lstm') if name in found}
 
 
 def _average(

@@ -97,6 +97,7 @@ class TrainedNetwork:
       'step': step,
       'parameters': parameter_count(saved),
       'device': str(setup.devices),
+      'lstm': classifiers.lstm_of(self.config.model),
     }
 
   def embeddings(
@@ -140,6 +141,7 @@ def _fitted(
       'clips_per_second': trained / max(progress.seconds, 1e-9),
       'parameters': parameter_count(saved),
       'device': str(setup.devices),
+      'lstm': classifiers.lstm_of(job.config.model),
     }
     | ({'warnings': warnings} if warnings else {}),
   )

@@ -1,6 +1,7 @@
 """The LSTM of Eqs. 1-3 for a batch of sequences of different lengths."""
 
 import functools
+import os
 from collections.abc import Callable
 
 import jax
@@ -28,7 +29,12 @@ WHOLE = ('cpu', 'cpu_hc')
 
 
 def picked() -> str:
-  """Returns the implementation that None means on this machine."""
+  """Returns the implementation that None means on this machine.
+
+  The one that the environment names in `AVJAX_LSTM`, else 'cpu' where it works.
+  """
+  if named := os.environ.get('AVJAX_LSTM'):
+    return named
   return 'cpu' if cpu.chosen() else 'fused'
 
 

@@ -112,7 +112,7 @@ def _digest(compiler: str) -> str:
 
 
 def _features() -> str:
-  """Returns what the processor can do, as Linux tells it; elsewhere its name."""
+  """Returns what the processor can do, as Linux says, or else its name."""
   try:
     lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
   except OSError:
