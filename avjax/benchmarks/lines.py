@@ -15,6 +15,7 @@ import numpy as np
 from avjax.benchmarks.agreement import Errors
 from avjax.benchmarks.inputs import Shape
 from avjax.benchmarks.timing import Implementation, Timing
+from avjax.kernels.lstm import picked
 from avjax.runs import folder
 
 
@@ -38,6 +39,7 @@ def environment(
     'device': device,
     'backend': jax.default_backend(),
     'xla_flags': os.environ.get('XLA_FLAGS', ''),
+    'lstm': picked(),
     **about,
     'git_revision': revision or about['git_revision'],
   }

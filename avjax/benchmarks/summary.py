@@ -108,9 +108,10 @@ def _heading(line: Line) -> str:
   """Returns the heading of a section and its line of versions."""
   versions = ', '.join(f'{k} {v}' for k, v in sorted(line['versions'].items()))
   flags = f'; XLA_FLAGS `{line["xla_flags"]}`' if line.get('xla_flags') else ''
+  lstm = f'; LSTM `{line["lstm"]}`' if 'lstm' in line else ''
   return (
     f'## {line["device"]}\n\nRevision {line["git_revision"] or "unknown"};'
-    f' {versions}{flags}.'
+    f' {versions}{flags}{lstm}.'
   )
 
 
