@@ -128,7 +128,7 @@ def trial(path: str) -> None:
   )
 
 
-def _call(name, results, *arguments):
+def _call(name, results, *arguments) -> list[Array]:
   call = jax.ffi.ffi_call(name, results, vmap_method='sequential')
   return call(*arguments)
 
@@ -178,11 +178,11 @@ def _layer_backward(residuals, kept, cotangents):
     for array in (w_input, w_recurrent, bias, inputs)
   ]
   arguments = inputs, w_input, w_recurrent, bias, lengths, h, c, *cotangents
-  *d_weights, d_inputs = (
-    *_call(CALLS[1], results[: 3 + (wanted is not None)], *arguments, *gates),
-    *([None] if wanted is None else []),
+  gradients = _call(
+    CALLS[1], results[: 3 + (wanted is not None)], *arguments, *gates
   )
-  return (d_inputs, *d_weights, None)
+  d_inputs = gradients[3] if wanted is not None else None
+  return (d_inputs, *gradients[:3], None)
 
 
 _layer.defvjp(_layer_forward, _layer_backward, symbolic_zeros=True)
