@@ -1,0 +1,1 @@
+"""A trained model as one file that other programs can run."""
