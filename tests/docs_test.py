@@ -13,7 +13,10 @@ import pytest
 from tests.docs import clone, pages
 
 PAGES = pages.named('README.md', 'docs/*.md')
-FIRST = {'docs/use.md': ('README.md',)}
+FIRST = {
+  'docs/use.md': ('README.md',),
+  'docs/export.md': ('README.md', 'docs/use.md'),
+}
 """Page -> those whose blocks it builds on."""
 RUN = ('bash', 'python')
 READ = {

@@ -37,6 +37,7 @@ BELOW = {
   'runs': {'training', 'models', 'metrics', 'data', *PLAIN},
   'reporting': {'runs', 'training', 'metrics', 'data', *PLAIN},
   'recognition': {'reporting', 'runs', 'training', 'features', 'data', *PLAIN},
+  'export': {'recognition', 'models', 'kernels', *PLAIN},
   'robustness': {'reporting', 'runs', 'features', 'metrics', 'data', *PLAIN},
   'reproduction': {'reporting', 'runs', 'features', 'data', *PLAIN},
   'benchmarks': {'runs', 'training', 'kernels', 'models', 'data', *PLAIN},

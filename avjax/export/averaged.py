@@ -115,7 +115,7 @@ class Averaged:
     self, parameters: Mapping[str, Any], batch: Batch
   ) -> dict[str, jax.Array]:
     """Returns the arrays of `outputs` of a single network."""
-    prediction = self.module.apply({'params': parameters}, batch)
+    prediction: Any = self.module.apply({'params': parameters}, batch)
     found = {'probabilities': jax.nn.softmax(prediction.logits)}
     if 'attention' in self.outputs:
       found['attention'] = prediction.attention

@@ -124,10 +124,11 @@ def _run(
       for name, array in batch.items()
     }
     np.savez(path / 'inputs.npz', **arrays)  # type: ignore[arg-type]
+    names = (path / name for name in ('inputs.npz', 'outputs.npz'))
     # -P: the script's own folder is not on its path.
+    program = sys.executable, '-P', fresh_process.__file__
     done = subprocess.run(
-      [sys.executable, '-P', fresh_process.__file__, str(path / 'file'), kind]
-      + [str(path / 'inputs.npz'), str(path / 'outputs.npz')],
+      [*program, path / 'file', kind, *names],
       capture_output=True,
       text=True,
       timeout=_SECONDS,

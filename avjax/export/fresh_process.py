@@ -7,6 +7,7 @@ INPUTS and OUTPUTS are .npz files; `BATCH/NAME` is one array of a batch.
 
 import sys
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +36,13 @@ FORMATS = {'stablehlo': _stablehlo, 'onnx': _onnx}
 
 
 def main(path, kind, inputs, outputs):
-  function, batches = FORMATS[kind](path), defaultdict(dict)
+  function = FORMATS[kind](path)
+  batches: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
   with np.load(inputs) as arrays:
     for key in arrays.files:
       batch, name = key.split('/', 1)
       batches[batch][name] = arrays[key]
-  found = {
+  found: dict[str, Any] = {
     f'{batch}/{name}': np.asarray(array)
     for batch, arrays in batches.items()
     for name, array in function(arrays).items()
