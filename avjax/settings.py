@@ -75,11 +75,21 @@ class AlignmentConfig:
   mode: str = 'soft'  # Eqs. 4-6; 'centre' switches alignment off: x_t = h_{p_t}
   half_window: int = 2  # w: 2w = 4 positions, Figure 2
   reads: str = 'states'  # the audio LSTM's states, Eq. 5; 'hidden': its input
+  ratio: float = 0.0  # audio frames a video frame; 0: the clip's, Ta / T (2.1)
 
   def __post_init__(self):
     _one_of('model.alignment.mode', self.mode, ('soft', 'centre'))
     _one_of('model.alignment.reads', self.reads, ('states', 'hidden'))
     _at_least('model.alignment.half_window', self.half_window, 1)
+    if not 0 <= self.ratio <= 1000:
+      raise ConfigError(
+        f'model.alignment.ratio is {self.ratio!r}; it must be in [0, 1000]'
+      )
+
+  @property
+  def fixed_ratio(self) -> Fraction | None:
+    """The ratio of the rates as a fraction; None for that of the clip."""
+    return Fraction(self.ratio).limit_denominator(1000) or None
 
 
 @dataclasses.dataclass(frozen=True)

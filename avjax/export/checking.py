@@ -13,7 +13,7 @@ import numpy as np
 from avjax.clips import AUDIO
 from avjax.errors import AvjaxError, ConfigError
 from avjax.export import fresh_process
-from avjax.export.averaged import Averaged
+from avjax.models.averaged import Averaged
 
 TOLERANCE = 1e-5
 """Largest difference of a probability or a weight of the attention."""

@@ -16,7 +16,7 @@ import numpy as np
 from avjax import files
 from avjax.errors import ConfigError
 from avjax.export import checking, onnx_network, stablehlo
-from avjax.export.averaged import IMPLEMENTATION, LENGTHS, Averaged
+from avjax.models.averaged import IMPLEMENTATION, LENGTHS, Averaged
 from avjax.recognition.recogniser import Recogniser
 
 FORMATS: dict[str, Callable[[Averaged], bytes]] = {

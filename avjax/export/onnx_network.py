@@ -6,15 +6,16 @@ it is written (`checking`).
 """
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from avjax.clips import AUDIO
-from avjax.export.averaged import LENGTHS, Averaged
 from avjax.export.onnx_graph import OnnxGraph
 from avjax.kernels.lstm.api import last_step
 from avjax.models import classifiers, heads
+from avjax.models.averaged import LENGTHS, Averaged
 from avjax.settings import AlignmentConfig, ModelConfig
 
 _ACTIVATIONS = {'relu': 'Relu', 'tanh': 'Tanh', 'sigmoid': 'Sigmoid'}
@@ -132,7 +133,7 @@ def _align(
 ) -> str:
   """Returns the aligned audio x_t (B, T, C); Eqs. 4-6."""
   places = 2 * settings.half_window
-  place, exists = _window(graph, heard, frames, places)
+  place, exists = _window(graph, heard, frames, places, settings.fixed_ratio)
   nearby = graph('GatherND', heard, place, batch_dims=1)  # [B, T, W, C]
   if settings.mode == 'centre':
     middle = graph.constant(np.arange(places) == places // 2)
@@ -152,7 +153,11 @@ def _align(
 
 
 def _window(
-  graph: OnnxGraph, heard: str, frames: str, places: int
+  graph: OnnxGraph,
+  heard: str,
+  frames: str,
+  places: int,
+  ratio: Fraction | None,
 ) -> tuple[str, str]:
   """Returns the audio frame of every place (B, T, W, 1), and if it exists.
 
@@ -167,10 +172,18 @@ def _window(
 
   audio_length, visual_length = rows('audio_length'), rows('visual_length')
   t = _counted(graph, frames)
-  divisor = graph('Max', graph('Mul', visual_length, two), one)
   factor = graph('Add', graph('Mul', t, two), one)
-  factor = graph('Min', factor, graph('Sub', divisor, one))  # [B, T]
-  centre = graph('Div', graph('Mul', factor, audio_length), divisor)
+  if ratio is None:
+    divisor = graph('Max', graph('Mul', visual_length, two), one)
+    factor = graph('Min', factor, graph('Sub', divisor, one))  # [B, T]
+    product = graph('Mul', factor, audio_length)
+  else:
+    divisor = graph.constant(2 * ratio.denominator, np.int64)
+    numerator = graph.constant(ratio.numerator, np.int64)
+    # Of as many rows as there are clips, [B, T].
+    rows_of = graph('Add', factor, graph('Mul', visual_length, zero))
+    product = graph('Mul', rows_of, numerator)
+  centre = graph('Div', product, divisor)
 
   offsets = graph.constant(np.arange(places) - places // 2, np.int64)
   frame = graph('Unsqueeze', centre, graph.whole(2))

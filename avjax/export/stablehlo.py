@@ -3,7 +3,7 @@
 import jax
 from jax import export
 
-from avjax.export.averaged import LENGTHS, Averaged
+from avjax.models.averaged import LENGTHS, Averaged
 
 PLATFORMS = ('cpu', 'cuda', 'rocm', 'tpu')
 

@@ -193,6 +193,7 @@ _LATER = {
     'enrolment',
     'enrolment_clips',
   ),
+  'model.alignment': ('ratio',),
   'training': (
     'optimiser',
     'schedule',
@@ -210,10 +211,13 @@ def _since_the_first(config: Settings) -> dict[str, Any]:
   So the checkpoints of runs from before still belong to their settings.
   """
   content, default = settings_json(config), settings_json(Settings())
-  for section, names in _LATER.items():
+  for path, names in _LATER.items():
+    section, before = content, default
+    for key in path.split('.'):
+      section, before = section[key], before[key]
     for name in names:
-      if content[section][name] == default[section][name]:
-        del content[section][name]
+      if section[name] == before[name]:
+        del section[name]
   return content
 
 

@@ -13,7 +13,7 @@ import avjax
 from avjax.clips import Clip
 from avjax.errors import AvjaxError, ConfigError
 from avjax.export import checking, exporting, onnx_network
-from avjax.export.averaged import Averaged
+from avjax.models.averaged import Averaged
 from tests.bin.programs import fails, forked
 from tests.models import paper
 from tests.models.classifiers_test import (
