@@ -28,7 +28,7 @@ from avjax.models import alignment, classifiers, heads
 from avjax.models.averaged import Averaged
 from avjax.models.encoder import ACTIVATIONS
 from avjax.settings import ModelConfig
-from avjax.shapes import Float
+from avjax.shapes import Array, Float
 
 Parameters = Mapping[str, Any]
 Carry = dict[str, Any]
@@ -165,12 +165,11 @@ class FrameByFrame:
     if not self._hears:
       return {}, np.zeros(positions, bool)
     first = self._first(frame) - self._forgotten
-    exists = np.array(
-      [0 <= first + k < len(self._heard) for k in range(positions)]
-    )
+    places = first + np.arange(positions)
+    exists = (places >= 0) & (places < len(self._heard))
     each = [
-      self._heard[first + k] if there else self._silent
-      for k, there in enumerate(exists)
+      self._heard[place] if there else self._silent
+      for place, there in zip(places, exists, strict=True)
     ]
     return jax.tree.map(lambda *x: np.stack(x, axis=1), *each), exists
 
@@ -205,12 +204,13 @@ class _Step:
     self._streams = model.streams
     module: Any = model.module
     self._attends = isinstance(module, classifiers.Proposed)
-    self._pool = None if self._attends else module.pool
+    self._pool: Any = None if self._attends else module.pool
     self._names = [k for k in ('encoder', 'selector') if k in self._parameters]
 
   def initial(self) -> tuple[Carry, Carry]:
     """Returns what is carried at the beginning: of the audio, of the video."""
-    audio, visual = {}, {}
+    audio: Carry = {}
+    visual: Carry = {}
     for name in self._names:
       own = self._parameters[name]
       if 'audio_lstm' in own:
@@ -250,7 +250,7 @@ class _Step:
     carry, heard = dict(carry), {}
     for name in self._names:
       own = parameters[name]
-      x = self._hidden(own['audio_hidden'], frame)
+      x: Any = self._hidden(own['audio_hidden'], frame)
       if 'audio_lstm' in own:
         carry[name] = x, _ = _cell(own['audio_lstm'], x, carry[name])
       keys = x @ own['alignment']['w_audio'] if 'alignment' in own else x[:0]
@@ -274,14 +274,13 @@ class _Step:
     if self._attends:
       selector = carry[self._names[-1]][0]
       scores = parameters['embeddings'] @ (selector @ parameters['w_state'])
-      carry['attended'] = most, total, weight = _attended(
-        carry['attended'], scores, state
-      )
+      carry['attended'] = _attended(carry['attended'], scores, state)
+      _, total, weight = carry['attended']
       weighted = total / weight[:, None] * parameters['w_class']  # Eq. 11
       logits = weighted.sum(-1) + parameters['b_class']
     else:
-      total, count = carry['pooled']
-      carry['pooled'] = total, count = total + state, count + 1
+      total, count = carry['pooled'][0] + state, carry['pooled'][1] + 1
+      carry['pooled'] = total, count
       pooled = {heads.mean_state: total / count, last_step: state}[self._pool]
       logits = pooled @ parameters['w_class'] + parameters['b_class']
     return carry, jax.nn.softmax(logits)
@@ -290,7 +289,7 @@ class _Step:
     activation = ACTIVATIONS[self._settings.activation]
     return activation(x @ parameters['kernel'] + parameters['bias'])
 
-  def _joined(self, parameters, window, exists, frames) -> jax.Array:
+  def _joined(self, parameters, window, exists, frames) -> Array:
     """Returns [x_t; v_t], the input of the last LSTM of an encoder."""
     seen = [
       self._hidden(parameters[f'{name}_hidden'], frames[name])
@@ -303,6 +302,7 @@ class _Step:
     if window is None:
       return v
     nearby, keys = window
+    x: Array
     if self._settings.alignment.mode == 'centre':
       middle = nearby.shape[0] // 2
       x = jnp.where(exists[middle], nearby[middle], 0)

@@ -18,7 +18,7 @@ from tests.models.classifiers_test import (
 )
 
 WIDTHS = {'audio': 4, 'shape': 3, 'appearance': 8, 'units': 2}
-T = 23
+T = 12
 
 
 def averaged(name, ratio):
@@ -42,9 +42,11 @@ def offline(model, clip, audio_lengths):
 
 @pytest.mark.parametrize(
   'name, ratio',
-  [('proposed', r) for r in (1.0, 1.25, 1.04)]
-  + [
-    (name, 1.25) for name in VARIANTS if name not in ('proposed', 'six places')
+  [
+    ('proposed', 1.04),
+    ('reads hidden', 1.0),
+    ('average', 1.25),
+    ('no audio', 1.25),
   ],
 )
 def test_every_frame_is_the_offline_result(name, ratio):
