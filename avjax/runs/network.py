@@ -15,7 +15,7 @@ from avjax.models import classifiers
 from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo, settings_json
 from avjax.runs.model import Fitted, Job, Model
-from avjax.settings import Settings
+from avjax.settings import ModelConfig, Settings
 from avjax.training import steps
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.loop import Trainer
@@ -107,9 +107,13 @@ class TrainedNetwork:
     _, saved = self._best
     if 'embeddings' not in saved['params']:
       return None
-    before = setup.initial.params
-    after = saved.get('average', saved['params'])
+    before, after = setup.initial.params, self.parameters()
     return np.array(before['embeddings']), np.array(after['embeddings'])
+
+  def parameters(self) -> Mapping[str, Any]:
+    """Returns the parameters of the best epoch, or their average."""
+    _, saved = self._best
+    return saved.get('average', saved['params'])
 
   @functools.cached_property
   def _best(self) -> tuple[int, dict[str, Any]]:
@@ -123,6 +127,40 @@ class TrainedNetwork:
       like = setup.saved_shapes
       step, saved, _ = checkpoints.restore_best(like)
     return step, saved
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+  """A network by its parameters alone, wherever these were kept.
+
+  Attributes:
+    model: settings of the network.
+    emotions: names of the classes.
+    tree: the parameters, as `classifiers.build(model, emotions)` names them.
+  """
+
+  model: ModelConfig
+  emotions: tuple[str, ...]
+  tree: Mapping[str, Any]
+
+  def predict(
+    self,
+    clips: Sequence[Clip],
+    rounded: bool = False,
+    among: Sequence[Clip] = (),
+  ) -> tuple[Outcome, dict[str, Any]]:
+    """Returns the predictions, and no facts; see `Predictor`."""
+    config, padded = Settings(model=self.model), {'': among or clips}
+    setup = Setup(config, self.emotions, padded, rounded)
+    saved = {'step': 0, 'params': self.tree, 'opt_state': ()}
+    return setup.evaluate(saved, clips), {}
+
+  def embeddings(self, clips: Sequence[Clip]) -> None:
+    """Returns None, since those before training are not known."""
+
+  def parameters(self) -> Mapping[str, Any]:
+    """Returns the parameters."""
+    return self.tree
 
 
 def _fitted(
