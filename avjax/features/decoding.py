@@ -4,7 +4,8 @@
 FFmpeg does no harm. A request is one line of JSON on standard input. The answer
 on standard output is the length of a header in eight bytes, the header in JSON,
 and the bytes of frames, waveform and coverage; or only a header with the key
-'fault'. JAX is not imported, so that the process starts quickly.
+'fault'. A recording is answered in pieces, one such answer each. JAX is not
+imported, so that the process starts quickly.
 """
 
 import collections
@@ -53,7 +54,7 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
     audio, more = file_formats.chosen(container, 'audio')
     delay, assumed = file_formats.assumed_delay(container, video, audio)
     notes += tracks + more + assumed
-    _prepare(video, audio)
+    prepare(video, audio)
     counted = container.format.name == 'avi'
     start = audio.start_time if audio else None
     parts = Parts(
@@ -62,11 +63,11 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
       file_formats.discontinuous(container),
       None if start is None else start * audio.time_base,
     )
-    frames = _Frames(container, video, audio, counted, faults)
+    frames = Frames(container, video, audio, counted, faults)
     for kind, frame, time in frames:
-      with _collected(faults):
+      with collected(faults):
         parts.add(kind, frame, time)
-    parts.finish(delay, lambda: _collected(faults))
+    parts.finish(delay, lambda: collected(faults))
     notes += file_formats.unread(container, frames.reach, path)
     partial = []
     if len(parts.all) == 1 and parts.length:
@@ -80,7 +81,7 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
   return _assemble(parts, os.path.getsize(path), faults, notes)
 
 
-def _prepare(video, audio) -> None:
+def prepare(video, audio) -> None:
   """Sets the limits of the decoders.
 
   Raises:
@@ -106,8 +107,7 @@ def _assemble(
   """Returns the header and the arrays of a decoded file of some bytes."""
   length, frames = parts.length, parts.frames
   if not length:
-    reason = f' ({faults[0]})' if faults else ''
-    raise RefusedFile(f'no frame and no audio sample can be decoded{reason}')
+    raise nothing(faults)
   if frames and size < LEAST_BYTES * (length - 250):
     raise RefusedFile(
       f'its time stamps stretch {size} bytes over {length / 25:.0f} s; encode'
@@ -126,14 +126,22 @@ def _assemble(
     notes.append(('sound', f'{bad} audio samples are not finite'))
   header = {
     'length': length,
+    'images': len(frames),
     'shape': frames[0].shape if frames else None,
+    'samples': len(waveform),
     'notes': notes,
   }
   return header, [*frames, waveform, audible]
 
 
+def nothing(faults: list[str]) -> RefusedFile:
+  """Returns the error of a file that gives neither picture nor sound."""
+  reason = f' ({faults[0]})' if faults else ''
+  return RefusedFile(f'no frame and no audio sample can be decoded{reason}')
+
+
 @contextlib.contextmanager
-def _collected(faults: list[str]) -> Iterator[None]:
+def collected(faults: list[str]) -> Iterator[None]:
   """Catches an error of FFmpeg in the block and adds it to the faults."""
   from av.error import FFmpegError
 
@@ -143,7 +151,7 @@ def _collected(faults: list[str]) -> Iterator[None]:
     faults.append(error.strerror or str(error))
 
 
-class _Frames:
+class Frames:
   """The decoded frames of a file; decoding errors are added to the faults.
 
   An iterable of ('video' or 'audio', frame, time stamp in seconds or None).
@@ -179,7 +187,7 @@ class _Frames:
 
   def _decoded(self, kind: str, step: Callable) -> list:
     """Returns the frames of a decoding call; none after an error."""
-    with _collected(self._faults):
+    with collected(self._faults):
       return step()
     if kind == 'video' and self._counts:
       self._counts.pop()  # there will be no picture of this packet
@@ -188,7 +196,7 @@ class _Frames:
   def _steps(self) -> Iterator[tuple[Any, Callable]]:
     """Yields the decoding call of each packet, then those that flush."""
     # PyAV raises IndexError if another stream appears in the middle of a file.
-    with _collected(self._faults), contextlib.suppress(IndexError):
+    with collected(self._faults), contextlib.suppress(IndexError):
       for packet in self._container.demux(self._streams):
         if packet.size:  # an empty packet would end the decoding
           self.reach = max(self.reach, (packet.pos or 0) + packet.size)
@@ -199,10 +207,18 @@ class _Frames:
       yield stream, stream.decode
 
 
-def _answer(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
-  """Returns the result of `decode`, or a header that names the fault."""
+def _answers(
+  path: str, every: int | None
+) -> Iterator[tuple[dict[str, Any], list[np.ndarray]]]:
+  """Yields the result of `decode`, or pieces; or a header with the fault."""
+  from avjax.features import pieces
+
   try:
-    return decode(path)
+    if every is None:
+      yield decode(path)
+    else:
+      yield from pieces.pieces(path, every)
+    return
   except RefusedFile as error:
     fault = str(error)
   except MemoryError:
@@ -210,14 +226,15 @@ def _answer(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
   except Exception as error:
     # Any error that a damaged file causes in FFmpeg or PyAV.
     fault = getattr(error, 'strerror', None) or f'{error!r:.200}'
-  return {'fault': ' '.join(fault.split())}, []
+  yield {'fault': ' '.join(fault.split())}, []
 
 
 def _send(out: BinaryIO, header: dict[str, Any], arrays) -> None:
   text = json.dumps(header).encode()
   out.write(struct.pack('<Q', len(text)) + text)
   for array in arrays:
-    out.write(array.data.cast('B'))
+    if array.size:
+      out.write(array.data.cast('B'))
   out.flush()
 
 
@@ -236,6 +253,12 @@ def main() -> None:
   _send(out, {'ready': True}, [])
   for line in sys.stdin.buffer:
     request = json.loads(line)
-    signal.setitimer(signal.ITIMER_REAL, request['limit_s'] + GRACE_S)
-    _send(out, *_answer(request['path']))
+    limit = request['limit_s'] + GRACE_S
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    for header, arrays in _answers(request['path'], request['every']):
+      if request['every'] is not None:
+        # While the caller measures a piece, the next one waits here.
+        signal.setitimer(signal.ITIMER_REAL, 0)
+      _send(out, header, arrays)
+      signal.setitimer(signal.ITIMER_REAL, limit)
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,13 +1,15 @@
-"""Finished runs -> a recogniser."""
+"""A finished run, a bundle or the name of a ready model -> a recogniser."""
 
 import dataclasses
 import pathlib
 from collections.abc import Sequence
 
+from avjax import pretrained
 from avjax.data import corpus
 from avjax.errors import ConfigError, DataError
 from avjax.features import extractor as extractors
 from avjax.features.extractor import Extractor
+from avjax.recognition import bundle
 from avjax.recognition.recogniser import Recogniser
 from avjax.runs import ensemble
 from avjax.runs.evaluation import TrainedRun
@@ -15,31 +17,53 @@ from avjax.runs.evaluation import TrainedRun
 Source = str | pathlib.Path
 
 
-def load(
-  source: Source | Sequence[Source], extractor: str = '', transfer: bool = False
-) -> Recogniser:
+def load(source: Source | Sequence[Source]) -> Recogniser:
   """Returns a recogniser.
 
   Args:
-    source: folder of a finished run, whose seeds are averaged; or several such
-      folders of the same model. Those that standardise clips in another way
-      than the first are its `others`.
+    source: a bundle; or the name of a ready model, such as 'ravdess'; or the
+      folder of a finished run, whose seeds are averaged; or several such
+      folders, see `of_runs`.
+
+  Raises:
+    AvjaxError: it is missing or damaged, or of a later version.
+  """
+  if not isinstance(source, Source):
+    return of_runs(source)
+  path = pathlib.Path(source).expanduser()
+  if path.is_dir():
+    return of_runs([source])
+  named = len(path.parts) == 1 and not path.suffix and not path.exists()
+  return bundle.read(pretrained.path(str(source)) if named else path)
+
+
+def of_runs(
+  folders: Sequence[Source], extractor: str = '', transfer: bool = False
+) -> Recogniser:
+  """Returns the recogniser of finished runs of one model.
+
+  Of runs that standardise clips in several ways the one that takes them as they
+  are answers, or the first, and the rest are its `others`.
+
+  Args:
+    folders: of the runs; the seeds of each are averaged, and all those that
+      standardise clips in the same way.
     extractor: folder of an extractor; '' for that of the run's store.
     transfer: whether another extractor than the run's is allowed.
 
   Raises:
     AvjaxError: a run is missing, damaged or of another kind than the first.
   """
-  sources = [source] if isinstance(source, Source) else list(source)
-  if not sources:
+  runs = [run for one in folders for run in _runs(one)]
+  if not runs:
     raise ConfigError('no model is given; give the folder of a finished run')
-  runs = [run for one in sources for run in _runs(one)]
   fitted, lacking = _extractor(runs[0], extractor, transfer)
   by_way: dict[str, list[TrainedRun]] = {}
   for run in runs:
     _check_same(runs[0], run)
     by_way.setdefault(run.config.data.standardise, []).append(run)
   made = [_recogniser(own, fitted, lacking) for own in by_way.values()]
+  made.sort(key=lambda one: one.standardise != 'none')
   return dataclasses.replace(made[0], others=tuple(made[1:]))
 
 

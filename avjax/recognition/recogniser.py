@@ -35,6 +35,7 @@ from avjax.features import measuring
 from avjax.features.columns import Columns, Measure
 from avjax.features.extractor import Extractor
 from avjax.recognition import decoded, remarks
+from avjax.recognition.cards import Card
 from avjax.recognition.recognised import Recognised, Unrecognised
 from avjax.reporting import panels
 from avjax.reporting.timeline import Timeline
@@ -64,7 +65,7 @@ class Recogniser:
     lacking: why there is no extractor; '' with one.
     standardise: by what clips are standardised, as in `data.standardise`.
     average: stream -> the average training speaker, for 'enrolment'.
-    card: data, licence and measured figures, as a bundle tells them.
+    card: of a bundle: data, licence and measured accuracies.
     others: recognisers of the same features that standardise otherwise.
   """
 
@@ -77,7 +78,7 @@ class Recogniser:
   lacking: str = ''
   standardise: str = 'none'
   average: Mapping[str, Average] = dataclasses.field(default_factory=dict)
-  card: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  card: Card = dataclasses.field(default_factory=Card)
   others: tuple['Recogniser', ...] = ()
 
   @property

@@ -118,15 +118,38 @@ class TrainedNetwork:
   @functools.cached_property
   def _best(self) -> tuple[int, dict[str, Any]]:
     """The best epoch's last step, and its saved state."""
-    widths = self.info.widths.items()
-    blank = Clip('', {k: np.zeros((1, n), np.float32) for k, n in widths})
-    setup = Setup(self.config, self.info.emotions, {'': [blank]})
+    setup = _blank(self.config, self.info.emotions, self.info.widths)
     with _checkpoints(
       self.config, self.info, self.folder, read_only=True
     ) as checkpoints:
       like = setup.saved_shapes
       step, saved, _ = checkpoints.restore_best(like)
     return step, saved
+
+
+def _blank(
+  config: Settings, emotions: Sequence[str], widths: Mapping[str, int]
+) -> Setup:
+  """Returns a setup for which only the widths of the streams are known."""
+  blank = {k: np.zeros((1, n), np.float32) for k, n in widths.items()}
+  return Setup(config, emotions, {'': [Clip('', blank)]})
+
+
+def parameter_shapes(
+  model: ModelConfig, emotions: Sequence[str], widths: Mapping[str, int]
+) -> Mapping[str, Any]:
+  """Returns the parameters of a network, with shapes in place of arrays.
+
+  Args:
+    model: settings of the network.
+    emotions: names of the classes.
+    widths: stream that the model reads -> number of columns.
+
+  Raises:
+    ConfigError: there is no such network.
+  """
+  classifiers.check(model)
+  return _blank(Settings(model=model), emotions, widths).saved_shapes['params']
 
 
 @dataclasses.dataclass(frozen=True)

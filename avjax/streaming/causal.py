@@ -322,7 +322,7 @@ def _zeros(parameters: Parameters) -> tuple[jax.Array, jax.Array]:
   return jnp.zeros(cells), jnp.zeros(cells)
 
 
-def _cell(parameters: Parameters, x: jax.Array, carry) -> tuple[Any, Any]:
+def _cell(parameters: Parameters, x: Array, carry) -> tuple[Any, Any]:
   """Returns h and c of the next step; Eqs. 1-3."""
   h, c = carry
   z = jnp.einsum('d,dgc->gc', x, parameters['w_input'])
