@@ -8,7 +8,8 @@ The public names of Chao, Tao, Yang, Li and Wen (2016) in JAX:
   classify  Eq. 11      one logit per emotion from the attended states
   build     Figure 1    the network of a config as a flax.linen module
 
-and `load`, which returns a trained model that recognises emotions in clips.
+`load`, which returns a trained model that recognises emotions in clips, and
+`stream`, which has it recognise them while sound and pictures come.
 
 A name is imported when it is first used, so that a program's `--help` does not
 wait for JAX.
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
   from avjax.models.heads import classify
   from avjax.models.perception import attend
   from avjax.recognition.loading import load
+  from avjax.streaming.live_stream import stream
 
 _MODULE_OF = {
   'EMOTIONS': 'avjax.clips',
@@ -38,10 +40,12 @@ _MODULE_OF = {
   'build': 'avjax.models.classifiers',
   'classify': 'avjax.models.heads',
   'load': 'avjax.recognition.loading',
+  'stream': 'avjax.streaming.live_stream',
   'lstm': 'avjax.kernels.lstm',
 }
 _SUBMODULES = (
   'data',
+  'export',
   'features',
   'kernels',
   'metrics',
@@ -50,6 +54,7 @@ _SUBMODULES = (
   'reporting',
   'runs',
   'settings',
+  'streaming',
   'training',
 )
 
@@ -64,6 +69,7 @@ __all__ = [
   'classify',
   'load',
   'lstm',
+  'stream',
 ]
 
 

@@ -95,7 +95,7 @@ def _description(
     'packages': {
       name: importlib.metadata.version(name) for name in _PACKAGES[kind]
     },
-    'card': files.as_json(dict(recogniser.card)),
+    'card': files.as_json(dataclasses.asdict(recogniser.card)),
   }
 
 
