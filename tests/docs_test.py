@@ -16,6 +16,7 @@ PAGES = pages.named('README.md', 'docs/*.md')
 FIRST = {
   'docs/use.md': ('README.md',),
   'docs/export.md': ('README.md', 'docs/use.md'),
+  'docs/live.md': ('README.md',),
 }
 """Page -> those whose blocks it builds on."""
 RUN = ('bash', 'python')
@@ -57,6 +58,9 @@ PARSED = {
   'docs/speed.md': {
     '--suite=cpu': 'takes minutes; tests/bin/benchmark_test.py runs a suite',
     '--suite=gpu': 'needs a GPU',
+  },
+  'docs/live.md': {
+    '--camera=1': 'needs a camera and a microphone',
   },
   'docs/afew.md': {
     'bin/ingest': 'needs AFEW; tests/data/corpora_test.py checks a made one',

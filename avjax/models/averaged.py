@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 from avjax.clips import AUDIO, Batch
@@ -122,5 +123,5 @@ class Averaged:
     return found
 
 
-def _stacked(*members: Array) -> jax.Array:
-  return jnp.stack([jnp.asarray(array) for array in members])
+def _stacked(*members: Array) -> np.ndarray:
+  return np.stack([np.asarray(array) for array in members])

@@ -82,8 +82,8 @@ class LiveStream:
   def hear(
     self,
     samples: Float[np.ndarray, ' n'],
-    time: float,
-    rate: float = SAMPLE_RATE,
+    time: int | float,
+    rate: int | float = SAMPLE_RATE,
   ) -> list[Moment]:
     """Returns the moments that further sound completes.
 
@@ -112,7 +112,7 @@ class LiveStream:
     self._rate, self._heard = rate, self._heard + len(samples)
     return self._listen(self._columns.add(self._at_16_khz(samples)))
 
-  def see(self, picture: np.ndarray, time: float) -> list[Moment]:
+  def see(self, picture: np.ndarray, time: int | float) -> list[Moment]:
     """Returns the moments that a further picture completes.
 
     Args:
