@@ -84,10 +84,9 @@ def of_devices(camera: int, microphone: str) -> Iterator[Arrival]:
     ConfigError: a package is missing, or a device cannot be opened.
   """
   arrived: queue.SimpleQueue[Arrival | None] = queue.SimpleQueue()
-  opened = None
+  watched, opened = _camera(camera), None
   if microphone != 'none':
     opened = _microphone(microphone, arrived)
-  watched = _camera(camera)
   threading.Thread(target=_watch, args=(watched, arrived), daemon=True).start()
   silent = 0.0
   try:
