@@ -124,6 +124,8 @@ def _camera(number: int) -> Any:
       'a camera is read with the package opencv-python-headless; pip install'
       " 'avjax[features]'"
     ) from error
+  # A camera that is not there is told by the error below, in one line.
+  cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
   opened = cv2.VideoCapture(number)
   if not opened.isOpened():
     raise ConfigError(
