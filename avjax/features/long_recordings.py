@@ -102,7 +102,7 @@ class RecordingMeasure:
     path: str | os.PathLike,
     every: int = 1,
     work: pathlib.Path | None = None,
-    progress: Progress = lambda seconds: None,
+    progress: Progress | None = None,
   ) -> Recorded:
     """Returns what is kept of a recording.
 
@@ -129,7 +129,8 @@ class RecordingMeasure:
           pictures.add((length + k) // every, length + k, image)
       length += piece.frames
       notes = piece.notes
-      progress(length / FRAME_RATE)
+      if progress is not None:
+        progress(length / FRAME_RATE)
     if not length:
       raise DataError(f'{path} has neither video nor audio of any length')
     points, found = faces.finish(length)

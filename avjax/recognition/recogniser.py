@@ -23,7 +23,7 @@ import os
 import pathlib
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from avjax.errors import ConfigError, DataError
 from avjax.features import measuring
 from avjax.features.columns import Columns, Measure
 from avjax.features.extractor import Extractor
+from avjax.features.long_recordings import Progress, RecordingMeasure
 from avjax.recognition import decoded, remarks
 from avjax.recognition.cards import Card
 from avjax.recognition.recognised import Recognised, Unrecognised
@@ -43,6 +44,9 @@ from avjax.runs.model import Predictor
 from avjax.settings import STANDARDISINGS, ModelConfig
 from avjax.training import outcome as outcomes
 from avjax.training.outcome import Outcome
+
+if TYPE_CHECKING:
+  from avjax.recognition.windows import RecordedTimeline
 
 _FACES = frozenset({'shape', 'appearance'})  # streams that need a face
 _MOST = 32  # clips of a batch
@@ -274,6 +278,45 @@ class Recogniser:
     except (DataError, OSError) as error:
       return Unrecognised(path, ' '.join(str(error).split()))
 
+  def timeline(
+    self,
+    path: str | os.PathLike,
+    window: float = 4.0,
+    hop: float = 0.5,
+    standardise: str | None = None,
+    every: int = 1,
+    work: pathlib.Path | None = None,
+    progress: Progress | None = None,
+  ) -> 'RecordedTimeline':
+    """Returns the emotions in a recording of any length, over time.
+
+    The file is decoded piece by piece, in bounded memory, and measured once.
+    Every window of it is a clip for the model.
+
+    Args:
+      path: of the file.
+      window: seconds of a window.
+      hop: seconds from one window to the next.
+      standardise: see `by`; all but 'none' takes the statistics of the whole
+        recording.
+      every: every how many frames are searched for a face; landmarks in between
+        are interpolated.
+      work: folder where landmarks are kept minute by minute, so that this
+        resumes after an interruption; the caller removes it. None: no folder.
+      progress: called with the seconds that are measured.
+
+    Raises:
+      AvjaxError: the file cannot be read, or the model is not for recordings.
+    """
+    from avjax.recognition import windows  # it needs this module
+
+    windows.check(window, hop, every)
+    other = self.by(standardise)
+    recorded = self._recordings(path, every, work, progress)
+    made = windows.timeline(other, recorded, window, hop)
+    _trim()
+    return made
+
   def features(self, clip: str | os.PathLike | RawClip | Clip) -> Clip:
     """Returns the features of a clip, before they are standardised.
 
@@ -356,6 +399,14 @@ class Recogniser:
     if self.extractor is None:
       raise DataError(self.lacking)
     return self.extractor
+
+  @functools.cached_property
+  def _recordings(self) -> RecordingMeasure:
+    """Measures recordings of any length; it ends with the recogniser."""
+    opened = contextlib.ExitStack()
+    measure = opened.enter_context(RecordingMeasure(self._fitted()))
+    weakref.finalize(self, opened.close)
+    return measure
 
   @functools.cached_property
   def _measure(self) -> Measure:

@@ -24,6 +24,7 @@ from avjax.features.long_recordings import Recorded
 from avjax.recognition import remarks
 from avjax.recognition.recognised import printable
 from avjax.recognition.recogniser import Recogniser
+from avjax.reporting.over_time import OverTime
 from avjax.shapes import Float
 
 _TOGETHER = 256  # windows that are predicted at once
@@ -45,13 +46,13 @@ class RecordedTimeline:
     emotions: names of the N classes.
     window: seconds of a window.
     hop: seconds from one window to the next.
-    time: centre of each window, in seconds.
+    time: centre of each window, in seconds, to the nearest frame.
     probabilities: of the emotions in each window; each row sums to one.
     face: share of each window's frames with a face.
     audible: share of each window in which the file has sound.
     caveats: what makes the answer doubtful.
     notes: further remarks on the recording and its features.
-    recorded: the recording; its small pictures and its level are drawn.
+    picture: the data of its picture.
   """
 
   path: str
@@ -64,12 +65,12 @@ class RecordedTimeline:
   audible: Float[np.ndarray, ' W']
   caveats: tuple[str, ...]
   notes: tuple[Note, ...]
-  recorded: Recorded
+  picture: OverTime
 
   @property
   def seconds(self) -> float:
     """Duration of the recording."""
-    return self.recorded.length / FRAME_RATE
+    return self.picture.seconds
 
   @property
   def rows(self) -> list[dict[str, Any]]:
@@ -227,18 +228,36 @@ def timeline(
   if how in BY_RECORDING:
     notes.append(Note('recording', BY_RECORDING[how]))
   caveats, rest = remarks.divided(notes, recogniser.streams)
+  time = np.arange(len(starts)) * hop + size / 2 / FRAME_RATE
+  probabilities = np.concatenate(shares)
+  picture = OverTime(
+    name=pathlib.Path(recorded.path).name,
+    seconds=recorded.length / FRAME_RATE,
+    emotions=recogniser.emotions,
+    window=size / FRAME_RATE,
+    hop=hop,
+    time=time,
+    probabilities=probabilities,
+    numbers=recorded.numbers,
+    pictures=recorded.pictures,
+    found=recorded.found if recorded.looked else recorded.found[:0],
+    level=recorded.level,
+    audible=recorded.audible,
+    caveats=caveats,
+    notes=tuple(note.text for note in rest),
+  )
   return RecordedTimeline(
     recorded.path,
     recogniser.emotions,
-    window,
+    picture.window,
     hop,
-    (np.array(starts) + size / 2) / FRAME_RATE,
-    np.concatenate(shares),
+    time,
+    probabilities,
     np.array([recorded.found[span].mean() for span in spans]),
     np.array([recorded.audible[span].mean() for span in spans], float),
     caveats,
     rest,
-    recorded,
+    picture,
   )
 
 
