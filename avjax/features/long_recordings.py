@@ -80,11 +80,12 @@ class RecordingMeasure:
     fitted: the extractor.
 
   Raises:
-    ConfigError: it has an appearance, or landmarks that are from files.
+    ConfigError: see `refusal`.
   """
 
   def __init__(self, fitted: Extractor):
-    _check(fitted.settings)
+    if text := refusal(fitted.settings):
+      raise ConfigError(text)
     self._fitted = fitted
     self._decoder = Decoder()
     self._detector = None
@@ -148,18 +149,20 @@ class RecordingMeasure:
     )  # fmt: skip
 
 
-def _check(settings: FeaturesConfig) -> None:
+def refusal(settings: FeaturesConfig) -> str:
+  """Returns why long recordings are not measured so, or ''."""
   if 'appearance' in settings.streams:
-    raise ConfigError(
-      'a long recording is measured without the appearance, of which the frames'
-      ' would be too many; take a run with audio and shape, or cut the'
+    return (
+      'a long recording is measured without the appearance, of which there'
+      ' would be too much; take a model of audio and shape, or cut the'
       ' recording into clips'
     )
   if settings.landmarks and not settings.landmark_archive:
-    raise ConfigError(
+    return (
       f'the landmarks are from files ({settings.landmarks}), and those of a'
       ' long recording are detected; cut the recording into clips'
     )
+  return ''
 
 
 def _nth(number: int) -> str:

@@ -240,7 +240,7 @@ class Recogniser:
   def each(
     self,
     paths: Sequence[str | os.PathLike],
-    enrolled: Sequence[str | os.PathLike] = (),
+    enrolled: Sequence[str | os.PathLike | RawClip | Clip] = (),
     standardise: str | None = None,
     ablated: bool = False,
   ) -> Iterator[Recognised | Unrecognised]:
@@ -264,7 +264,7 @@ class Recogniser:
     return self._each(paths, other, enrolled, ablated)
 
   def _each(self, paths, other, enrolled, ablated):
-    known = [self._recorded(path) for path in enrolled]
+    known = [self.recorded(one) for one in enrolled]
     for path in dict.fromkeys(map(os.fspath, paths)):
       # Nothing of the clip is kept here while the next one is decoded.
       yield self._attempt(path, other, known, ablated)
@@ -285,6 +285,7 @@ class Recogniser:
     hop: float = 0.5,
     standardise: str | None = None,
     every: int = 1,
+    enrolled: Sequence[str | os.PathLike | RawClip | Clip] = (),
     work: pathlib.Path | None = None,
     progress: Progress | None = None,
   ) -> 'RecordedTimeline':
@@ -301,6 +302,7 @@ class Recogniser:
         recording.
       every: every how many frames are searched for a face; landmarks in between
         are interpolated.
+      enrolled: other recordings of the speaker, whose statistics count then.
       work: folder where landmarks are kept minute by minute, so that this
         resumes after an interruption; the caller removes it. None: no folder.
       progress: called with the seconds that are measured.
@@ -311,9 +313,10 @@ class Recogniser:
     from avjax.recognition import windows  # it needs this module
 
     windows.check(window, hop, every)
-    other = self.by(standardise)
+    other = self.by(standardise, len(enrolled))
+    known = [self.features(one) for one in enrolled]
     recorded = self._recordings(path, every, work, progress)
-    made = windows.timeline(other, recorded, window, hop)
+    made = windows.timeline(other, recorded, window, hop, known)
     _trim()
     return made
 
@@ -331,8 +334,12 @@ class Recogniser:
     fitted, raw = self._fitted(), self._decoded(clip)
     return Clip(_name(clip), fitted(self._measure(raw)))
 
-  def _recorded(self, path: str | os.PathLike) -> Clip:
-    """Returns a recording of the speaker."""
+  def recorded(self, path: str | os.PathLike | RawClip | Clip) -> Clip:
+    """Returns the features of a recording of the speaker.
+
+    Raises:
+      DataError: it cannot be used.
+    """
     try:
       return self.features(path)
     except (DataError, OSError) as error:

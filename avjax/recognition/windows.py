@@ -10,7 +10,7 @@ import io
 import itertools
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -189,6 +189,7 @@ def timeline(
   recorded: Recorded,
   window: float = 4.0,
   hop: float = 0.5,
+  enrolled: Sequence[Clip] = (),
 ) -> RecordedTimeline:
   """Returns the emotions of a recording over time.
 
@@ -201,6 +202,7 @@ def timeline(
     recorded: a recording, measured with that.
     window: seconds.
     hop: seconds from one window to the next.
+    enrolled: other recordings of the speaker; then their statistics count.
   """
   fitted = recogniser.extractor
   assert fitted is not None
@@ -214,8 +216,8 @@ def timeline(
     return Clip(f'{start / FRAME_RATE:.2f} s', streams, speaker=recorded.path)
 
   how = recogniser.standardise
-  apart = []
-  if how != 'none':
+  apart = list(enrolled)
+  if how != 'none' and not apart:
     tiles = range(0, recorded.length - size + 1, size)
     apart = [clip(start) for start in tiles]
   ready = standardising.windows(
@@ -225,7 +227,9 @@ def timeline(
   spans = [slice(start, start + size) for start in starts]
   notes = [*recorded.notes, *remarks.of_features(fitted, recogniser.streams)]
   notes += _face_notes(recorded)
-  if how in BY_RECORDING:
+  if enrolled:
+    notes += remarks.of_standardising(how, len(enrolled))
+  elif how in BY_RECORDING:
     notes.append(Note('recording', BY_RECORDING[how]))
   caveats, rest = remarks.divided(notes, recogniser.streams)
   time = np.arange(len(starts)) * hop + size / 2 / FRAME_RATE
