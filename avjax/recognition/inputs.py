@@ -27,14 +27,14 @@ def expanded(words: Iterable[str]) -> list[str]:
     DataError: a folder has no recording, no file fits a pattern, or a list
       cannot be read.
   """
-  return list(dict.fromkeys(_expanded(words, '')))
+  return list(dict.fromkeys(_expanded(words, None)))
 
 
-def _expanded(words: Iterable[str], base: str) -> Iterator[str]:
+def _expanded(words: Iterable[str], base: str | None) -> Iterator[str]:
   for word in words:
-    path = os.path.join(base, os.path.expanduser(word))
+    path = os.path.join(base or '', os.path.expanduser(word))
     if word.startswith('@') and not os.path.exists(path):
-      if base:
+      if base is not None:
         raise DataError(f'{word} is in a list; lists of lists are not read')
       yield from _listed(os.path.expanduser(word[1:]))
     elif os.path.isdir(path):
@@ -58,7 +58,7 @@ def _listed(path: str) -> list[str]:
   words = [line for line in lines if line and not line.startswith('#')]
   if not words:
     raise DataError(f'the list {path} is empty; give one path a line')
-  return list(_expanded(words, os.path.dirname(path) or '.'))
+  return list(_expanded(words, os.path.dirname(path)))
 
 
 def _within(folder: str) -> list[str]:
