@@ -13,7 +13,11 @@ import pytest
 from tests.docs import clone, pages
 
 PAGES = pages.named('README.md', 'docs/*.md')
-FIRST = {'docs/use.md': ('README.md',)}
+FIRST = {
+  'docs/use.md': ('README.md',),
+  'docs/pretrained.md': ('README.md',),
+  'docs/python.md': ('README.md', 'docs/pretrained.md'),
+}
 """Page -> those whose blocks it builds on."""
 RUN = ('bash', 'python')
 READ = {
@@ -50,6 +54,9 @@ PARSED = {
     'results/chosen-': HOURS,
     '--workdir=results/three-$store': HOURS,
     'bin/synthesise': 'takes hours; run by docs/data.md',
+  },
+  'docs/pretrained.md': {
+    'avjax/pretrained/ravdess.zip \\': HOURS,
   },
   'docs/speed.md': {
     '--suite=cpu': 'takes minutes; tests/bin/benchmark_test.py runs a suite',
