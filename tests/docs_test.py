@@ -28,6 +28,10 @@ READ = {
 
 HOURS = 'takes hours; bin/train and bin/tables are run by docs/use.md'
 PARSED = {
+  'README.md': {
+    "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
+    ' bundle, and tests/recognition/bundle_test.py reads the ready model',
+  },
   'docs/use.md': {
     '--config.training.seeds': 'tests/bin/train_test.py trains two seeds',
     '--labels=names.csv': 'tests/bin/evaluate_test.py evaluates other stores',
