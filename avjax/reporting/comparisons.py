@@ -82,18 +82,26 @@ def speaker_interval(
     values: clip -> value, in [-1, 1].
     form: format of the bounds: '+' shows their sign.
   """
+  bounds = speaker_bounds(group, values)
+  if not bounds:
+    return NONE
+  number = len({group.first.speakers[clip] for clip in values})
+  low, high = (format(100 * bound, f'{form}.1f') for bound in bounds)
+  return f'[{low}, {high}] ({number})'.replace('-', '\N{MINUS SIGN}')
+
+
+def speaker_bounds(
+  group: Group, values: dict[str, float]
+) -> tuple[float, float] | None:
+  """Returns a 95 % bootstrap interval over speakers; None if it is unknown."""
   speakers = group.first.speakers if values else {}
   if not values or not all(clip in speakers for clip in values):
-    return NONE
+    return None
   clusters = [speakers[clip] for clip in values]
   if len(set(clusters)) < 2:
-    return NONE
-  bounds = significance.clustered_bootstrap(
+    return None
+  return significance.clustered_bootstrap(
     np.array([*values.values()]), clusters
-  )
-  low, high = (format(100 * bound, f'{form}.1f') for bound in bounds)
-  return f'[{low}, {high}] ({len(set(clusters))})'.replace(
-    '-', '\N{MINUS SIGN}'
   )
 
 

@@ -161,23 +161,23 @@ def style(number: int) -> tuple[str, str]:
   return _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
 
 
-def robustness_curve(
+def accuracy_curve(
   ax,
   levels: Sequence[float],
   accuracies: Sequence[float],
   intervals: Sequence[tuple[float, float] | None],
-  undisturbed: float,
+  reference: float | None,
   number: int,
   joined: bool = True,
 ):
-  """Draws accuracies in % of a run over the levels of a disturbance.
+  """Draws accuracies in % of a run over levels, of noise for instance.
 
   Args:
     ax: matplotlib axes.
     levels: where they are on the x axis.
     accuracies: one a level.
     intervals: one a level, as fractions; None draws none.
-    undisturbed: accuracy in %, a dotted line.
+    reference: accuracy in % to compare with, a dotted line; None for no line.
     number: of the run; see `style`.
     joined: whether the levels are numbers to join by a line.
   """
@@ -189,7 +189,8 @@ def robustness_curve(
   known = [(at, pair) for at, pair in zip(x, intervals, strict=True) if pair]
   for at, (low, high) in known:
     ax.plot([at, at], [100 * low, 100 * high], color=colour, lw=0.8, alpha=0.6)
-  ax.axhline(undisturbed, color=colour, lw=0.8, ls=':')
+  if reference is not None:
+    ax.axhline(reference, color=colour, lw=0.8, ls=':')
   ax.tick_params(labelsize=SMALL, length=2.5)
   ax.spines[['top', 'right']].set_visible(False)
   return ax

@@ -129,7 +129,7 @@ def _panel(
     if not known:
       continue
     clean = next(iter(one.answers.values())).accuracy
-    plots.robustness_curve(
+    plots.accuracy_curve(
       ax,
       [of.index(c) if evenly else c.level for c in known],
       [100 * one.answers[c].accuracy for c in known],

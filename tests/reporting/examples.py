@@ -20,15 +20,18 @@ def make_run(
   sharp=1.0,
   audit=None,
   unlabelled=(),
+  data=None,
   **model,
 ):
   """Writes a run whose predictions know the labels the better, the sharper.
 
-  The clips of the splits `unlabelled` have no label.
+  The clips of the splits `unlabelled` have no label; `data` are settings of the
+  data that are not the usual ones.
   """
   config = dataclasses.replace(
     examples.SETTINGS,
     seed=seed,
+    data=dataclasses.replace(examples.SETTINGS.data, **(data or {})),
     model=dataclasses.replace(
       examples.SETTINGS.model, variant=variant, **model
     ),
