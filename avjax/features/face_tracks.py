@@ -19,11 +19,12 @@ from avjax.shapes import Bool, Float
 
 _SEARCHES = 5  # of the whole frame, a second
 _ABSENT_S = 1.0  # seconds after which a person who is not seen is forgotten
+_HIDDEN = 3  # times as long if somebody else is in front
 _REACH = 0.7  # farthest from the expected place, in sides of the face
 _GROWTH = 1.6  # largest ratio of a face's side to the expected one
 _SAME = 0.5  # faces that share more of the smaller one are the same face
 _FOLLOW = 0.2  # share of a new movement in the expected movement
-_SLOWING = 0.93  # expected movement of a hidden face, from frame to frame
+_SLOWING = 0.97  # expected movement of a hidden face, from frame to frame
 _NEVER = 1e3  # cost of what is not allowed
 
 
@@ -64,6 +65,7 @@ class _Person:
     default_factory=lambda: np.zeros(2)
   )  # pixels a frame
   absent: int = 0  # frames since the latest sighting
+  missed: int = 0  # those of them in which nobody was in front
 
   def expected(self) -> Face:
     """Returns the face where it should be in the next frame."""
@@ -85,7 +87,7 @@ class _Person:
     if not crowded:
       step = moved / (self.absent + 1)
       self.velocity = self.velocity + _FOLLOW * (step - self.velocity)
-    self.latest, self.absent = now, 0
+    self.latest, self.absent, self.missed = now, 0, 0
 
 
 class FaceTracker:
@@ -106,14 +108,14 @@ class FaceTracker:
     self._known = 0  # persons so far
     self._frame = 0  # number of the next frame
 
-  def __call__(self, frames: Sequence[np.ndarray]) -> tuple[Track, ...]:
+  def __call__(self, frames: np.ndarray) -> tuple[Track, ...]:
     """Returns the tracks of all persons who are seen in the next frames.
 
     Frames before a face was found are tracked backwards, as far as this piece
     goes. A piece may be one frame.
 
     Args:
-      frames: T frames (height, width, 3) uint8 RGB.
+      frames: (T, height, width, 3) uint8 RGB.
     """
     seen = [self._forwards(self._detector.grey(frame)) for frame in frames]
     for t in reversed(range(len(frames) - 1)):
@@ -145,8 +147,15 @@ class FaceTracker:
       self._persons[row].meet(now, crowded)
       seen[self._persons[row].identity] = now
     for row, person in enumerate(self._persons):
-      person.absent += row not in pairs
-    self._persons = [p for p in self._persons if p.absent < self._absent]
+      if row not in pairs:
+        hidden = any(_shared(expected[row], s.face) > 0 for s in seen.values())
+        person.absent += 1
+        person.missed += not hidden
+    self._persons = [
+      p
+      for p in self._persons
+      if p.missed < self._absent and p.absent < _HIDDEN * self._absent
+    ]
     rest = [g for k, g in enumerate(groups) if k not in pairs.values()]
     return seen | self._newcomers(grey, rest)
 
@@ -178,9 +187,7 @@ class FaceTracker:
         seen[identity] = _Sighting(face, self._detector.fit(grey, face))
 
 
-def tracks(
-  frames: Sequence[np.ndarray], detector: Detector
-) -> tuple[Track, ...]:
+def tracks(frames: np.ndarray, detector: Detector) -> tuple[Track, ...]:
   """Returns the tracks of all faces of a clip, false ones included.
 
   Args:
