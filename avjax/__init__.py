@@ -8,6 +8,8 @@ The public names of Chao, Tao, Yang, Li and Wen (2016) in JAX:
   classify  Eq. 11      one logit per emotion from the attended states
   build     Figure 1    the network of a config as a flax.linen module
 
+and `load`, which returns a trained model that recognises emotions in clips.
+
 A name is imported when it is first used, so that a program's `--help` does not
 wait for JAX.
 """
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
   from avjax.models.classifiers import Prediction, build
   from avjax.models.heads import classify
   from avjax.models.perception import attend
+  from avjax.recognition.loading import load
 
 _MODULE_OF = {
   'EMOTIONS': 'avjax.clips',
@@ -34,6 +37,7 @@ _MODULE_OF = {
   'attend': 'avjax.models.perception',
   'build': 'avjax.models.classifiers',
   'classify': 'avjax.models.heads',
+  'load': 'avjax.recognition.loading',
   'lstm': 'avjax.kernels.lstm',
 }
 _SUBMODULES = (
@@ -42,7 +46,7 @@ _SUBMODULES = (
   'kernels',
   'metrics',
   'models',
-  'prediction',
+  'recognition',
   'reporting',
   'runs',
   'settings',
@@ -58,6 +62,7 @@ __all__ = [
   'attend',
   'build',
   'classify',
+  'load',
   'lstm',
 ]
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FUSIONS = ('validation', 'equal')
 DIVIDED = ('store', 'afew/official', 'meld/official')
 """Protocols that use the corpus's own splits; the others have folds."""
+_UNFOLDED = ('held_out', 'all')
+"""Protocols without folds, in which some training speakers validate."""
 PROTOCOLS = (
   *DIVIDED,
   'loso',
@@ -32,6 +34,7 @@ PROTOCOLS = (
   'savee/loso',
   'enterface/loso',
   'held_out',
+  'all',
   'random',
 )
 """Evaluation protocols; `data.protocols` describes them.
@@ -219,12 +222,12 @@ class DataConfig:
   @property
   def chooses_validation(self) -> bool:
     """Whether some of the training speakers validate, for want of a fold."""
-    return self.validation == 'speakers' or self.protocol == 'held_out'
+    return self.validation == 'speakers' or self.protocol in _UNFOLDED
 
   @property
   def has_folds(self) -> bool:
     """Whether the protocol tests several folds in turn."""
-    return self.protocol not in (*DIVIDED, 'held_out')
+    return self.protocol not in (*DIVIDED, *_UNFOLDED)
 
   @property
   def allowed(self) -> tuple[str, ...]:

@@ -36,7 +36,11 @@ BELOW = {
   'training': {'models', 'metrics', 'data', *PLAIN},
   'runs': {'training', 'models', 'metrics', 'data', *PLAIN},
   'reporting': {'runs', 'training', 'metrics', 'data', *PLAIN},
-  'prediction': {'reporting', 'runs', 'training', 'features', 'data', *PLAIN},
+  'pretrained': {'errors'},
+  'recognition': {
+    *('pretrained', 'reporting', 'runs', 'training', 'features', 'metrics'),
+    *('data', *PLAIN),
+  },
   'robustness': {'reporting', 'runs', 'features', 'metrics', 'data', *PLAIN},
   'reproduction': {'reporting', 'runs', 'features', 'data', *PLAIN},
   'benchmarks': {'runs', 'training', 'kernels', 'models', 'data', *PLAIN},
