@@ -99,7 +99,7 @@ def persons(
   """
   if raw.frames is None:
     return ((raw, None),)
-  every = tracks(raw.frames, detector)
+  every, width = tracks(raw.frames, detector), raw.frames.shape[2]
   there = lasting(every)
   if brief := len(every) - len(there):
     text = f'left out for under half a second: {brief} of {len(every)} faces'
@@ -108,7 +108,6 @@ def persons(
     points = np.zeros((raw.length, len(INNER), 2))
     found = np.zeros(raw.length, bool)
     return ((dataclasses.replace(raw, points=points, found=found), None),)
-  width = raw.frames.shape[2]
   each = []
   for track in choose(there, face):
     third = min(max(int(3 * _middle(track) / width), 0), 2)
