@@ -3,8 +3,9 @@
 Every known person is looked for around the place where the face is expected,
 and the whole frame is searched five times a second for others. The faces of a
 frame are then given to the persons so that places and sizes fit best together
-(the assignment of least cost). A person who is hidden for less than a second
-remains the same person; two who cross are told apart by their movement.
+(the assignment of least cost). A person who is away for less than a second, or
+three seconds behind another face, remains the same person; two who cross are
+told apart by their movement.
 """
 
 import dataclasses
@@ -69,10 +70,9 @@ class _Person:
 
   def expected(self) -> Face:
     """Returns the face where it should be in the next frame."""
-    face = self.latest.face
-    if not self.absent:
-      return face._replace(box=face.box + np.tile(self.velocity, 2))
+    # The sum of the velocities of the frames since.
     steps = (1 - _SLOWING ** (self.absent + 1)) / (1 - _SLOWING)
+    face = self.latest.face
     return face._replace(box=face.box + np.tile(steps * self.velocity, 2))
 
   def meet(self, now: _Sighting, crowded: bool) -> None:
@@ -93,7 +93,7 @@ class _Person:
 class FaceTracker:
   """Follows all faces of a recording, piece by piece; deterministic.
 
-  Between two calls only the persons of the last second are kept.
+  Between two calls only the persons of the last seconds are kept.
 
   Args:
     detector: finds faces and fits landmarks.
@@ -127,15 +127,7 @@ class FaceTracker:
   def _forwards(self, grey: np.ndarray) -> dict[int, _Sighting]:
     """Returns identity -> face of the next frame."""
     expected = [person.expected() for person in self._persons]
-    found: list[tuple[int, Face]] = []  # row of a person, or -1; face
-    for row, person in enumerate(self._persons):
-      # A face that was just seen is looked for where it was, as Detector does.
-      place = expected[row] if person.absent else person.latest.face
-      found += [(row, face) for face in self._detector.near(grey, place)]
-    if self._frame % self._pause == 0:
-      found += [(-1, face) for face in self._detector.everywhere(grey)]
-    self._frame += 1
-    groups = _grouped(found)
+    groups = self._search(grey, expected)
     pairs = _assigned(expected, [group[0][1] for group in groups])
     seen = {}
     for row, column in pairs.items():
@@ -146,18 +138,38 @@ class FaceTracker:
       crowded = any(_shared(face, other) > 0 for other in others)
       self._persons[row].meet(now, crowded)
       seen[self._persons[row].identity] = now
-    for row, person in enumerate(self._persons):
-      if row not in pairs:
-        hidden = any(_shared(expected[row], s.face) > 0 for s in seen.values())
-        person.absent += 1
-        person.missed += not hidden
-    self._persons = [
-      p
-      for p in self._persons
-      if p.missed < self._absent and p.absent < _HIDDEN * self._absent
-    ]
+    missing = [k for k in range(len(expected)) if k not in pairs]
+    self._miss([(self._persons[k], expected[k]) for k in missing], seen)
     rest = [g for k, g in enumerate(groups) if k not in pairs.values()]
     return seen | self._newcomers(grey, rest)
+
+  def _search(self, grey, expected) -> list[list[tuple[int, Face]]]:
+    """Returns the detections of each face, the best one first.
+
+    Each has the row of the person near whom it was found, or -1.
+    """
+    found: list[tuple[int, Face]] = []
+    for row, person in enumerate(self._persons):
+      # A face that was just seen is looked for where it was, as Detector does.
+      place = expected[row] if person.absent else person.latest.face
+      found += [(row, face) for face in self._detector.near(grey, place)]
+    if self._frame % self._pause == 0:
+      found += [(-1, face) for face in self._detector.everywhere(grey)]
+    self._frame += 1
+    return _grouped(found)
+
+  def _miss(self, missing, seen) -> None:
+    """Counts a frame without these persons; forgets who is away too long."""
+    for person, face in missing:
+      hidden = any(_shared(face, other.face) > 0 for other in seen.values())
+      person.absent += 1
+      person.missed += not hidden
+    longest = _HIDDEN * self._absent
+    self._persons = [
+      person
+      for person in self._persons
+      if person.missed < self._absent and person.absent < longest
+    ]
 
   def _newcomers(self, grey, groups) -> dict[int, _Sighting]:
     """Returns identity -> face of the persons who appear in this frame."""
