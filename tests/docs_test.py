@@ -13,7 +13,11 @@ import pytest
 from tests.docs import clone, pages
 
 PAGES = pages.named('README.md', 'docs/*.md')
-FIRST = {'docs/use.md': ('README.md',)}
+FIRST = {
+  'docs/use.md': ('README.md',),
+  'docs/pretrained.md': ('README.md',),
+  'docs/python.md': ('README.md', 'docs/pretrained.md'),
+}
 """Page -> those whose blocks it builds on."""
 RUN = ('bash', 'python')
 READ = {
@@ -24,6 +28,10 @@ READ = {
 
 HOURS = 'takes hours; bin/train and bin/tables are run by docs/use.md'
 PARSED = {
+  'README.md': {
+    "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
+    ' bundle, and tests/recognition/bundle_test.py reads the ready model',
+  },
   'docs/use.md': {
     '--config.training.seeds': 'tests/bin/train_test.py trains two seeds',
     '--labels=names.csv': 'tests/bin/evaluate_test.py evaluates other stores',
@@ -50,6 +58,9 @@ PARSED = {
     'results/chosen-': HOURS,
     '--workdir=results/three-$store': HOURS,
     'bin/synthesise': 'takes hours; run by docs/data.md',
+  },
+  'docs/pretrained.md': {
+    'avjax/pretrained/ravdess.zip \\': HOURS,
   },
   'docs/speed.md': {
     '--suite=cpu': 'takes minutes; tests/bin/benchmark_test.py runs a suite',

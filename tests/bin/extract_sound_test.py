@@ -6,6 +6,7 @@ import wave
 import numpy as np
 import pytest
 
+import avjax
 from avjax.data import store
 from avjax.data.corpora import tree
 from avjax.features import extractor as extractors
@@ -184,6 +185,16 @@ def test_an_extractor_for_every_fold(corpus):
     )
     out = does('predict', f'R/audio/{NAMES[0]}.wav', f'--workdir={run}')
     assert 'but no picture' in out
+  # The bundle of a run answers as the run, and says how good it is.
+  does('bundle', run, 'n.zip', '--about=noise')
+  assert does('predict', f'R/audio/{NAMES[0]}.wav', '--model=n.zip') == (
+    out.replace(f'{run}/predictions', 'predictions')
+  )
+  (accuracy,) = avjax.load(corpus / 'n.zip').card.accuracies
+  assert accuracy.accuracy == after['test']['accuracy']
+  assert (accuracy.clips, accuracy.speakers) == (after['test']['n'], 0)
+  error = fails('bundle', run, 'm.zip', '--figures=l/fold-1', cwd=corpus)
+  assert 'is a run of another network' in error
   assert len(prints) == 2
   assert finished.load(corpus / 'l').speakers == {
     name: name.split('-')[0] for name in NAMES
