@@ -5,6 +5,7 @@ of the lips these are the 49 landmarks of the paper's corpus. Frames without a
 face are kept, with `found` False.
 """
 
+import collections
 import importlib.util
 import pathlib
 from typing import NamedTuple
@@ -101,29 +102,17 @@ class Detector:
       frames: (T, height, width, 3) uint8 RGB.
     """
     points = np.zeros((len(frames), len(INNER), 2))
-    faces: list[Face | None] = [None] * len(frames)
-    latest, next_search = None, 0
+    found = np.zeros(len(frames), bool)
+    follower = Follower(self)
     for t, frame in enumerate(frames):
-      grey = self.grey(frame)
-      face = self._track(grey, latest) if latest else None
-      if (face is None or face.score < CONFIDENT) and t >= next_search:
-        next_search = t + _PAUSE
-        face = self._search(grey, face)
-      if face:
-        latest = faces[t] = face
-        points[t] = self.fit(grey, face)
-    for t in reversed(range(len(frames) - 1)):
-      after = faces[t + 1]
-      if faces[t] is None and after is not None:
-        grey = self.grey(frames[t])
-        face = faces[t] = self._track(grey, after)
-        if face:
-          points[t] = self.fit(grey, face)
-    found = np.array([face is not None for face in faces], bool)
+      for k, fitted in follower.add(t, frame):
+        points[k], found[k] = fitted, True
     return filled(points, found), found
 
   def grey(self, frame: np.ndarray) -> np.ndarray:
     """Returns the grey levels of a frame, (height, width) uint8."""
+    if frame.ndim == 2:
+      return frame
     return self._cv2.cvtColor(frame, self._cv2.COLOR_RGB2GRAY)
 
   def search(self, frame: np.ndarray) -> Float[np.ndarray, 'n 4']:
@@ -147,7 +136,7 @@ class Detector:
     faces = self._scan(grey, whole, zoom, _SEARCH_SCORE)
     return [face._replace(zoom=_TRACK_SIDE / face.side) for face in faces]
 
-  def _search(self, grey, tracked: Face | None) -> Face | None:
+  def best(self, grey, tracked: Face | None) -> Face | None:
     """Returns the best face of the whole frame, or the tracked face."""
     faces = self.everywhere(grey)
     if tracked:
@@ -158,7 +147,7 @@ class Detector:
       default=None,
     )
 
-  def _track(self, grey, latest: Face) -> Face | None:
+  def track(self, grey, latest: Face) -> Face | None:
     """Returns the best face in the window around the latest face."""
     faces = self.near(grey, latest)
     return max(faces, key=lambda face: face.score, default=None)
@@ -206,6 +195,65 @@ class Detector:
       interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR,
     )  # fmt: skip
     return image, np.array([left, top, left, top])
+
+
+class Follower:
+  """Follows one face through frames that come in order; see `Detector`.
+
+  Attributes:
+    latest: the latest face; None before the first.
+    next_search: number of the frame from which on the whole frame may be
+      searched again.
+
+  Args:
+    detector: that finds the face.
+    room: bytes of the frames without a face that are kept, to be tracked
+      backwards once it is found; None keeps all.
+  """
+
+  def __init__(self, detector: Detector, room: int | None = None):
+    self.latest: Face | None = None
+    self.next_search = 0
+    self._detector = detector
+    self._room = room
+    self._gap: collections.deque = collections.deque()
+
+  def add(
+    self, number: int, frame: np.ndarray
+  ) -> list[tuple[int, Float[np.ndarray, '49 2']]]:
+    """Returns (number, landmarks) of all frames whose face is found now.
+
+    Args:
+      number: of the frame, at 25 per second.
+      frame: (height, width, 3) uint8 RGB, or its grey levels.
+    """
+    detector, grey = self._detector, self._detector.grey(frame)
+    face = detector.track(grey, self.latest) if self.latest else None
+    if (face is None or face.score < CONFIDENT) and number >= self.next_search:
+      self.next_search = number + _PAUSE
+      face = detector.best(grey, face)
+    if face is None:
+      self.pass_by(number, frame)
+      return []
+    self.latest = face
+    rows = [(number, detector.fit(grey, face))]
+    while self._gap and face:
+      before, missed = self._gap.pop()
+      grey = detector.grey(missed)
+      face = detector.track(grey, face)
+      if face:
+        rows.append((before, detector.fit(grey, face)))
+    self._gap.clear()
+    return rows
+
+  def pass_by(self, number: int, frame: np.ndarray | None) -> None:
+    """Notes a frame without a face; None: one that is known to have a face."""
+    if frame is None:
+      self._gap.clear()
+      return
+    self._gap.append((number, frame))
+    while self._room is not None and len(self._gap) * frame.nbytes > self._room:
+      self._gap.popleft()
 
 
 def _model() -> pathlib.Path:

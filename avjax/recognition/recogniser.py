@@ -23,7 +23,7 @@ import os
 import pathlib
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from avjax.errors import ConfigError, DataError
 from avjax.features import face_choice, measuring
 from avjax.features.columns import Columns, Measure
 from avjax.features.extractor import Extractor
+from avjax.features.long_recordings import Progress, RecordingMeasure
 from avjax.recognition import decoded, remarks
 from avjax.recognition.cards import Card
 from avjax.recognition.recognised import Recognised, Unrecognised
@@ -43,6 +44,9 @@ from avjax.runs.model import Predictor
 from avjax.settings import STANDARDISINGS, ModelConfig
 from avjax.training import outcome as outcomes
 from avjax.training.outcome import Outcome
+
+if TYPE_CHECKING:
+  from avjax.recognition.windows import RecordedTimeline
 
 _FACES = frozenset({'shape', 'appearance'})  # streams that need a face
 _MOST = 32  # clips of a batch
@@ -240,7 +244,7 @@ class Recogniser:
   def each(
     self,
     paths: Sequence[str | os.PathLike],
-    enrolled: Sequence[str | os.PathLike] = (),
+    enrolled: Sequence[str | os.PathLike | RawClip | Clip] = (),
     standardise: str | None = None,
     ablated: bool = False,
     face: str = face_choice.LARGEST,
@@ -268,7 +272,7 @@ class Recogniser:
     return self._each(paths, face, other, enrolled, ablated)
 
   def _each(self, paths, face, other, enrolled, ablated):
-    known = [self._recorded(path) for path in enrolled]
+    known = [self.recorded(one) for one in enrolled]
     for path in dict.fromkeys(map(os.fspath, paths)):
       # Nothing of the clip is kept here while the next one is decoded.
       yield from self._attempt(path, face, other, known, ablated)
@@ -298,6 +302,48 @@ class Recogniser:
       one = self._recognised(placed, other, known, ablated)
       yield one.of_face(_name(clip), chosen)
 
+  def timeline(
+    self,
+    path: str | os.PathLike,
+    window: float = 4.0,
+    hop: float = 0.5,
+    standardise: str | None = None,
+    every: int = 1,
+    enrolled: Sequence[str | os.PathLike | RawClip | Clip] = (),
+    work: pathlib.Path | None = None,
+    progress: Progress | None = None,
+  ) -> 'RecordedTimeline':
+    """Returns the emotions in a recording of any length, over time.
+
+    The file is decoded piece by piece, in bounded memory, and measured once.
+    Every window of it is a clip for the model.
+
+    Args:
+      path: of the file.
+      window: seconds of a window.
+      hop: seconds from one window to the next.
+      standardise: see `by`; all but 'none' takes the statistics of the whole
+        recording.
+      every: every how many frames are searched for a face; landmarks in between
+        are interpolated.
+      enrolled: other recordings of the speaker, whose statistics count then.
+      work: folder where landmarks are kept minute by minute, so that this
+        resumes after an interruption; the caller removes it. None: no folder.
+      progress: called with the seconds that are measured.
+
+    Raises:
+      AvjaxError: the file cannot be read, or the model is not for recordings.
+    """
+    from avjax.recognition import windows  # it needs this module
+
+    windows.check(window, hop, every)
+    other = self.by(standardise, len(enrolled))
+    known = [self.features(one) for one in enrolled]
+    recorded = self._recordings(path, every, work, progress)
+    made = windows.timeline(other, recorded, window, hop, known)
+    _trim()
+    return made
+
   def features(self, clip: str | os.PathLike | RawClip | Clip) -> Clip:
     """Returns the features of a clip, before they are standardised.
 
@@ -312,8 +358,12 @@ class Recogniser:
     fitted, raw = self._fitted(), self._decoded(clip)
     return Clip(_name(clip), fitted(self._measure(raw)))
 
-  def _recorded(self, path: str | os.PathLike) -> Clip:
-    """Returns a recording of the speaker."""
+  def recorded(self, path: str | os.PathLike | RawClip | Clip) -> Clip:
+    """Returns the features of a recording of the speaker.
+
+    Raises:
+      DataError: it cannot be used.
+    """
     try:
       return self.features(path)
     except (DataError, OSError) as error:
@@ -380,6 +430,14 @@ class Recogniser:
     if self.extractor is None:
       raise DataError(self.lacking)
     return self.extractor
+
+  @functools.cached_property
+  def _recordings(self) -> RecordingMeasure:
+    """Measures recordings of any length; it ends with the recogniser."""
+    opened = contextlib.ExitStack()
+    measure = opened.enter_context(RecordingMeasure(self._fitted()))
+    weakref.finalize(self, opened.close)
+    return measure
 
   @functools.cached_property
   def _measure(self) -> Measure:
