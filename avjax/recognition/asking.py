@@ -182,28 +182,15 @@ def answers(
             yield Answered(content, None)
           continue
         if request.window is None and not _is_long(recogniser, path, decoder):
-          results = list(
-            recogniser.each(
-              [path], enrolled, request.standardise, True, request.face
-            )
+          each = recogniser.each(
+            [path], enrolled, request.standardise, True, request.face
           )
-        elif request.face != face_choice.LARGEST:
-          raise DataError(
-            f'it lasts more than {LONG_S:g} s, and a time line has the largest'
-            ' face; leave out --face'
-          )
+          results = list(each)
         else:
-          line = recogniser.timeline(
-            path,
-            request.window or 4.0,
-            request.hop,
-            request.standardise,
-            request.every,
-            enrolled,
-            work and work / f'{sha256[:16]}-{request.every}',
-            progress,
-          )
-          results = [line]
+          landmarks = work and work / f'{sha256[:16]}-{request.every}'
+          results = [
+            _timeline(recogniser, path, request, enrolled, landmarks, progress)
+          ]
       except (DataError, OSError) as error:
         results = [Unrecognised(path, ' '.join(str(error).split()))]
       for result in results:
@@ -216,6 +203,31 @@ def answers(
           answered.add(content | key)
           shutil.rmtree(work, ignore_errors=True)
         yield Answered(content, result)
+
+
+def _timeline(
+  recogniser, path, request, enrolled, work, progress
+) -> RecordedTimeline:
+  """Returns the time line of a file.
+
+  Raises:
+    DataError: another face than the largest is asked for.
+  """
+  if request.face != face_choice.LARGEST:
+    raise DataError(
+      f'it lasts more than {LONG_S:g} s, and a time line has the largest face;'
+      ' leave out --face'
+    )
+  return recogniser.timeline(
+    path,
+    request.window or 4.0,
+    request.hop,
+    request.standardise,
+    request.every,
+    enrolled,
+    work,
+    progress,
+  )
 
 
 def _is_long(recogniser: Recogniser, path: str, decoder: Decoder) -> bool:
