@@ -21,8 +21,9 @@ import avjax
 from avjax import files
 from avjax.clips import AUDIO, Clip
 from avjax.data.corpora.tree import digest
-from avjax.errors import CheckpointError, DataError
-from avjax.features import long_recordings
+from avjax.errors import CheckpointError, ConfigError, DataError
+from avjax.features import face_choice, long_recordings
+from avjax.features.face_choice import ChosenFace
 from avjax.features.long_recordings import Progress
 from avjax.features.media import Decoder
 from avjax.recognition.recognised import Recognised, Unrecognised
@@ -44,6 +45,8 @@ class Asked:
     every: every how many frames of a time line are searched for a face.
     standardise: see `Recogniser.by`.
     enrolled: paths of recordings of the speaker of all files.
+    face: which face of a clip is measured, of `face_choice.CHOICES`; a time
+      line has the largest one.
   """
 
   window: float | None = None
@@ -51,9 +54,16 @@ class Asked:
   every: int = 1
   standardise: str | None = None
   enrolled: tuple[str, ...] = ()
+  face: str = face_choice.LARGEST
 
   def __post_init__(self):
     check(self.window or 4.0, self.hop, self.every)
+    face_choice.check(self.face)
+    if self.window is not None and self.face != face_choice.LARGEST:
+      raise ConfigError(
+        f'face is {self.face!r} and a time line has the largest face; leave out'
+        ' --face or --window'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +77,11 @@ class Answered:
 
   content: dict[str, Any]
   result: Recognised | RecordedTimeline | None
+
+  @property
+  def path(self) -> str:
+    """Path of the file."""
+    return self.content['clip']
 
 
 class AnswerFile:
@@ -82,12 +97,19 @@ class AnswerFile:
 
   def __init__(self, path: str | pathlib.Path, request: str):
     self._path, self._request = path and pathlib.Path(path), request
-    self.known: dict[tuple[str, str], dict[str, Any]] = {}
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for content in self._read():
-      self.known[content['clip'], content['sha256']] = content
+      each = found.setdefault((content['clip'], content['sha256']), {})
+      each[json.dumps(content.get('face'))] = content
+    self.known = {
+      key: list(each.values())
+      for key, each in found.items()
+      if len(each) >= next(iter(each.values()))['answers']
+    }
     if self._path:
       # A line that was cut off, and those of other requests, are left out.
-      lines = [json.dumps(content) + '\n' for content in self.known.values()]
+      contents = [one for each in self.known.values() for one in each]
+      lines = [json.dumps(content) + '\n' for content in contents]
       files.write_text(self._path, ''.join(lines))
 
   def _read(self) -> Iterator[dict[str, Any]]:
@@ -102,7 +124,7 @@ class AnswerFile:
     for line in lines:
       try:
         content = json.loads(line)
-        asked = content['request']
+        asked, _ = content['request'], content['answers']
       except (ValueError, TypeError, KeyError):
         if line == lines[-1]:
           return  # it was cut off
@@ -133,7 +155,7 @@ def answers(
   kept: str | pathlib.Path = '',
   progress: Progress | None = None,
 ) -> Iterator[Answered | Unrecognised]:
-  """Yields the answer for each file, in order.
+  """Yields the answer for each file, in order; one a face, if all are asked.
 
   Args:
     recogniser: to ask.
@@ -152,37 +174,60 @@ def answers(
   enrolled = [recogniser.recorded(path) for path in request.enrolled]
   with Decoder() as decoder:
     for path in paths:
-      result: Recognised | RecordedTimeline | Unrecognised
+      results: list[Recognised | RecordedTimeline | Unrecognised]
       try:
         sha256 = digest(path) if kept and os.path.isfile(path) else ''
         if (path, sha256) in answered.known:
-          yield Answered(answered.known[path, sha256], None)
+          for content in answered.known[path, sha256]:
+            yield Answered(content, None)
           continue
         if request.window is None and not _is_long(recogniser, path, decoder):
-          (result,) = recogniser.each(
-            [path], enrolled, request.standardise, ablated=True
+          each = recogniser.each(
+            [path], enrolled, request.standardise, True, request.face
           )
+          results = list(each)
         else:
-          result = recogniser.timeline(
-            path,
-            request.window or 4.0,
-            request.hop,
-            request.standardise,
-            request.every,
-            enrolled,
-            work and work / f'{sha256[:16]}-{request.every}',
-            progress,
-          )
+          landmarks = work and work / f'{sha256[:16]}-{request.every}'
+          results = [
+            _timeline(recogniser, path, request, enrolled, landmarks, progress)
+          ]
       except (DataError, OSError) as error:
-        result = Unrecognised(path, ' '.join(str(error).split()))
-      if isinstance(result, Unrecognised):
-        yield result
-        continue
-      content = result.to_dict()
-      if work is not None:
-        answered.add(content | {'request': asked, 'sha256': sha256})
-        shutil.rmtree(work, ignore_errors=True)
-      yield Answered(content, result)
+        results = [Unrecognised(path, ' '.join(str(error).split()))]
+      for result in results:
+        if isinstance(result, Unrecognised):
+          yield result
+          continue
+        content = result.to_dict()
+        if work is not None:
+          key = {'request': asked, 'sha256': sha256, 'answers': len(results)}
+          answered.add(content | key)
+          shutil.rmtree(work, ignore_errors=True)
+        yield Answered(content, result)
+
+
+def _timeline(
+  recogniser, path, request, enrolled, work, progress
+) -> RecordedTimeline:
+  """Returns the time line of a file.
+
+  Raises:
+    DataError: another face than the largest is asked for.
+  """
+  if request.face != face_choice.LARGEST:
+    raise DataError(
+      f'it lasts more than {LONG_S:g} s, and a time line has the largest face;'
+      ' leave out --face'
+    )
+  return recogniser.timeline(
+    path,
+    request.window or 4.0,
+    request.hop,
+    request.standardise,
+    request.every,
+    enrolled,
+    work,
+    progress,
+  )
 
 
 def _is_long(recogniser: Recogniser, path: str, decoder: Decoder) -> bool:
@@ -217,6 +262,8 @@ def fingerprint(recogniser: Recogniser, request: Asked) -> str:
 def rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
   """Returns the rows of an answer for a table: one, or one a window."""
   clip = content['clip']
+  if 'face' in content:
+    clip = f'{clip}, {ChosenFace(**content["face"])}'
   if 'timeline' in content:
     return [{'clip': clip, **row} for row in content['timeline']]
   row = {'clip': clip, 'time': '', 'predicted': content['predicted']}

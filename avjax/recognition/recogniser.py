@@ -31,7 +31,7 @@ from avjax.clips import AUDIO, Clip, Note, RawClip
 from avjax.data import batching, corpus, standardising
 from avjax.data.standardising import Average
 from avjax.errors import ConfigError, DataError
-from avjax.features import measuring
+from avjax.features import face_choice, measuring
 from avjax.features.columns import Columns, Measure
 from avjax.features.extractor import Extractor
 from avjax.features.long_recordings import Progress, RecordingMeasure
@@ -209,6 +209,7 @@ class Recogniser:
     enrolled: Sequence[str | os.PathLike | RawClip | Clip] = (),
     standardise: str | None = None,
     ablated: bool = False,
+    face: str = face_choice.LARGEST,
   ) -> Recognised:
     """Returns the emotion that is recognised in one clip.
 
@@ -225,6 +226,7 @@ class Recogniser:
       enrolled: other recordings of the speaker; see `by`.
       standardise: see `by`.
       ablated: whether to predict without audio and without the face, too.
+      face: 'largest', 'left' or 'right'; see `face_choice`.
 
     Raises:
       AvjaxError: the clip cannot be read, or no model is for it.
@@ -234,8 +236,10 @@ class Recogniser:
     elif frames is not None or waveform is not None:
       raise ConfigError('give either a clip, or frames and waveform')
     other = self.by(standardise, len(enrolled))
+    if face == face_choice.ALL:
+      raise ConfigError("face is 'all'; `each` returns every face of a clip")
     known = [self.features(one) for one in enrolled]
-    return self._recognised(clip, other, known, ablated)
+    return next(self._faces(clip, face, other, known, ablated))
 
   def each(
     self,
@@ -243,6 +247,7 @@ class Recogniser:
     enrolled: Sequence[str | os.PathLike | RawClip | Clip] = (),
     standardise: str | None = None,
     ablated: bool = False,
+    face: str = face_choice.LARGEST,
   ) -> Iterator[Recognised | Unrecognised]:
     """Returns an iterator over what is recognised in files, in their order.
 
@@ -254,6 +259,8 @@ class Recogniser:
       enrolled: paths of recordings of the speaker of all files.
       standardise: see `by`.
       ablated: whether to predict without audio and without the face, too.
+      face: which face is measured, of `face_choice.CHOICES`; 'all' gives as
+        many answers for a file as it has faces.
 
     Raises:
       AvjaxError: there is no extractor, or no model for this, or a recording
@@ -261,22 +268,39 @@ class Recogniser:
     """
     other = self.by(standardise, len(enrolled))
     self._fitted()
-    return self._each(paths, other, enrolled, ablated)
+    face_choice.check(face)
+    return self._each(paths, face, other, enrolled, ablated)
 
-  def _each(self, paths, other, enrolled, ablated):
+  def _each(self, paths, face, other, enrolled, ablated):
     known = [self.recorded(one) for one in enrolled]
     for path in dict.fromkeys(map(os.fspath, paths)):
       # Nothing of the clip is kept here while the next one is decoded.
-      yield self._attempt(path, other, known, ablated)
+      yield from self._attempt(path, face, other, known, ablated)
       gc.collect()  # its picture, whose parts refer to each other
       _trim()
 
-  def _attempt(self, path, other, known, ablated) -> Recognised | Unrecognised:
+  def _attempt(
+    self, path, face, other, known, ablated
+  ) -> Iterator[Recognised | Unrecognised]:
     """Returns what is recognised in a file, or why nothing is."""
     try:
-      return self._recognised(path, other, known, ablated)
+      yield from self._faces(path, face, other, known, ablated)
     except (DataError, OSError) as error:
-      return Unrecognised(path, ' '.join(str(error).split()))
+      yield Unrecognised(path, ' '.join(str(error).split()))
+
+  def _faces(self, clip, face, other, known, ablated) -> Iterator[Recognised]:
+    """Returns what is recognised in the chosen faces of a clip."""
+    if face == face_choice.LARGEST:
+      yield self._recognised(clip, other, known, ablated)
+      return
+    if isinstance(clip, Clip):
+      raise ConfigError(
+        f'face is {face!r} and the clip has features of one face; give a file'
+      )
+    raw = self._decoded(clip)
+    for placed, chosen in self._measure.persons(raw, face):
+      one = self._recognised(placed, other, known, ablated)
+      yield one.of_face(_name(clip), chosen)
 
   def timeline(
     self,

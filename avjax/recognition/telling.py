@@ -16,22 +16,29 @@ class Telling:
 
   def __init__(self, program: str, total: int):
     self._program, self._total = program, total
-    self._done, self._start = 0, time.monotonic()
+    self._done: set[str] = set()
+    self._start = time.monotonic()
     self._latest = self._start
 
   def line(self, text: str) -> None:
     """Prints a line."""
     print(f'{self._program}: {text}', file=sys.stderr, flush=True)
 
-  def done(self) -> None:
-    """Tells that another file is done, and how long the others will take."""
-    self._done += 1
+  def done(self, path: str) -> None:
+    """Tells that a file is done, and how long the others will take.
+
+    Args:
+      path: of the file; one that is done already is nothing new.
+    """
     self._latest = time.monotonic()
-    if self._done == self._total:
+    if path in self._done:
       return
-    each = (self._latest - self._start) / self._done
-    left = each * (self._total - self._done)
-    self.line(f'{self._done} of {self._total}, about {left:.0f} s left')
+    self._done.add(path)
+    done = len(self._done)
+    if done == self._total:
+      return
+    left = (self._latest - self._start) / done * (self._total - done)
+    self.line(f'{done} of {self._total}, about {left:.0f} s left')
 
   def measured(self, seconds: float) -> None:
     """Tells how much of a long recording is measured, now and then."""
