@@ -18,7 +18,6 @@ def get_config(size: str = 'full'):
   config.training.regularisation.update(
     time_mask=0.3,
     modality_dropout=0.1,
-    noise=0.2,
     offset=0.3,
     mixup=0.2,
     label_smoothing=0.1,

@@ -17,6 +17,8 @@ FIRST = {
   'docs/use.md': ('README.md',),
   'docs/export.md': ('README.md', 'docs/use.md'),
   'docs/live.md': ('README.md',),
+  'docs/pretrained.md': ('README.md',),
+  'docs/python.md': ('README.md', 'docs/pretrained.md'),
 }
 """Page -> those whose blocks it builds on."""
 RUN = ('bash', 'python')
@@ -28,6 +30,10 @@ READ = {
 
 HOURS = 'takes hours; bin/train and bin/tables are run by docs/use.md'
 PARSED = {
+  'README.md': {
+    "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
+    ' bundle, and tests/recognition/bundle_test.py reads the ready model',
+  },
   'docs/use.md': {
     '--config.training.seeds': 'tests/bin/train_test.py trains two seeds',
     '--labels=names.csv': 'tests/bin/evaluate_test.py evaluates other stores',
@@ -54,6 +60,9 @@ PARSED = {
     'results/chosen-': HOURS,
     '--workdir=results/three-$store': HOURS,
     'bin/synthesise': 'takes hours; run by docs/data.md',
+  },
+  'docs/pretrained.md': {
+    'avjax/pretrained/ravdess.zip \\': HOURS,
   },
   'docs/speed.md': {
     '--suite=cpu': 'takes minutes; tests/bin/benchmark_test.py runs a suite',

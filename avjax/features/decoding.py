@@ -33,6 +33,9 @@ GRACE_S = 5
 """Seconds after the time limit at which the process ends by itself, in case
 the caller is gone and FFmpeg hangs."""
 
+DECLARED = -1
+"""For `every` in a request that only asks how long the file says it is."""
+
 LEAST_BYTES = 10
 """Bytes of a file for each frame after the first ten seconds. A black video of
 96 x 64 has 20; with fewer, time stamps stretch a few pictures."""
@@ -207,6 +210,12 @@ class Frames:
       yield stream, stream.decode
 
 
+def _declared(path: str) -> float | None:
+  """Returns the seconds that a container says it has; None if it does not."""
+  with file_formats.opened(path) as (container, _):
+    return container.duration and container.duration / 1e6
+
+
 def _answers(
   path: str, every: int | None
 ) -> Iterator[tuple[dict[str, Any], list[np.ndarray]]]:
@@ -216,6 +225,8 @@ def _answers(
   try:
     if every is None:
       yield decode(path)
+    elif every == DECLARED:
+      yield {'seconds': _declared(path), 'shape': None, 'samples': 0}, []
     else:
       yield from pieces.pieces(path, every)
     return

@@ -3,8 +3,9 @@
 Every known person is looked for around the place where the face is expected,
 and the whole frame is searched five times a second for others. The faces of a
 frame are then given to the persons so that places and sizes fit best together
-(the assignment of least cost). A person who is hidden for less than a second
-remains the same person; two who cross are told apart by their movement.
+(the assignment of least cost). A person who is away for less than a second, or
+three seconds behind another face, remains the same person; two who cross are
+told apart by their movement.
 """
 
 import dataclasses
@@ -19,11 +20,12 @@ from avjax.shapes import Bool, Float
 
 _SEARCHES = 5  # of the whole frame, a second
 _ABSENT_S = 1.0  # seconds after which a person who is not seen is forgotten
+_HIDDEN = 3  # times as long if somebody else is in front
 _REACH = 0.7  # farthest from the expected place, in sides of the face
 _GROWTH = 1.6  # largest ratio of a face's side to the expected one
 _SAME = 0.5  # faces that share more of the smaller one are the same face
 _FOLLOW = 0.2  # share of a new movement in the expected movement
-_SLOWING = 0.93  # expected movement of a hidden face, from frame to frame
+_SLOWING = 0.97  # expected movement of a hidden face, from frame to frame
 _NEVER = 1e3  # cost of what is not allowed
 
 
@@ -64,13 +66,13 @@ class _Person:
     default_factory=lambda: np.zeros(2)
   )  # pixels a frame
   absent: int = 0  # frames since the latest sighting
+  missed: int = 0  # those of them in which nobody was in front
 
   def expected(self) -> Face:
     """Returns the face where it should be in the next frame."""
-    face = self.latest.face
-    if not self.absent:
-      return face._replace(box=face.box + np.tile(self.velocity, 2))
+    # The sum of the velocities of the frames since.
     steps = (1 - _SLOWING ** (self.absent + 1)) / (1 - _SLOWING)
+    face = self.latest.face
     return face._replace(box=face.box + np.tile(steps * self.velocity, 2))
 
   def meet(self, now: _Sighting, crowded: bool) -> None:
@@ -85,13 +87,13 @@ class _Person:
     if not crowded:
       step = moved / (self.absent + 1)
       self.velocity = self.velocity + _FOLLOW * (step - self.velocity)
-    self.latest, self.absent = now, 0
+    self.latest, self.absent, self.missed = now, 0, 0
 
 
 class FaceTracker:
   """Follows all faces of a recording, piece by piece; deterministic.
 
-  Between two calls only the persons of the last second are kept.
+  Between two calls only the persons of the last seconds are kept.
 
   Args:
     detector: finds faces and fits landmarks.
@@ -106,14 +108,14 @@ class FaceTracker:
     self._known = 0  # persons so far
     self._frame = 0  # number of the next frame
 
-  def __call__(self, frames: Sequence[np.ndarray]) -> tuple[Track, ...]:
+  def __call__(self, frames: np.ndarray) -> tuple[Track, ...]:
     """Returns the tracks of all persons who are seen in the next frames.
 
     Frames before a face was found are tracked backwards, as far as this piece
     goes. A piece may be one frame.
 
     Args:
-      frames: T frames (height, width, 3) uint8 RGB.
+      frames: (T, height, width, 3) uint8 RGB.
     """
     seen = [self._forwards(self._detector.grey(frame)) for frame in frames]
     for t in reversed(range(len(frames) - 1)):
@@ -125,15 +127,7 @@ class FaceTracker:
   def _forwards(self, grey: np.ndarray) -> dict[int, _Sighting]:
     """Returns identity -> face of the next frame."""
     expected = [person.expected() for person in self._persons]
-    found: list[tuple[int, Face]] = []  # row of a person, or -1; face
-    for row, person in enumerate(self._persons):
-      # A face that was just seen is looked for where it was, as Detector does.
-      place = expected[row] if person.absent else person.latest.face
-      found += [(row, face) for face in self._detector.near(grey, place)]
-    if self._frame % self._pause == 0:
-      found += [(-1, face) for face in self._detector.everywhere(grey)]
-    self._frame += 1
-    groups = _grouped(found)
+    groups = self._search(grey, expected)
     pairs = _assigned(expected, [group[0][1] for group in groups])
     seen = {}
     for row, column in pairs.items():
@@ -144,11 +138,38 @@ class FaceTracker:
       crowded = any(_shared(face, other) > 0 for other in others)
       self._persons[row].meet(now, crowded)
       seen[self._persons[row].identity] = now
-    for row, person in enumerate(self._persons):
-      person.absent += row not in pairs
-    self._persons = [p for p in self._persons if p.absent < self._absent]
+    missing = [k for k in range(len(expected)) if k not in pairs]
+    self._miss([(self._persons[k], expected[k]) for k in missing], seen)
     rest = [g for k, g in enumerate(groups) if k not in pairs.values()]
     return seen | self._newcomers(grey, rest)
+
+  def _search(self, grey, expected) -> list[list[tuple[int, Face]]]:
+    """Returns the detections of each face, the best one first.
+
+    Each has the row of the person near whom it was found, or -1.
+    """
+    found: list[tuple[int, Face]] = []
+    for row, person in enumerate(self._persons):
+      # A face that was just seen is looked for where it was, as Detector does.
+      place = expected[row] if person.absent else person.latest.face
+      found += [(row, face) for face in self._detector.near(grey, place)]
+    if self._frame % self._pause == 0:
+      found += [(-1, face) for face in self._detector.everywhere(grey)]
+    self._frame += 1
+    return _grouped(found)
+
+  def _miss(self, missing, seen) -> None:
+    """Counts a frame without these persons; forgets who is away too long."""
+    for person, face in missing:
+      hidden = any(_shared(face, other.face) > 0 for other in seen.values())
+      person.absent += 1
+      person.missed += not hidden
+    longest = _HIDDEN * self._absent
+    self._persons = [
+      person
+      for person in self._persons
+      if person.missed < self._absent and person.absent < longest
+    ]
 
   def _newcomers(self, grey, groups) -> dict[int, _Sighting]:
     """Returns identity -> face of the persons who appear in this frame."""
@@ -178,9 +199,7 @@ class FaceTracker:
         seen[identity] = _Sighting(face, self._detector.fit(grey, face))
 
 
-def tracks(
-  frames: Sequence[np.ndarray], detector: Detector
-) -> tuple[Track, ...]:
+def tracks(frames: np.ndarray, detector: Detector) -> tuple[Track, ...]:
   """Returns the tracks of all faces of a clip, false ones included.
 
   Args:

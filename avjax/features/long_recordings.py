@@ -28,7 +28,7 @@ from avjax.features.kept_landmarks import KeptLandmarks
 from avjax.features.media import Decoder, RecordingPiece
 from avjax.features.small_pictures import SmallPictures
 from avjax.settings import FeaturesConfig
-from avjax.shapes import Bool, Float, Int
+from avjax.shapes import Bool, Float
 
 _MINUTE = 60 * FRAME_RATE
 _ROOM = 48 * 2**20  # bytes of frames that are kept to be tracked backwards
@@ -80,11 +80,12 @@ class RecordingMeasure:
     fitted: the extractor.
 
   Raises:
-    ConfigError: it has an appearance, or landmarks that are from files.
+    ConfigError: see `refusal`.
   """
 
   def __init__(self, fitted: Extractor):
-    _check(fitted.settings)
+    if text := refusal(fitted.settings):
+      raise ConfigError(text)
     self._fitted = fitted
     self._decoder = Decoder()
     self._detector = None
@@ -102,7 +103,7 @@ class RecordingMeasure:
     path: str | os.PathLike,
     every: int = 1,
     work: pathlib.Path | None = None,
-    progress: Progress = lambda seconds: None,
+    progress: Progress | None = None,
   ) -> Recorded:
     """Returns what is kept of a recording.
 
@@ -129,7 +130,8 @@ class RecordingMeasure:
           pictures.add((length + k) // every, length + k, image)
       length += piece.frames
       notes = piece.notes
-      progress(length / FRAME_RATE)
+      if progress is not None:
+        progress(length / FRAME_RATE)
     if not length:
       raise DataError(f'{path} has neither video nor audio of any length')
     points, found = faces.finish(length)
@@ -147,18 +149,20 @@ class RecordingMeasure:
     )  # fmt: skip
 
 
-def _check(settings: FeaturesConfig) -> None:
+def refusal(settings: FeaturesConfig) -> str:
+  """Returns why long recordings are not measured so, or ''."""
   if 'appearance' in settings.streams:
-    raise ConfigError(
-      'a long recording is measured without the appearance, of which the frames'
-      ' would be too many; take a run with audio and shape, or cut the'
+    return (
+      'a long recording is measured without the appearance, of which there'
+      ' would be too much; take a model of audio and shape, or cut the'
       ' recording into clips'
     )
   if settings.landmarks and not settings.landmark_archive:
-    raise ConfigError(
+    return (
       f'the landmarks are from files ({settings.landmarks}), and those of a'
       ' long recording are detected; cut the recording into clips'
     )
+  return ''
 
 
 def _nth(number: int) -> str:
@@ -235,45 +239,51 @@ class _Faces:
   def finish(self, length: int):
     """Returns points (T, 49, 2) and whether there is a face (T,)."""
     self._room(max(length - 1, 0) // _MINUTE)
-    points = np.concatenate(self._points)[:length]
     found = np.concatenate(self._found)[:length]
-    searched = np.flatnonzero(np.concatenate(self._searched)[:length])
-    return interpolated(points, found, searched, self._every)
+    searched = np.concatenate(self._searched)[:length]
+    points = np.zeros((length, len(landmarks.INNER), 2))
+    for first in range(0, length, _MINUTE):  # no copy of all at once
+      rows = points[first : first + _MINUTE]
+      rows[:] = self._points[first // _MINUTE][: len(rows)]
+      self._points[first // _MINUTE] = rows
+    if self._every > 1 and searched.any():
+      found = interpolate(points, found, searched, self._every)
+    return points, found
 
 
-def interpolated(
+def interpolate(
   points: Float[np.ndarray, 'T 49 2'],
   found: Bool[np.ndarray, ' T'],
-  searched: Int[np.ndarray, ' n'],
+  searched: Bool[np.ndarray, ' T'],
   every: int,
-) -> tuple[Float[np.ndarray, 'T 49 2'], Bool[np.ndarray, ' T']]:
-  """Returns points and found for all frames, from those that were searched.
+) -> Bool[np.ndarray, ' T']:
+  """Fills in the landmarks between frames that were searched, linearly.
 
   A frame in between has a face where both neighbours have one; those after the
   last one are like it.
 
   Args:
-    points: landmarks; only rows of frames that were searched count.
-    found: likewise.
-    searched: numbers of the frames that were searched, ascending.
+    points: landmarks, which are changed.
+    found: whether there is a face in the frames that were searched.
+    searched: which frames were searched, the first one of all at least.
     every: the largest distance of two of them to interpolate between.
+
+  Returns:
+    (T,) whether there is a face.
   """
-  if every == 1 or not len(searched):
-    return points, found
-  frame = np.arange(len(points))
-  row = np.searchsorted(searched, frame, side='right') - 1
-  before = searched[np.maximum(row, 0)]
-  after = searched[np.minimum(row + 1, len(searched) - 1)]
-  last = after == before
+  numbers, frame = np.flatnonzero(searched), np.arange(len(points))
+  row = np.searchsorted(numbers, frame, side='right') - 1
+  before = numbers[np.maximum(row, 0)]
+  after = numbers[np.minimum(row + 1, len(numbers) - 1)]
+  after = np.where(searched | (after < before), before, after)
   near = (row >= 0) & (after - before <= every) & (frame - before < every)
-  both = near & found[before] & (found[after] | (frame == before))
-  apart = np.where(last, 1, after - before)
-  share = np.where(last, 0, (frame - before) / apart)
-  between = np.zeros_like(points)
-  for t in np.flatnonzero(both):  # one by one: copies of all would be large
+  both = near & found[before] & found[after]
+  for t in np.flatnonzero(both & ~searched):
+    share = (t - before[t]) / max(after[t] - before[t], 1)
+    share *= after[t] > before[t]
     step = points[after[t]] - points[before[t]]
-    between[t] = points[before[t]] + share[t] * step
-  return between, both
+    points[t] = points[before[t]] + share * step
+  return both
 
 
 class _Sound:

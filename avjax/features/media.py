@@ -25,8 +25,10 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 import avjax
-from avjax.clips import Note, RawClip
+from avjax.clips import FRAME_RATE, Note, RawClip
 from avjax.errors import ConfigError, DataError
+from avjax.features.decoding import DECLARED
+from avjax.features.timestamps import MAX_STREAMED
 
 LIMIT_S = 60.0
 """Seconds that one file may take; 2.4 s of 640 x 480 take 0.1 s."""
@@ -133,6 +135,28 @@ class Decoder:
       yield RecordingPiece(
         header['count'], header['shown'], images, waveform, audible, notes
       )
+
+  def lasts(self, path: str | os.PathLike, seconds: float) -> bool:
+    """Returns whether a file lasts longer than so many seconds.
+
+    If its container does not tell, so much of it is decoded.
+
+    Raises:
+      DataError: see `__call__`.
+    """
+    path = pathlib.Path(path)
+    _check(path)
+    ((header, _),) = self._answers(path, DECLARED)
+    if 'fault' in header:
+      raise DataError(f'{path} cannot be decoded: {header["fault"]}')
+    if header['seconds'] is not None:
+      return header['seconds'] > seconds
+    frames = 0
+    for piece in self.pieces(path, MAX_STREAMED):
+      frames += piece.frames
+      if frames > seconds * FRAME_RATE:
+        return True
+    return False
 
   def _answers(
     self, path: pathlib.Path, every: int | None = None

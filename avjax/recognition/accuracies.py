@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from avjax.errors import ConfigError
@@ -11,6 +12,7 @@ from avjax.runs import finished
 from avjax.runs.finished import FinishedRun
 from avjax.runs.folder import RESULTS, RunFolder
 from avjax.runs.results import Results
+from avjax.settings import ModelConfig
 
 EVALUATED = 'evaluation-own-test'
 """Where `bin/evaluate --by=...` leaves the groups of a run's test clips."""
@@ -79,20 +81,31 @@ class Accuracy:
     )
 
 
-def of_folder(path: str | pathlib.Path) -> Accuracy | None:
+def of_folder(
+  path: str | pathlib.Path, model: ModelConfig, emotions: Sequence[str]
+) -> Accuracy | None:
   """Returns the accuracy of a finished run, or of its seeds averaged.
 
   Args:
     path: of its folder.
+    model: settings of the network whose accuracy is wanted.
+    emotions: that it tells apart.
 
   Returns:
     None for a run that tested nobody.
 
   Raises:
-    AvjaxError: the folder has no finished run, or a file is damaged.
+    AvjaxError: the folder has no finished run, or one of another network, or a
+      file is damaged.
   """
   folder = RunFolder(path)
+  config, info = folder.read_config()
   folder.check_finished()
+  if (config.model, info.emotions) != (model, tuple(emotions)):
+    raise ConfigError(
+      f'{folder} is a run of another network, or with other emotions, than'
+      ' those of the bundle; give runs with the same settings'
+    )
   results = folder.read_results()
   if 'seeds' in results and 'ensemble' not in results:
     raise ConfigError(

@@ -5,24 +5,27 @@ import pathlib
 
 from avjax.errors import AvjaxError
 from avjax.recognition.recognised import Recognised
+from avjax.recognition.windows import RecordedTimeline
 
 _LONGEST = 255  # bytes of a file name
 
 
 def picture(
-  recognised: Recognised, folder: pathlib.Path, taken: set[str]
+  recognised: Recognised | RecordedTimeline,
+  folder: pathlib.Path,
+  taken: set[str],
 ) -> pathlib.Path:
   """Draws the time line of a clip as a PNG file; returns its path.
 
   Args:
-    recognised: what was recognised in the clip.
+    recognised: what was recognised in the clip, or in a recording over time.
     folder: of the pictures; created if it is missing.
     taken: file names in use; the new name is added.
 
   Raises:
     AvjaxError: matplotlib is missing, or the folder cannot be written to.
   """
-  from avjax.reporting import timeline
+  from avjax.reporting import over_time, timeline
 
   stem, number = pathlib.Path(recognised.path).stem, 1
   while (name := _file_name(stem, number)) in taken:
@@ -30,7 +33,11 @@ def picture(
   taken.add(name)
   try:
     folder.mkdir(parents=True, exist_ok=True)
-    timeline.save(timeline.draw(recognised.timeline), folder / name)
+    if isinstance(recognised, RecordedTimeline):
+      figure = over_time.draw(recognised.picture)
+    else:
+      figure = timeline.draw(recognised.timeline)
+    timeline.save(figure, folder / name)
   except OSError as error:
     raise AvjaxError(
       f'cannot write {folder / name}: {error.strerror}; choose another --output'

@@ -1,12 +1,14 @@
 """What a recogniser says of one clip."""
 
 import dataclasses
+import pathlib
 from typing import Any
 
 import numpy as np
 
 from avjax.clips import FRAME_RATE, Note
 from avjax.errors import ConfigError
+from avjax.features.face_choice import ChosenFace
 from avjax.reporting.timeline import Timeline
 from avjax.shapes import Array, Bool, Float
 
@@ -23,6 +25,7 @@ class Recognised:
     caveats: what makes the answer doubtful.
     notes: further remarks on the clip and its features.
     timeline: the data of its picture.
+    face: which face it is of several; None if it was not chosen, or none found.
   """
 
   path: str
@@ -31,6 +34,7 @@ class Recognised:
   caveats: tuple[str, ...]
   notes: tuple[Note, ...]
   timeline: Timeline
+  face: ChosenFace | None = None
 
   @property
   def emotion(self) -> str:
@@ -40,7 +44,8 @@ class Recognised:
   @property
   def headline(self) -> str:
     """The clip, its emotion and the caveats, on one line."""
-    text = f'{printable(self.path)}: {self.emotion}'
+    which = f', {self.face}' if self.face else ''
+    text = f'{printable(self.path)}{which}: {self.emotion}'
     return text + (f' - but {", ".join(self.caveats)}' if self.caveats else '')
 
   @property
@@ -64,10 +69,24 @@ class Recognised:
     """Whether a face was found in each frame; None if none was looked for."""
     return self.timeline.found
 
+  def of_face(self, path: str, face: ChosenFace | None) -> 'Recognised':
+    """Returns the same as the answer for one face of a clip.
+
+    Args:
+      path: of the clip.
+      face: which one it is; None if the clip has no face.
+    """
+    which = f', {face}' if face else ''
+    name = f'{pathlib.Path(path).name}{which}'
+    timeline = dataclasses.replace(self.timeline, name=name)
+    return dataclasses.replace(self, path=path, face=face, timeline=timeline)
+
   def to_dict(self) -> dict[str, Any]:
     """Returns the answer as bin/predict --json prints it."""
+    face = {'face': dataclasses.asdict(self.face)} if self.face else {}
     return {
       'clip': self.path,
+      **face,
       'headline': self.headline,
       'predicted': self.emotion,
       'caveats': list(self.caveats),
@@ -97,6 +116,8 @@ class Recognised:
       ) from None
     if by == 'clip':
       row = {'clip': self.path, 'predicted': self.emotion, **self.probabilities}
+      if self.face:
+        row['face'] = str(self.face)
       return pandas.DataFrame([row | {'caveats': ', '.join(self.caveats)}])
     columns: dict[str, Any] = {}
     if self.found is not None:

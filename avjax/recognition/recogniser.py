@@ -23,7 +23,7 @@ import os
 import pathlib
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,9 +31,10 @@ from avjax.clips import AUDIO, Clip, Note, RawClip
 from avjax.data import batching, corpus, standardising
 from avjax.data.standardising import Average
 from avjax.errors import ConfigError, DataError
-from avjax.features import measuring
+from avjax.features import face_choice, measuring
 from avjax.features.columns import Columns, Measure
 from avjax.features.extractor import Extractor
+from avjax.features.long_recordings import Progress, RecordingMeasure
 from avjax.recognition import decoded, remarks
 from avjax.recognition.cards import Card
 from avjax.recognition.recognised import Recognised, Unrecognised
@@ -43,6 +44,9 @@ from avjax.runs.model import Predictor
 from avjax.settings import STANDARDISINGS, ModelConfig
 from avjax.training import outcome as outcomes
 from avjax.training.outcome import Outcome
+
+if TYPE_CHECKING:
+  from avjax.recognition.windows import RecordedTimeline
 
 _FACES = frozenset({'shape', 'appearance'})  # streams that need a face
 _MOST = 32  # clips of a batch
@@ -205,6 +209,7 @@ class Recogniser:
     enrolled: Sequence[str | os.PathLike | RawClip | Clip] = (),
     standardise: str | None = None,
     ablated: bool = False,
+    face: str = face_choice.LARGEST,
   ) -> Recognised:
     """Returns the emotion that is recognised in one clip.
 
@@ -221,6 +226,7 @@ class Recogniser:
       enrolled: other recordings of the speaker; see `by`.
       standardise: see `by`.
       ablated: whether to predict without audio and without the face, too.
+      face: 'largest', 'left' or 'right'; see `face_choice`.
 
     Raises:
       AvjaxError: the clip cannot be read, or no model is for it.
@@ -230,15 +236,18 @@ class Recogniser:
     elif frames is not None or waveform is not None:
       raise ConfigError('give either a clip, or frames and waveform')
     other = self.by(standardise, len(enrolled))
+    if face == face_choice.ALL:
+      raise ConfigError("face is 'all'; `each` returns every face of a clip")
     known = [self.features(one) for one in enrolled]
-    return self._recognised(clip, other, known, ablated)
+    return next(self._faces(clip, face, other, known, ablated))
 
   def each(
     self,
     paths: Sequence[str | os.PathLike],
-    enrolled: Sequence[str | os.PathLike] = (),
+    enrolled: Sequence[str | os.PathLike | RawClip | Clip] = (),
     standardise: str | None = None,
     ablated: bool = False,
+    face: str = face_choice.LARGEST,
   ) -> Iterator[Recognised | Unrecognised]:
     """Returns an iterator over what is recognised in files, in their order.
 
@@ -250,6 +259,8 @@ class Recogniser:
       enrolled: paths of recordings of the speaker of all files.
       standardise: see `by`.
       ablated: whether to predict without audio and without the face, too.
+      face: which face is measured, of `face_choice.CHOICES`; 'all' gives as
+        many answers for a file as it has faces.
 
     Raises:
       AvjaxError: there is no extractor, or no model for this, or a recording
@@ -257,22 +268,81 @@ class Recogniser:
     """
     other = self.by(standardise, len(enrolled))
     self._fitted()
-    return self._each(paths, other, enrolled, ablated)
+    face_choice.check(face)
+    return self._each(paths, face, other, enrolled, ablated)
 
-  def _each(self, paths, other, enrolled, ablated):
-    known = [self._recorded(path) for path in enrolled]
+  def _each(self, paths, face, other, enrolled, ablated):
+    known = [self.recorded(one) for one in enrolled]
     for path in dict.fromkeys(map(os.fspath, paths)):
       # Nothing of the clip is kept here while the next one is decoded.
-      yield self._attempt(path, other, known, ablated)
+      yield from self._attempt(path, face, other, known, ablated)
       gc.collect()  # its picture, whose parts refer to each other
       _trim()
 
-  def _attempt(self, path, other, known, ablated) -> Recognised | Unrecognised:
+  def _attempt(
+    self, path, face, other, known, ablated
+  ) -> Iterator[Recognised | Unrecognised]:
     """Returns what is recognised in a file, or why nothing is."""
     try:
-      return self._recognised(path, other, known, ablated)
+      yield from self._faces(path, face, other, known, ablated)
     except (DataError, OSError) as error:
-      return Unrecognised(path, ' '.join(str(error).split()))
+      yield Unrecognised(path, ' '.join(str(error).split()))
+
+  def _faces(self, clip, face, other, known, ablated) -> Iterator[Recognised]:
+    """Returns what is recognised in the chosen faces of a clip."""
+    if face == face_choice.LARGEST:
+      yield self._recognised(clip, other, known, ablated)
+      return
+    if isinstance(clip, Clip):
+      raise ConfigError(
+        f'face is {face!r} and the clip has features of one face; give a file'
+      )
+    raw = self._decoded(clip)
+    for placed, chosen in self._measure.persons(raw, face):
+      one = self._recognised(placed, other, known, ablated)
+      yield one.of_face(_name(clip), chosen)
+
+  def timeline(
+    self,
+    path: str | os.PathLike,
+    window: float = 4.0,
+    hop: float = 0.5,
+    standardise: str | None = None,
+    every: int = 1,
+    enrolled: Sequence[str | os.PathLike | RawClip | Clip] = (),
+    work: pathlib.Path | None = None,
+    progress: Progress | None = None,
+  ) -> 'RecordedTimeline':
+    """Returns the emotions in a recording of any length, over time.
+
+    The file is decoded piece by piece, in bounded memory, and measured once.
+    Every window of it is a clip for the model.
+
+    Args:
+      path: of the file.
+      window: seconds of a window.
+      hop: seconds from one window to the next.
+      standardise: see `by`; all but 'none' takes the statistics of the whole
+        recording.
+      every: every how many frames are searched for a face; landmarks in between
+        are interpolated.
+      enrolled: other recordings of the speaker, whose statistics count then.
+      work: folder where landmarks are kept minute by minute, so that this
+        resumes after an interruption; the caller removes it. None: no folder.
+      progress: called with the seconds that are measured.
+
+    Raises:
+      AvjaxError: the file cannot be read, or the model is not for recordings.
+    """
+    from avjax.recognition import windows  # it needs this module
+
+    windows.check(window, hop, every)
+    other = self.by(standardise, len(enrolled))
+    known = [self.features(one) for one in enrolled]
+    recorded = self._recordings(path, every, work, progress)
+    made = windows.timeline(other, recorded, window, hop, known)
+    _trim()
+    return made
 
   def features(self, clip: str | os.PathLike | RawClip | Clip) -> Clip:
     """Returns the features of a clip, before they are standardised.
@@ -288,8 +358,12 @@ class Recogniser:
     fitted, raw = self._fitted(), self._decoded(clip)
     return Clip(_name(clip), fitted(self._measure(raw)))
 
-  def _recorded(self, path: str | os.PathLike) -> Clip:
-    """Returns a recording of the speaker."""
+  def recorded(self, path: str | os.PathLike | RawClip | Clip) -> Clip:
+    """Returns the features of a recording of the speaker.
+
+    Raises:
+      DataError: it cannot be used.
+    """
     try:
       return self.features(path)
     except (DataError, OSError) as error:
@@ -356,6 +430,14 @@ class Recogniser:
     if self.extractor is None:
       raise DataError(self.lacking)
     return self.extractor
+
+  @functools.cached_property
+  def _recordings(self) -> RecordingMeasure:
+    """Measures recordings of any length; it ends with the recogniser."""
+    opened = contextlib.ExitStack()
+    measure = opened.enter_context(RecordingMeasure(self._fitted()))
+    weakref.finalize(self, opened.close)
+    return measure
 
   @functools.cached_property
   def _measure(self) -> Measure:

@@ -10,7 +10,7 @@ import io
 import itertools
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from avjax.features.long_recordings import Recorded
 from avjax.recognition import remarks
 from avjax.recognition.recognised import printable
 from avjax.recognition.recogniser import Recogniser
+from avjax.reporting.over_time import OverTime
 from avjax.shapes import Float
 
 _TOGETHER = 256  # windows that are predicted at once
@@ -45,13 +46,13 @@ class RecordedTimeline:
     emotions: names of the N classes.
     window: seconds of a window.
     hop: seconds from one window to the next.
-    time: centre of each window, in seconds.
+    time: centre of each window, in seconds, to the nearest frame.
     probabilities: of the emotions in each window; each row sums to one.
     face: share of each window's frames with a face.
     audible: share of each window in which the file has sound.
     caveats: what makes the answer doubtful.
     notes: further remarks on the recording and its features.
-    recorded: the recording; its small pictures and its level are drawn.
+    picture: the data of its picture.
   """
 
   path: str
@@ -64,12 +65,12 @@ class RecordedTimeline:
   audible: Float[np.ndarray, ' W']
   caveats: tuple[str, ...]
   notes: tuple[Note, ...]
-  recorded: Recorded
+  picture: OverTime
 
   @property
   def seconds(self) -> float:
     """Duration of the recording."""
-    return self.recorded.length / FRAME_RATE
+    return self.picture.seconds
 
   @property
   def rows(self) -> list[dict[str, Any]]:
@@ -188,6 +189,7 @@ def timeline(
   recorded: Recorded,
   window: float = 4.0,
   hop: float = 0.5,
+  enrolled: Sequence[Clip] = (),
 ) -> RecordedTimeline:
   """Returns the emotions of a recording over time.
 
@@ -200,6 +202,7 @@ def timeline(
     recorded: a recording, measured with that.
     window: seconds.
     hop: seconds from one window to the next.
+    enrolled: other recordings of the speaker; then their statistics count.
   """
   fitted = recogniser.extractor
   assert fitted is not None
@@ -213,8 +216,8 @@ def timeline(
     return Clip(f'{start / FRAME_RATE:.2f} s', streams, speaker=recorded.path)
 
   how = recogniser.standardise
-  apart = []
-  if how != 'none':
+  apart = list(enrolled)
+  if how != 'none' and not apart:
     tiles = range(0, recorded.length - size + 1, size)
     apart = [clip(start) for start in tiles]
   ready = standardising.windows(
@@ -224,21 +227,41 @@ def timeline(
   spans = [slice(start, start + size) for start in starts]
   notes = [*recorded.notes, *remarks.of_features(fitted, recogniser.streams)]
   notes += _face_notes(recorded)
-  if how in BY_RECORDING:
+  if enrolled:
+    notes += remarks.of_standardising(how, len(enrolled))
+  elif how in BY_RECORDING:
     notes.append(Note('recording', BY_RECORDING[how]))
   caveats, rest = remarks.divided(notes, recogniser.streams)
+  time = np.arange(len(starts)) * hop + size / 2 / FRAME_RATE
+  probabilities = np.concatenate(shares)
+  picture = OverTime(
+    name=pathlib.Path(recorded.path).name,
+    seconds=recorded.length / FRAME_RATE,
+    emotions=recogniser.emotions,
+    window=size / FRAME_RATE,
+    hop=hop,
+    time=time,
+    probabilities=probabilities,
+    numbers=recorded.numbers,
+    pictures=recorded.pictures,
+    found=recorded.found if recorded.looked else recorded.found[:0],
+    level=recorded.level,
+    audible=recorded.audible,
+    caveats=caveats,
+    notes=tuple(note.text for note in rest),
+  )
   return RecordedTimeline(
     recorded.path,
     recogniser.emotions,
-    window,
+    picture.window,
     hop,
-    (np.array(starts) + size / 2) / FRAME_RATE,
-    np.concatenate(shares),
+    time,
+    probabilities,
     np.array([recorded.found[span].mean() for span in spans]),
     np.array([recorded.audible[span].mean() for span in spans], float),
     caveats,
     rest,
-    recorded,
+    picture,
   )
 
 

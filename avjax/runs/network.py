@@ -175,7 +175,8 @@ class Weights:
     """Returns the predictions, and no facts; see `Predictor`."""
     config, padded = Settings(model=self.model), {'': among or clips}
     setup = Setup(config, self.emotions, padded, rounded)
-    saved = {'step': 0, 'params': self.tree, 'opt_state': ()}
+    step = np.zeros((), np.int32)
+    saved = {'step': step, 'params': self.tree, 'opt_state': ()}
     return setup.evaluate(saved, clips), {}
 
   def embeddings(self, clips: Sequence[Clip]) -> None:

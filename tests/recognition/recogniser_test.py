@@ -7,7 +7,8 @@ import pytest
 
 from avjax.clips import AUDIO, EMOTIONS, Note, RawClip
 from avjax.errors import ConfigError, DataError
-from avjax.features import columns, extractor, measuring
+from avjax.features import columns, extractor, face_choice, measuring
+from avjax.features.face_choice import ChosenFace
 from avjax.recognition import pictures
 from avjax.recognition.recogniser import Recogniser
 from avjax.settings import FeaturesConfig, ModelConfig
@@ -132,6 +133,39 @@ def test_one_clip_at_a_time(monkeypatch):
   ]
   assert str(kept[1]) == 'left out bad: bad is no clip'
   assert len(kept[0].timeline.frames) == 10 and kept[0].timeline.length == 40
+
+
+class TwoFaces(Measured):
+  """Stands for a `Measure` that finds two faces in every clip."""
+
+  def persons(self, raw, face):
+    face_choice.check(face)
+    both = [ChosenFace(1, 2, 'left'), ChosenFace(2, 2, 'right')]
+    wanted = {'all': both, 'left': both[:1], 'right': both[1:]}
+    return tuple((raw, one) for one in wanted[face])
+
+
+def test_faces_of_a_clip(monkeypatch):
+  """Law: all gives an answer for each face, left and right give one.
+
+  The answer says which face it is of how many.
+  """
+  measured = TwoFaces(())
+  monkeypatch.setattr(measuring, 'measure', lambda _: measured)
+  made = recogniser()
+  answers = list(made.each(['film/a.mp4', 'bad', 'b'], face='all'))
+  assert [one.path for one in answers] == [
+    *['film/a.mp4'] * 2, 'bad', *['b'] * 2
+  ]  # fmt: skip
+  assert answers[1].headline == 'film/a.mp4, face 2 of 2 (right): angry'
+  assert answers[1].timeline.name == 'a.mp4, face 2 of 2 (right)'
+  assert answers[0].to_dict()['face'] == {
+    'number': 1, 'count': 2, 'where': 'left'
+  }  # fmt: skip
+  assert made('a', face='right').face.number == 2
+  with pytest.raises(ConfigError, match='`each` returns every face'):
+    made('a', face='all')
+  assert made('a').face is None and 'face' not in made('a').to_dict()
 
 
 NOTES = (
