@@ -35,6 +35,7 @@ PARSED = {
     ' bundle, and tests/recognition/bundle_test.py reads the ready model',
   },
   'docs/use.md': {
+    '--window=4': 'tests/bin/extract_sound_test.py makes time lines of a list',
     '--config.training.seeds': 'tests/bin/train_test.py trains two seeds',
     '--labels=names.csv': 'tests/bin/evaluate_test.py evaluates other stores',
     'decision_fusion.py': 'tests/bin/train_test.py trains every config',

@@ -231,7 +231,8 @@ def _most(axes, data: OverTime) -> None:
   cuts = np.flatnonzero(np.diff(most)) + 1
   starts, ends = np.append(0, cuts), np.append(cuts, len(most))
   for a, b in zip(starts, ends, strict=True):
-    axes.axvspan(edges[a], edges[b], color=_colour(data, most[a]), lw=0)
+    colour = _colour(data, int(most[a]))
+    axes.axvspan(edges[a], edges[b], color=colour, lw=0)
   axes.set_yticks([])
   axes.set_ylim(0, 1)
   axes.spines[:].set_visible(False)

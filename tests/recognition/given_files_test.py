@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
     (['b.mp4', 'gone.mp4', 'b.mp4'], ['b.mp4', 'gone.mp4']),
     (['*.mp4', 'odd[1].mp4'], ['b.mp4', 'odd[1].mp4']),
     (['.'], ['./a.MKV', './b.mp4', './in/deep/c.wav', './odd[1].mp4']),
-    (['notes.txt', '@in/list.txt'], ['notes.txt', 'in/deep/c.wav', 'in/../b.mp4']),
+    (['@in/list.txt'], ['in/deep/c.wav', 'in/../b.mp4']),
   ],
 )  # fmt: skip
 def test_expanded(folder, words, paths):

@@ -64,12 +64,12 @@ def test_windows():
   np.testing.assert_allclose(line.face, want)
   assert line.caveats == () and line.rows[3]['time'] == 3.5
   assert line.to_dict()['mean'] == dict.fromkeys(EMOTIONS, pytest.approx(1 / 7))
-  assert [note.text for note in line.notes] == ['a hole']
+  texts = [note.text for note in line.notes]
+  assert texts == ['a hole', 'a face in 62 % of the frames']
   assert over_time.draw(line.picture).get_size_inches()[0] == 12
   short, clips = asked('none', window=30.0)
-  assert (
-    short.time.tolist() == [T / 50] and len(clips[0].streams['audio']) == 325
-  )
+  assert short.time.tolist() == [T / 50]
+  assert len(clips[0].streams['audio']) == 325
 
 
 def test_standardised_by_the_recording():
@@ -86,7 +86,11 @@ def test_standardised_by_the_recording():
 
 @pytest.mark.parametrize(
   ('given', 'message'),
-  [((0.0, 1, 1), 'window'), ((4, 0.0, 1), 'hop'), ((4, 1, 0), '0-th')],
+  [
+    ((0.0, 1.0, 1), 'window'),
+    ((4.0, 0.0, 1), 'hop'),
+    ((4.0, 1.0, 0), '0-th'),
+  ],
 )
 def test_no_such_windows(given, message):
   """Law: windows that cannot be are an error that names them."""
