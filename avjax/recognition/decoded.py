@@ -4,23 +4,22 @@ import numpy as np
 
 from avjax.clips import FRAME_RATE, SAMPLE_RATE, Note, RawClip
 from avjax.errors import ConfigError, DataError
-from avjax.shapes import Float
 
 _SAMPLES = SAMPLE_RATE // FRAME_RATE  # of a video frame
 
 
 def raw_clip(
   frames: np.ndarray | None,
-  waveform: Float[np.ndarray, ' samples'] | None,
-  rate: float,
-  frame_rate: float,
+  waveform: np.ndarray | None,
+  rate: int | float,
+  frame_rate: int | float,
   name: str = 'arrays',
 ) -> RawClip:
   """Returns a raw clip; both begin at 0, and the longer one sets its length.
 
   Args:
     frames: (frames, height, width, 3) uint8, upright RGB; None without any.
-    waveform: mono, in [-1, 1]; None without sound.
+    waveform: (samples,) mono, in [-1, 1]; None without sound.
     rate: samples a second of the waveform.
     frame_rate: pictures a second.
     name: of the clip.
@@ -60,20 +59,20 @@ def raw_clip(
   return RawClip(name, shown, sound, audible, length, tuple(notes))
 
 
-def _positive(name: str, value: float) -> float:
+def _positive(name: str, value: int | float) -> int | float:
   if not value > 0:
     raise ConfigError(f'{name} is {value!r}; it must be above 0')
   return value
 
 
-def _paced(frames: np.ndarray, rate: float, length: int) -> np.ndarray:
+def _paced(frames: np.ndarray, rate: int | float, length: int) -> np.ndarray:
   """Returns the nearest picture of every video frame, 25 a second."""
   nearest = np.round(np.arange(length) * rate / FRAME_RATE).astype(int)
   return frames[np.minimum(nearest, len(frames) - 1)]
 
 
 def _sound(
-  waveform: np.ndarray | None, rate: float, length: int
+  waveform: np.ndarray | None, rate: int | float, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns the waveform at 16 kHz, and where there is any."""
   sound = np.zeros(length * _SAMPLES)
