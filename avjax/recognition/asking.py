@@ -57,7 +57,7 @@ class Asked:
   face: str = face_choice.LARGEST
 
   def __post_init__(self):
-    check(self.window or 4.0, self.hop, self.every)
+    check(4.0 if self.window is None else self.window, self.hop, self.every)
     face_choice.check(self.face)
     if self.window is not None and self.face != face_choice.LARGEST:
       raise ConfigError(
@@ -168,6 +168,8 @@ def answers(
   Raises:
     AvjaxError: the recogniser is not for this request, or nothing can be kept.
   """
+  if recogniser.extractor is None:
+    raise DataError(recogniser.lacking)
   asked = fingerprint(recogniser, request)
   answered = AnswerFile(kept, asked)
   work = pathlib.Path(f'{kept}.work') if kept else None

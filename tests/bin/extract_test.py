@@ -415,7 +415,7 @@ def test_what_is_refused(corpus, arguments, message):
   ('arguments', 'message'),
   [
     (('--workdir=r',), 'no clip is given'),
-    (('c/clips.csv',), '--workdir is missing'),
+    (('c/clips.csv', '--workdir=r', '--model=m'), '--model and --workdir'),
     (('c/clips.csv', '--workdir=nowhere'), 'nowhere'),
   ],
 )
