@@ -59,6 +59,7 @@ PARSED = {
     ' made sound',
     'ravdess()': HOURS,
     'results/chosen-': HOURS,
+    'results/rec-': HOURS,
     '--workdir=results/three-$store': HOURS,
     'bin/synthesise': 'takes hours; run by docs/data.md',
   },
