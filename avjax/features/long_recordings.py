@@ -234,7 +234,8 @@ class _Faces:
       return
     rows = self._follower.add(number, grey)
     self._put(rows)
-    self._new += rows
+    if self._kept is not None:
+      self._new += rows
 
   def finish(self, length: int):
     """Returns points (T, 49, 2) and whether there is a face (T,)."""
