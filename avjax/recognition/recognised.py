@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from avjax.clips import FRAME_RATE, Note
+from avjax.clips import FRAME_RATE, Note, RawClip
 from avjax.errors import ConfigError
 from avjax.features.face_choice import ChosenFace
+from avjax.recognition.ablation import ABLATED
 from avjax.reporting.timeline import Timeline
 from avjax.shapes import Array, Bool, Float
+from avjax.training.outcome import Outcome
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,47 @@ class Recognised:
   notes: tuple[Note, ...]
   timeline: Timeline
   face: ChosenFace | None = None
+
+  @classmethod
+  def of(
+    cls,
+    name: str,
+    raw: RawClip | None,
+    found: Bool[np.ndarray, ' T'] | None,
+    outcome: Outcome,
+    divided: tuple[tuple[str, ...], tuple[Note, ...]],
+  ) -> 'Recognised':
+    """Returns what is said of one clip.
+
+    Args:
+      name: of the clip, or its path.
+      raw: the decoded clip, with the frames to show; None of features.
+      found: whether a face was found in each frame; None if none was looked
+        for.
+      outcome: of the clip and its ablations.
+      divided: caveats and notes.
+    """
+    shares = [
+      dict(zip(outcome.emotions, map(float, row), strict=True))
+      for row in outcome.probabilities
+    ]
+    caveats, notes = divided
+    timeline = Timeline(
+      name=pathlib.Path(name).name,
+      emotions=outcome.emotions,
+      probabilities=outcome.probabilities[0],
+      frames=raw.frames if raw else None,
+      length=raw.length if raw else 0,
+      waveform=raw.waveform if raw and raw.audible.any() else None,
+      found=found,
+      attention=outcome.attention[0],
+      alignment=outcome.alignment[0],
+      label=None,
+      caveats=caveats,
+      notes=tuple(note.text for note in notes),
+    )
+    ablated = dict(zip(ABLATED, shares[1:], strict=False))
+    return cls(name, shares[0], ablated, caveats, notes, timeline)
 
   @property
   def emotion(self) -> str:

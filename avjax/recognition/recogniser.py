@@ -35,11 +35,10 @@ from avjax.features import face_choice, measuring
 from avjax.features.columns import Columns, Measure
 from avjax.features.extractor import Extractor
 from avjax.features.long_recordings import Progress, RecordingMeasure
-from avjax.recognition import decoded, remarks
+from avjax.recognition import ablation, decoded, remarks
 from avjax.recognition.cards import Card
 from avjax.recognition.recognised import Recognised, Unrecognised
 from avjax.reporting import panels
-from avjax.reporting.timeline import Timeline
 from avjax.runs.model import Predictor
 from avjax.settings import STANDARDISINGS, ModelConfig
 from avjax.training import outcome as outcomes
@@ -50,9 +49,6 @@ if TYPE_CHECKING:
 
 _FACES = frozenset({'shape', 'appearance'})  # streams that need a face
 _MOST = 32  # clips of a batch
-
-ABLATED = {'audio off': (AUDIO,), 'vision off': ()}
-"""Name of an ablation -> the streams it sets to zero; (): all visual ones."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -394,11 +390,11 @@ class Recogniser:
     notes += remarks.of_standardising(other.standardise, len(enrolled))
     clips = [other.standardised(whole, enrolled)]
     if ablated and AUDIO in self.streams:
-      clips += [_without(clips[0], name) for name in ABLATED]
+      clips += ablation.every(clips[0])
     outcome = other.outcome(clips)
     _trim()
     divided = remarks.divided(notes, self.streams)
-    return _answer(whole.name, raw, found, outcome, divided)
+    return Recognised.of(whole.name, raw, found, outcome, divided)
 
   def _measured(
     self, clip: str | os.PathLike | RawClip
@@ -455,17 +451,6 @@ def _name(clip: str | os.PathLike | RawClip) -> str:
   return clip.name if isinstance(clip, RawClip) else os.fspath(clip)
 
 
-def _without(whole: Clip, name: str) -> Clip:
-  """Returns a clip with one modality set to zero, the average frame."""
-  off = ABLATED[name] or tuple(k for k in whole.streams if k != AUDIO)
-  streams = {
-    k: np.zeros_like(v) if k in off else v for k, v in whole.streams.items()
-  }
-  return dataclasses.replace(
-    whole, name=f'{whole.name}, {name}', streams=streams
-  )
-
-
 def _mean_maps(
   each: Sequence[Sequence[np.ndarray | None]],
 ) -> list[np.ndarray | None]:
@@ -474,45 +459,6 @@ def _mean_maps(
     None if maps[0] is None else np.mean(maps, axis=0)
     for maps in zip(*each, strict=True)
   ]
-
-
-def _answer(
-  name: str,
-  raw: RawClip | None,
-  found: np.ndarray | None,
-  outcome: Outcome,
-  divided: tuple[tuple[str, ...], tuple[Note, ...]],
-) -> Recognised:
-  """Returns what is said of one clip.
-
-  Args:
-    name: of the clip, or its path.
-    raw: the decoded clip, with the frames to show; None of features.
-    found: whether a face was found in each frame; None if none was looked for.
-    outcome: of the clip and its ablations.
-    divided: caveats and notes.
-  """
-  shares = [
-    dict(zip(outcome.emotions, map(float, row), strict=True))
-    for row in outcome.probabilities
-  ]
-  caveats, notes = divided
-  timeline = Timeline(
-    name=pathlib.Path(name).name,
-    emotions=outcome.emotions,
-    probabilities=outcome.probabilities[0],
-    frames=raw.frames if raw else None,
-    length=raw.length if raw else 0,
-    waveform=raw.waveform if raw and raw.audible.any() else None,
-    found=found,
-    attention=outcome.attention[0],
-    alignment=outcome.alignment[0],
-    label=None,
-    caveats=caveats,
-    notes=tuple(note.text for note in notes),
-  )
-  ablated = dict(zip(ABLATED, shares[1:], strict=False))
-  return Recognised(name, shares[0], ablated, caveats, notes, timeline)
 
 
 def _trim() -> None:
