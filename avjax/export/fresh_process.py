@@ -36,6 +36,14 @@ FORMATS = {'stablehlo': _stablehlo, 'onnx': _onnx}
 
 
 def main(path, kind, inputs, outputs):
+  """Writes what an exported file answers to batches of inputs.
+
+  Args:
+    path: of the exported file.
+    kind: a key of FORMATS.
+    inputs: .npz with arrays named 'batch/name'.
+    outputs: .npz to write, named in the same way.
+  """
   function = FORMATS[kind](path)
   batches: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
   with np.load(inputs) as arrays:
