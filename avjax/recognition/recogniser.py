@@ -335,7 +335,13 @@ class Recogniser:
     windows.check(window, hop, every)
     other = self.by(standardise, len(enrolled))
     known = [self.features(one) for one in enrolled]
-    recorded = self._recordings(path, every, work, progress)
+
+    def measured(seconds: float) -> None:
+      _trim()  # what the pieces leave would add up
+      if progress is not None:
+        progress(seconds)
+
+    recorded = self._recordings(path, every, work, measured)
     made = windows.timeline(other, recorded, window, hop, known)
     _trim()
     return made
