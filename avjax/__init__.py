@@ -8,6 +8,9 @@ The public names of Chao, Tao, Yang, Li and Wen (2016) in JAX:
   classify  Eq. 11      one logit per emotion from the attended states
   build     Figure 1    the network of a config as a flax.linen module
 
+`load`, which returns a trained model that recognises emotions in clips, and
+`stream`, which has it recognise them while sound and pictures come.
+
 A name is imported when it is first used, so that a program's `--help` does not
 wait for JAX.
 """
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
   from avjax.models.classifiers import Prediction, build
   from avjax.models.heads import classify
   from avjax.models.perception import attend
+  from avjax.recognition.loading import load
+  from avjax.streaming.live_stream import stream
 
 _MODULE_OF = {
   'EMOTIONS': 'avjax.clips',
@@ -34,18 +39,22 @@ _MODULE_OF = {
   'attend': 'avjax.models.perception',
   'build': 'avjax.models.classifiers',
   'classify': 'avjax.models.heads',
+  'load': 'avjax.recognition.loading',
+  'stream': 'avjax.streaming.live_stream',
   'lstm': 'avjax.kernels.lstm',
 }
 _SUBMODULES = (
   'data',
+  'export',
   'features',
   'kernels',
   'metrics',
   'models',
-  'prediction',
+  'recognition',
   'reporting',
   'runs',
   'settings',
+  'streaming',
   'training',
 )
 
@@ -58,7 +67,9 @@ __all__ = [
   'attend',
   'build',
   'classify',
+  'load',
   'lstm',
+  'stream',
 ]
 
 

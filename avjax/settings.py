@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FUSIONS = ('validation', 'equal')
 DIVIDED = ('store', 'afew/official', 'meld/official')
 """Protocols that use the corpus's own splits; the others have folds."""
+_UNFOLDED = ('held_out', 'all')
+"""Protocols without folds, in which some training speakers validate."""
 PROTOCOLS = (
   *DIVIDED,
   'loso',
@@ -32,6 +34,7 @@ PROTOCOLS = (
   'savee/loso',
   'enterface/loso',
   'held_out',
+  'all',
   'random',
 )
 """Evaluation protocols; `data.protocols` describes them.
@@ -75,11 +78,21 @@ class AlignmentConfig:
   mode: str = 'soft'  # Eqs. 4-6; 'centre' switches alignment off: x_t = h_{p_t}
   half_window: int = 2  # w: 2w = 4 positions, Figure 2
   reads: str = 'states'  # the audio LSTM's states, Eq. 5; 'hidden': its input
+  ratio: float = 0.0  # audio frames a video frame; 0: the clip's, Ta / T (2.1)
 
   def __post_init__(self):
     _one_of('model.alignment.mode', self.mode, ('soft', 'centre'))
     _one_of('model.alignment.reads', self.reads, ('states', 'hidden'))
     _at_least('model.alignment.half_window', self.half_window, 1)
+    if not 0 <= self.ratio <= 1000:
+      raise ConfigError(
+        f'model.alignment.ratio is {self.ratio!r}; it must be in [0, 1000]'
+      )
+
+  @property
+  def fixed_ratio(self) -> Fraction | None:
+    """The ratio of the rates as a fraction; None for that of the clip."""
+    return Fraction(self.ratio).limit_denominator(1000) or None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,12 +232,12 @@ class DataConfig:
   @property
   def chooses_validation(self) -> bool:
     """Whether some of the training speakers validate, for want of a fold."""
-    return self.validation == 'speakers' or self.protocol == 'held_out'
+    return self.validation == 'speakers' or self.protocol in _UNFOLDED
 
   @property
   def has_folds(self) -> bool:
     """Whether the protocol tests several folds in turn."""
-    return self.protocol not in (*DIVIDED, 'held_out')
+    return self.protocol not in (*DIVIDED, *_UNFOLDED)
 
   @property
   def allowed(self) -> tuple[str, ...]:

@@ -13,7 +13,13 @@ import pytest
 from tests.docs import clone, pages
 
 PAGES = pages.named('README.md', 'docs/*.md')
-FIRST = {'docs/use.md': ('README.md',)}
+FIRST = {
+  'docs/use.md': ('README.md',),
+  'docs/export.md': ('README.md', 'docs/use.md'),
+  'docs/live.md': ('README.md',),
+  'docs/pretrained.md': ('README.md',),
+  'docs/python.md': ('README.md', 'docs/pretrained.md'),
+}
 """Page -> those whose blocks it builds on."""
 RUN = ('bash', 'python')
 READ = {
@@ -24,7 +30,12 @@ READ = {
 
 HOURS = 'takes hours; bin/train and bin/tables are run by docs/use.md'
 PARSED = {
+  'README.md': {
+    "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
+    ' bundle, and tests/recognition/bundle_test.py reads the ready model',
+  },
   'docs/use.md': {
+    '--window=4': 'tests/bin/extract_sound_test.py makes time lines of a list',
     '--config.training.seeds': 'tests/bin/train_test.py trains two seeds',
     '--labels=names.csv': 'tests/bin/evaluate_test.py evaluates other stores',
     'decision_fusion.py': 'tests/bin/train_test.py trains every config',
@@ -48,12 +59,20 @@ PARSED = {
     ' made sound',
     'ravdess()': HOURS,
     'results/chosen-': HOURS,
+    'results/rec-none': HOURS,
+    'results/only-': HOURS,
     '--workdir=results/three-$store': HOURS,
     'bin/synthesise': 'takes hours; run by docs/data.md',
+  },
+  'docs/pretrained.md': {
+    'avjax/pretrained/ravdess.zip \\': HOURS,
   },
   'docs/speed.md': {
     '--suite=cpu': 'takes minutes; tests/bin/benchmark_test.py runs a suite',
     '--suite=gpu': 'needs a GPU',
+  },
+  'docs/live.md': {
+    '--camera=1': 'needs a camera and a microphone',
   },
   'docs/afew.md': {
     'bin/ingest': 'needs AFEW; tests/data/corpora_test.py checks a made one',

@@ -6,6 +6,8 @@
                                         leave a group of actors out, in turn
   speakers/K                            the same with K groups of any speakers
   held_out                              test on the speakers that are named
+  all                                   everybody trains but those who validate;
+                                        nobody is tested
   random                                regardless of speakers: results are
                                         too optimistic
 
@@ -89,6 +91,8 @@ def split(
     by_split = splits.by_name(clips)
   elif data.protocol == 'held_out':
     by_split = _held_out(clips, data.tested)
+  elif data.protocol == 'all':
+    by_split = {'training': list(clips)}
   else:
     by_split = _cross_validation(clips, data, fold)
   if data.chooses_validation and not by_split.get('validation'):

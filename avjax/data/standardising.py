@@ -16,7 +16,7 @@ name: names in order would often be clips of a single emotion.
 import dataclasses
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -194,8 +194,40 @@ def stranger(
     return _applied(clip, _moments_of_enrolled(enrolled, average))
   if how == 'recording' or not enrolled:
     return _applied(clip, _own(clip))
-  rows = {k: [c.streams[k] for c in enrolled] for k in clip.streams}
-  return _applied(clip, {k: _moments(arrays) for k, arrays in rows.items()})
+  return _applied(clip, _of_one(enrolled))
+
+
+def windows(
+  clips: Iterable[Clip],
+  how: str,
+  apart: Sequence[Clip],
+  average: Mapping[str, Average],
+) -> Iterator[Clip]:
+  """Yields windows of a recording, standardised by the whole of it.
+
+  Args:
+    clips: the windows.
+    how: `data.standardise`; 'none' leaves them as they are.
+    apart: windows that do not overlap and make up the recording. They are as
+      other clips of the speaker.
+    average: of the training speakers, for 'enrolment'.
+  """
+  if how == 'none':
+    yield from clips
+    return
+  moments = (
+    _moments_of_enrolled(apart, average)
+    if how == 'enrolment'
+    else _of_one(apart)
+  )
+  for clip in clips:
+    yield _applied(clip, moments)
+
+
+def _of_one(clips: Sequence[Clip]) -> dict[str, _Moments]:
+  """Returns stream -> mean and std of the frames of one speaker's clips."""
+  names = clips[0].streams
+  return {k: _moments([clip.streams[k] for clip in clips]) for k in names}
 
 
 def moments_of(clips: Sequence[Clip], stream: str) -> dict[str, _Moments]:
@@ -216,13 +248,7 @@ def _of_speakers(clips: Sequence[Clip]) -> dict[str, dict[str, _Moments]]:
   members: dict[str, list[Clip]] = defaultdict(list)
   for clip in clips:
     members[clip.speaker].append(clip)
-  return {
-    name: {
-      stream: _moments([clip.streams[stream] for clip in own])
-      for stream in own[0].streams
-    }
-    for name, own in members.items()
-  }
+  return {name: _of_one(own) for name, own in members.items()}
 
 
 def _own(clip: Clip) -> dict[str, _Moments]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from avjax.features.timestamps import (
   FRAME_RATE,
+  MAX_FRAMES,
   SAMPLE_RATE,
   TAIL,
   check_seconds,
@@ -29,7 +30,9 @@ stamps."""
 ROUNDING = 0.002
 """Seconds. Time stamps of Matroska, FLV and ASF are rounded to 1 ms."""
 
-_RECENT = 25  # blocks, half a second of usual ones
+RECENT = 25
+"""Blocks, half a second of usual ones, whose stamps tell where the next is."""
+
 _SHARES = {
   'FL': 0.5, 'FR': 0.5, 'FC': 0.5**0.5, 'LFE': 0.0, 'LFE2': 0.0,
   'BL': 0.5**1.5, 'BR': 0.5**1.5, 'SL': 0.5**1.5, 'SR': 0.5**1.5,
@@ -58,6 +61,7 @@ class AudioTrack:
     self._blocks: list[np.ndarray] = []
     self._samples = 0
     self._runs: list[tuple[int, int, int]] = []
+    self._most = MAX_FRAMES
 
   def add(self, frame, time: Fraction | None) -> None:
     """Adds the next block of samples; without a time it follows the last."""
@@ -72,7 +76,7 @@ class AudioTrack:
     self._times.append(time)
     self._blocks.append(block)
     self._samples += len(block)
-    check_seconds(Fraction(self._samples, self.rate), 'audio')
+    check_seconds(Fraction(self._samples, self.rate), 'audio', self._most)
 
   def place(self, zero: Fraction, delay: int = 0) -> None:
     """Gives every block its position.
@@ -81,22 +85,35 @@ class AudioTrack:
       zero: the time stamp of time zero, in seconds.
       delay: samples of the encoder's delay that the stamps do not account for.
     """
+    starts, sizes = self._stamped(zero, delay)
+    self._runs = runs(np.array(starts), np.array(sizes), self.rate)
+
+  def _stamped(
+    self, zero: Fraction, delay: int, following: int = 0
+  ) -> tuple[list[int], list[int]]:
+    """Returns the position of every block by its stamp, and its samples.
+
+    Args:
+      zero: see `place`.
+      delay: see `place`.
+      following: position of a first block without a stamp.
+    """
     starts, sizes = [], [len(block) for block in self._blocks]
-    following, origin = 0, float(zero)
+    origin = float(zero)
     for time, size in zip(self._times, sizes, strict=True):
       if time is not None:
         following = round((float(time) - origin) * self.rate) - delay
       starts.append(following)
       following += size
-    self._runs = runs(np.array(starts), np.array(sizes), self.rate)
+    return starts, sizes
 
   @property
   def end(self) -> Fraction:
     """End of the last block in seconds from zero; 0 if none is placed."""
-    if not self._runs:
+    if not (spans := self._spans()):
       return Fraction(0)
-    last = max(start + size for start, size in self._spans())
-    check_seconds(Fraction(last, self.rate), 'audio')
+    last = max(start + size for start, size in spans)
+    check_seconds(Fraction(last, self.rate), 'audio', self._most)
     return Fraction(last, self.rate)
 
   def notes(self, length: int) -> list[tuple[str, str]]:
@@ -105,9 +122,8 @@ class AudioTrack:
     Args:
       length: video frames of the part, at 25 per second.
     """
-    if not self._blocks:
+    if not (spans := self._spans()):
       return []
-    spans = self._spans()
     ends = np.maximum.accumulate([start + size for start, size in spans])
     steps = np.array([start for start, _ in spans[1:]]) - ends[:-1]
     found = []
@@ -168,8 +184,15 @@ class AudioTrack:
       covered = covered[np.minimum(middle, len(covered) - 1)]
     wave = np.pad(wave[:samples], (0, max(samples - len(wave), 0)))
     covered = covered[:samples]
-    # The resampler rings into the gaps and beyond full scale.
-    return np.clip(np.where(covered, wave, 0), -1, 1), covered, int(bad.sum())
+    return silenced(wave, covered), covered, int(bad.sum())
+
+
+def silenced(wave: np.ndarray, covered: np.ndarray) -> np.ndarray:
+  """Returns a waveform that is zero where the file has no sound.
+
+  The resampler rings into the gaps and beyond full scale.
+  """
+  return np.clip(np.where(covered, wave, 0), -1, 1)
 
 
 def runs(
@@ -224,7 +247,7 @@ def _cuts(
         break
       end += 1
     if end == k:
-      recent = [*recent, lags[k]][-_RECENT:]
+      recent = [*recent, lags[k]][-RECENT:]
       k += 1
     elif sizes[k:end].sum() >= lasting or (
       end == len(lags) and abs(lags[k] - level) > lasting

@@ -33,11 +33,15 @@ class Canvas:
     self._turn = False, False, False
     self._shown = self._size = 0, 0
 
-  def rgb(self, frame) -> np.ndarray:
-    """Returns a picture as RGB (height, width, 3) of the canvas."""
+  def see(self, frame) -> None:
+    """Looks how a picture is to be shown; every picture must be seen."""
     coded = frame.width, frame.height
     if frame.key_frame or coded != self._coded:
       self._begin(frame)
+
+  def rgb(self, frame) -> np.ndarray:
+    """Returns a picture as RGB (height, width, 3) of the canvas."""
+    self.see(frame)
     scaled = self._reformatter.reformat(frame, *self._size, 'rgb24')
     image = oriented(scaled.to_ndarray(), self._turn)
     if image.shape[:2] == self._shown:

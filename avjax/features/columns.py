@@ -17,11 +17,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from avjax.clips import Note, RawClip
-from avjax.errors import DataError
+from avjax.errors import ConfigError, DataError
 from avjax.features import (
   audio,
   cautions,
   crops,
+  face_choice,
   landmark_source,
   landmark_track,
   landmarks,
@@ -114,6 +115,30 @@ class Measure:
     rows = self.landmarks.rows(name, folder)
     return landmark_track.place(raw, rows, self._settings.rate)
 
+  def persons(
+    self, raw: RawClip, face: str
+  ) -> tuple[tuple[RawClip, face_choice.ChosenFace | None], ...]:
+    """Returns the clip once for each person to measure, and who that is.
+
+    Args:
+      raw: a decoded clip.
+      face: one of `face_choice.CHOICES`; 'largest' returns the clip as it is,
+        with None.
+
+    Raises:
+      ConfigError: the clips have no faces to choose from.
+    """
+    face_choice.check(face)
+    if face == face_choice.LARGEST:
+      return ((raw, None),)
+    if self._detector is None:
+      why = 'are from a file' if self._visual else 'are not among the features'
+      raise ConfigError(
+        f'face is {face!r} and the landmarks {why}, so that there are no faces'
+        f' to choose from; leave out --face'
+      )
+    return face_choice.persons(raw, face, self._detector)
+
   def __call__(self, raw: RawClip) -> Columns:
     """Returns the raw features of a decoded clip; see `examine`."""
     return self.finish(self.examine(raw))
@@ -155,7 +180,9 @@ class Measure:
       faces = self._faces(raw, points, found)
       seconds['appearance'] = time.perf_counter() - start
     if cautious:
-      notes += cautions.cautions(raw, points, found, self._detector)
+      # A face that was chosen already is not searched for again.
+      detector = self._detector if raw.points is None else None
+      notes += cautions.cautions(raw, points, found, detector)
     return Examined(Columns(arrays, found, tuple(notes), seconds), faces)
 
   def finish(self, examined: Examined) -> Columns:

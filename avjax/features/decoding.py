@@ -4,7 +4,8 @@
 FFmpeg does no harm. A request is one line of JSON on standard input. The answer
 on standard output is the length of a header in eight bytes, the header in JSON,
 and the bytes of frames, waveform and coverage; or only a header with the key
-'fault'. JAX is not imported, so that the process starts quickly.
+'fault'. A recording is answered in pieces, one such answer each. JAX is not
+imported, so that the process starts quickly.
 """
 
 import collections
@@ -32,6 +33,9 @@ GRACE_S = 5
 """Seconds after the time limit at which the process ends by itself, in case
 the caller is gone and FFmpeg hangs."""
 
+DECLARED = -1
+"""For `every` in a request that only asks how long the file says it is."""
+
 LEAST_BYTES = 10
 """Bytes of a file for each frame after the first ten seconds. A black video of
 96 x 64 has 20; with fewer, time stamps stretch a few pictures."""
@@ -53,7 +57,7 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
     audio, more = file_formats.chosen(container, 'audio')
     delay, assumed = file_formats.assumed_delay(container, video, audio)
     notes += tracks + more + assumed
-    _prepare(video, audio)
+    prepare(video, audio)
     counted = container.format.name == 'avi'
     start = audio.start_time if audio else None
     parts = Parts(
@@ -62,11 +66,11 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
       file_formats.discontinuous(container),
       None if start is None else start * audio.time_base,
     )
-    frames = _Frames(container, video, audio, counted, faults)
+    frames = Frames(container, video, audio, counted, faults)
     for kind, frame, time in frames:
-      with _collected(faults):
+      with collected(faults):
         parts.add(kind, frame, time)
-    parts.finish(delay, lambda: _collected(faults))
+    parts.finish(delay, lambda: collected(faults))
     notes += file_formats.unread(container, frames.reach, path)
     partial = []
     if len(parts.all) == 1 and parts.length:
@@ -80,7 +84,7 @@ def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
   return _assemble(parts, os.path.getsize(path), faults, notes)
 
 
-def _prepare(video, audio) -> None:
+def prepare(video, audio) -> None:
   """Sets the limits of the decoders.
 
   Raises:
@@ -106,8 +110,7 @@ def _assemble(
   """Returns the header and the arrays of a decoded file of some bytes."""
   length, frames = parts.length, parts.frames
   if not length:
-    reason = f' ({faults[0]})' if faults else ''
-    raise RefusedFile(f'no frame and no audio sample can be decoded{reason}')
+    raise nothing(faults)
   if frames and size < LEAST_BYTES * (length - 250):
     raise RefusedFile(
       f'its time stamps stretch {size} bytes over {length / 25:.0f} s; encode'
@@ -126,14 +129,22 @@ def _assemble(
     notes.append(('sound', f'{bad} audio samples are not finite'))
   header = {
     'length': length,
+    'images': len(frames),
     'shape': frames[0].shape if frames else None,
+    'samples': len(waveform),
     'notes': notes,
   }
   return header, [*frames, waveform, audible]
 
 
+def nothing(faults: list[str]) -> RefusedFile:
+  """Returns the error of a file that gives neither picture nor sound."""
+  reason = f' ({faults[0]})' if faults else ''
+  return RefusedFile(f'no frame and no audio sample can be decoded{reason}')
+
+
 @contextlib.contextmanager
-def _collected(faults: list[str]) -> Iterator[None]:
+def collected(faults: list[str]) -> Iterator[None]:
   """Catches an error of FFmpeg in the block and adds it to the faults."""
   from av.error import FFmpegError
 
@@ -143,7 +154,7 @@ def _collected(faults: list[str]) -> Iterator[None]:
     faults.append(error.strerror or str(error))
 
 
-class _Frames:
+class Frames:
   """The decoded frames of a file; decoding errors are added to the faults.
 
   An iterable of ('video' or 'audio', frame, time stamp in seconds or None).
@@ -179,7 +190,7 @@ class _Frames:
 
   def _decoded(self, kind: str, step: Callable) -> list:
     """Returns the frames of a decoding call; none after an error."""
-    with _collected(self._faults):
+    with collected(self._faults):
       return step()
     if kind == 'video' and self._counts:
       self._counts.pop()  # there will be no picture of this packet
@@ -188,7 +199,7 @@ class _Frames:
   def _steps(self) -> Iterator[tuple[Any, Callable]]:
     """Yields the decoding call of each packet, then those that flush."""
     # PyAV raises IndexError if another stream appears in the middle of a file.
-    with _collected(self._faults), contextlib.suppress(IndexError):
+    with collected(self._faults), contextlib.suppress(IndexError):
       for packet in self._container.demux(self._streams):
         if packet.size:  # an empty packet would end the decoding
           self.reach = max(self.reach, (packet.pos or 0) + packet.size)
@@ -199,10 +210,26 @@ class _Frames:
       yield stream, stream.decode
 
 
-def _answer(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
-  """Returns the result of `decode`, or a header that names the fault."""
+def _declared(path: str) -> float | None:
+  """Returns the seconds that a container says it has; None if it does not."""
+  with file_formats.opened(path) as (container, _):
+    return container.duration and container.duration / 1e6
+
+
+def _answers(
+  path: str, every: int | None
+) -> Iterator[tuple[dict[str, Any], list[np.ndarray]]]:
+  """Yields the result of `decode`, or pieces; or a header with the fault."""
+  from avjax.features import pieces
+
   try:
-    return decode(path)
+    if every is None:
+      yield decode(path)
+    elif every == DECLARED:
+      yield {'seconds': _declared(path), 'shape': None, 'samples': 0}, []
+    else:
+      yield from pieces.pieces(path, every)
+    return
   except RefusedFile as error:
     fault = str(error)
   except MemoryError:
@@ -210,14 +237,15 @@ def _answer(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
   except Exception as error:
     # Any error that a damaged file causes in FFmpeg or PyAV.
     fault = getattr(error, 'strerror', None) or f'{error!r:.200}'
-  return {'fault': ' '.join(fault.split())}, []
+  yield {'fault': ' '.join(fault.split())}, []
 
 
 def _send(out: BinaryIO, header: dict[str, Any], arrays) -> None:
   text = json.dumps(header).encode()
   out.write(struct.pack('<Q', len(text)) + text)
   for array in arrays:
-    out.write(array.data.cast('B'))
+    if array.size:
+      out.write(array.data.cast('B'))
   out.flush()
 
 
@@ -236,6 +264,12 @@ def main() -> None:
   _send(out, {'ready': True}, [])
   for line in sys.stdin.buffer:
     request = json.loads(line)
-    signal.setitimer(signal.ITIMER_REAL, request['limit_s'] + GRACE_S)
-    _send(out, *_answer(request['path']))
+    limit = request['limit_s'] + GRACE_S
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    for header, arrays in _answers(request['path'], request['every']):
+      if request['every'] is not None:
+        # While the caller measures a piece, the next one waits here.
+        signal.setitimer(signal.ITIMER_REAL, 0)
+      _send(out, header, arrays)
+      signal.setitimer(signal.ITIMER_REAL, limit)
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -107,7 +107,8 @@ class Extractor:
       streams['face'] = columns.found[:, None].astype(np.float32)
     return streams
 
-  def _arrays(self) -> dict[str, np.ndarray]:
+  def arrays(self) -> dict[str, np.ndarray]:
+    """Returns what is fitted, by stream and name, such as `audio.median`."""
     by_stream: dict[str, Mapping[str, np.ndarray]] = {}
     if self.audio:
       by_stream['audio'] = self.audio.arrays()
@@ -121,7 +122,11 @@ class Extractor:
       for name, array in arrays.items()
     }
 
-  def _description(self) -> dict[str, Any]:
+  def description(self) -> dict[str, Any]:
+    """Returns the rest, as extractor.json has it."""
+    return self._content() | {'fingerprint': self.fingerprint}
+
+  def _content(self) -> dict[str, Any]:
     return {
       'format': _FORMAT,
       'settings': plain(self.settings),
@@ -142,8 +147,8 @@ class Extractor:
   @property
   def fingerprint(self) -> str:
     """SHA-256 of the arrays, the settings and the corpus."""
-    text = json.dumps(self._description(), sort_keys=True).encode()
-    return hashlib.sha256(text + npy.pack(self._arrays())).hexdigest()
+    text = json.dumps(self._content(), sort_keys=True).encode()
+    return hashlib.sha256(text + npy.pack(self.arrays())).hexdigest()
 
   def save(self, folder: pathlib.Path) -> None:
     """Writes the extractor, with the weights it needs, into a new folder."""
@@ -152,11 +157,9 @@ class Extractor:
       from avjax.features import alexnet_weights
 
       alexnet_weights.write(folder / _WEIGHTS, network(self.settings))
-    files.put(folder / 'fitted.npz', npy.pack(self._arrays()))
-    text = {**self._description(), 'fingerprint': self.fingerprint}
-    files.put(
-      folder / 'extractor.json', json.dumps(text, indent=2).encode() + b'\n'
-    )
+    files.put(folder / 'fitted.npz', npy.pack(self.arrays()))
+    text = json.dumps(self.description(), indent=2)
+    files.put(folder / 'extractor.json', text.encode() + b'\n')
 
 
 def plain(settings: FeaturesConfig) -> dict[str, Any]:
@@ -187,24 +190,10 @@ def load(folder: str | os.PathLike) -> Extractor:
       folder / 'extractor.json', f'format is {about.format}, not {_FORMAT}'
     )
   try:
-    arrays = npy.unpack(packed)
-    by_stream: dict[str, dict[str, Any]] = {}
-    for name, array in arrays.items():
-      stream, _, key = name.partition('.')
-      by_stream.setdefault(stream, {})[key] = array
-    parts = {
-      stream: part(**by_stream[stream]) if stream in by_stream else None
-      for stream, part in _PARTS.items()
-    }
-    made = Extractor(
-      about.settings, about.corpus, about.network, about.about, **parts
-    )
-    unchanged = made.fingerprint == about.fingerprint and (
-      by_stream.keys() <= parts.keys()
-    )
+    made = restored(about, npy.unpack(packed))
   except (DataError, ValueError, TypeError) as error:
     raise EXTRACTOR.fault(fitted, f'{error!s:.200}') from error
-  if not unchanged:
+  if made is None:
     raise EXTRACTOR.fault(
       folder, 'its files are not those that bin/extract wrote'
     )
@@ -216,6 +205,33 @@ def load(folder: str | os.PathLike) -> Extractor:
     if network(settings).fingerprint != made.network:
       raise EXTRACTOR.fault(folder / _WEIGHTS, 'it was changed')
   return made
+
+
+def restored(
+  about: ExtractorFile, arrays: Mapping[str, np.ndarray]
+) -> Extractor | None:
+  """Returns an extractor from its parts; None if they were changed.
+
+  Args:
+    about: the content of extractor.json.
+    arrays: as `Extractor.arrays` returned them.
+
+  Raises:
+    ValueError, TypeError: an array is missing, or of another type.
+  """
+  by_stream: dict[str, dict[str, Any]] = {}
+  for name, array in arrays.items():
+    stream, _, key = name.partition('.')
+    by_stream.setdefault(stream, {})[key] = array
+  parts = {
+    stream: part(**by_stream[stream]) if stream in by_stream else None
+    for stream, part in _PARTS.items()
+  }
+  made = Extractor(
+    about.settings, about.corpus, about.network, about.about, **parts
+  )
+  known = by_stream.keys() <= parts.keys() and about.format == _FORMAT
+  return made if known and made.fingerprint == about.fingerprint else None
 
 
 def network(settings: FeaturesConfig):

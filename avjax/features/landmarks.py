@@ -5,6 +5,7 @@ of the lips these are the 49 landmarks of the paper's corpus. Frames without a
 face are kept, with `found` False.
 """
 
+import collections
 import importlib.util
 import pathlib
 from typing import NamedTuple
@@ -21,6 +22,9 @@ EYES = slice(19, 25), slice(25, 31)
 """The six landmarks of each eye among the 49; the eye on the left of the image
 is first."""
 
+CONFIDENT = 0.3
+"""Ours: a tracked face with a lower score may be a false positive."""
+
 # Ours, chosen by error and time on faces moved by known amounts.
 _SEARCH_SIDE = 480  # shorter side of the frame for a search, in pixels
 _MAX_ZOOM = 2.0  # small frames are enlarged at most by this factor
@@ -28,12 +32,11 @@ _TRACK_SIDE = 100  # side of a tracked face in pixels; dlib detects 80 and more
 _WINDOW = 2.0  # side of the tracking window, in sides of the latest face
 _FIT_SIDE = 300  # side of a face for the landmark fit, which gives integers
 _SEARCH_SCORE, _TRACK_SCORE = 0.0, -0.1  # least detection scores
-_CONFIDENT = 0.3  # a tracked face with a lower score may be a false positive
 _PAUSE = 5  # frames from one search of the whole frame to the next
 _MODEL = 'shape_predictor_68_face_landmarks.dat'
 
 
-class _Face(NamedTuple):
+class Face(NamedTuple):
   """A detected face, in pixels of the frame."""
 
   box: Float[np.ndarray, '4']  # left, top, right, bottom
@@ -99,28 +102,17 @@ class Detector:
       frames: (T, height, width, 3) uint8 RGB.
     """
     points = np.zeros((len(frames), len(INNER), 2))
-    faces: list[_Face | None] = [None] * len(frames)
-    latest, next_search = None, 0
+    found = np.zeros(len(frames), bool)
+    follower = Follower(self)
     for t, frame in enumerate(frames):
-      grey = self._grey(frame)
-      face = self._track(grey, latest) if latest else None
-      if (face is None or face.score < _CONFIDENT) and t >= next_search:
-        next_search = t + _PAUSE
-        face = self._search(grey, face)
-      if face:
-        latest = faces[t] = face
-        points[t] = self._fit(grey, face)
-    for t in reversed(range(len(frames) - 1)):
-      after = faces[t + 1]
-      if faces[t] is None and after is not None:
-        grey = self._grey(frames[t])
-        face = faces[t] = self._track(grey, after)
-        if face:
-          points[t] = self._fit(grey, face)
-    found = np.array([face is not None for face in faces], bool)
-    return _filled(points, found), found
+      for k, fitted in follower.add(t, frame):
+        points[k], found[k] = fitted, True
+    return filled(points, found), found
 
-  def _grey(self, frame) -> np.ndarray:
+  def grey(self, frame: np.ndarray) -> np.ndarray:
+    """Returns the grey levels of a frame, (height, width) uint8."""
+    if frame.ndim == 2:
+      return frame
     return self._cv2.cvtColor(frame, self._cv2.COLOR_RGB2GRAY)
 
   def search(self, frame: np.ndarray) -> Float[np.ndarray, 'n 4']:
@@ -132,40 +124,44 @@ class Detector:
     Returns:
       left, top, right and bottom of each, in pixels.
     """
-    faces = self._everywhere(self._grey(frame))
-    sure = [face for face in faces if face.score >= _CONFIDENT]
+    faces = self.everywhere(self.grey(frame))
+    sure = [face for face in faces if face.score >= CONFIDENT]
     sure.sort(key=lambda face: -face.side)
     return np.array([face.box for face in sure]).reshape(-1, 4)
 
-  def _everywhere(self, grey) -> list[_Face]:
+  def everywhere(self, grey: np.ndarray) -> list[Face]:
     """Returns the faces of the whole frame."""
     zoom = min(_SEARCH_SIDE / min(grey.shape), _MAX_ZOOM)
     whole = np.array([0, 0, *grey.shape[::-1]])
-    return self._scan(grey, whole, zoom, _SEARCH_SCORE)
+    faces = self._scan(grey, whole, zoom, _SEARCH_SCORE)
+    return [face._replace(zoom=_TRACK_SIDE / face.side) for face in faces]
 
-  def _search(self, grey, tracked: _Face | None) -> _Face | None:
+  def best(self, grey, tracked: Face | None) -> Face | None:
     """Returns the best face of the whole frame, or the tracked face."""
-    faces = self._everywhere(grey)
-    faces = [face._replace(zoom=_TRACK_SIDE / face.side) for face in faces]
+    faces = self.everywhere(grey)
     if tracked:
       faces.append(tracked)
     return max(
       faces,
-      key=lambda face: (face.score >= _CONFIDENT, face.side),
+      key=lambda face: (face.score >= CONFIDENT, face.side),
       default=None,
     )
 
-  def _track(self, grey, latest: _Face) -> _Face | None:
+  def track(self, grey, latest: Face) -> Face | None:
     """Returns the best face in the window around the latest face."""
+    faces = self.near(grey, latest)
+    return max(faces, key=lambda face: face.score, default=None)
+
+  def near(self, grey: np.ndarray, latest: Face) -> list[Face]:
+    """Returns the faces in the window around the latest face."""
     # The zoom is that of the search. dlib's sides come in steps of a fifth: a
     # zoom adjusted to them would make the detections oscillate.
     window = _window(
       latest.box, _WINDOW * _TRACK_SIDE / latest.zoom, grey.shape
     )
-    faces = self._scan(grey, window, latest.zoom, _TRACK_SCORE)
-    return max(faces, key=lambda face: face.score, default=None)
+    return self._scan(grey, window, latest.zoom, _TRACK_SCORE)
 
-  def _scan(self, grey, window, zoom: float, least: float) -> list[_Face]:
+  def _scan(self, grey, window, zoom: float, least: float) -> list[Face]:
     """Returns the faces in a window of the frame with a score of `least`."""
     image, corner = self._zoomed(grey, window, zoom)
     boxes, scores, _ = self._detect.run(image, 0, least)
@@ -173,10 +169,10 @@ class Detector:
     for box, score in zip(boxes, scores, strict=True):
       # dlib's right and bottom are the last pixels inside the box.
       sides = box.left(), box.top(), box.right() + 1, box.bottom() + 1
-      faces.append(_Face(np.array(sides) / zoom + corner, zoom, score))
+      faces.append(Face(np.array(sides) / zoom + corner, zoom, score))
     return faces
 
-  def _fit(self, grey, face: _Face) -> Float[np.ndarray, '49 2']:
+  def fit(self, grey: np.ndarray, face: Face) -> Float[np.ndarray, '49 2']:
     """Returns the 49 landmarks of a face, in pixels of the frame."""
     zoom = _FIT_SIDE / face.side
     window = _window(face.box, 2 * face.side, grey.shape)
@@ -199,6 +195,65 @@ class Detector:
       interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR,
     )  # fmt: skip
     return image, np.array([left, top, left, top])
+
+
+class Follower:
+  """Follows one face through frames that come in order; see `Detector`.
+
+  Attributes:
+    latest: the latest face; None before the first.
+    next_search: number of the frame from which on the whole frame may be
+      searched again.
+
+  Args:
+    detector: that finds the face.
+    room: bytes of the frames without a face that are kept, to be tracked
+      backwards once it is found; None keeps all.
+  """
+
+  def __init__(self, detector: Detector, room: int | None = None):
+    self.latest: Face | None = None
+    self.next_search = 0
+    self._detector = detector
+    self._room = room
+    self._gap: collections.deque = collections.deque()
+
+  def add(
+    self, number: int, frame: np.ndarray
+  ) -> list[tuple[int, Float[np.ndarray, '49 2']]]:
+    """Returns (number, landmarks) of all frames whose face is found now.
+
+    Args:
+      number: of the frame, at 25 per second.
+      frame: (height, width, 3) uint8 RGB, or its grey levels.
+    """
+    detector, grey = self._detector, self._detector.grey(frame)
+    face = detector.track(grey, self.latest) if self.latest else None
+    if (face is None or face.score < CONFIDENT) and number >= self.next_search:
+      self.next_search = number + _PAUSE
+      face = detector.best(grey, face)
+    if face is None:
+      self.pass_by(number, frame)
+      return []
+    self.latest = face
+    rows = [(number, detector.fit(grey, face))]
+    while self._gap and face:
+      before, missed = self._gap.pop()
+      grey = detector.grey(missed)
+      face = detector.track(grey, face)
+      if face:
+        rows.append((before, detector.fit(grey, face)))
+    self._gap.clear()
+    return rows
+
+  def pass_by(self, number: int, frame: np.ndarray | None) -> None:
+    """Notes a frame without a face; None: one that is known to have a face."""
+    if frame is None:
+      self._gap.clear()
+      return
+    self._gap.append((number, frame))
+    while self._room is not None and len(self._gap) * frame.nbytes > self._room:
+      self._gap.popleft()
 
 
 def _model() -> pathlib.Path:
@@ -224,7 +279,7 @@ def _window(box, side: float, shape) -> Int[np.ndarray, '4']:
   return np.concatenate([first, last])
 
 
-def _filled(points, found) -> Float[np.ndarray, 'T 49 2']:
+def filled(points, found) -> Float[np.ndarray, 'T 49 2']:
   """Returns the landmarks; frames without a face repeat the last face."""
   if not found.any():
     return points

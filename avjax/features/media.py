@@ -19,13 +19,16 @@ import struct
 import subprocess
 import sys
 import time
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 import avjax
-from avjax.clips import FRAME_RATE, SAMPLE_RATE, Note, RawClip
+from avjax.clips import FRAME_RATE, Note, RawClip
 from avjax.errors import ConfigError, DataError
+from avjax.features.decoding import DECLARED
+from avjax.features.timestamps import MAX_STREAMED
 
 LIMIT_S = 60.0
 """Seconds that one file may take; 2.4 s of 640 x 480 take 0.1 s."""
@@ -36,6 +39,27 @@ START_S = 60.0
 PIPE_BYTES = 2**20
 """The largest pipe that Linux grants to any user, for fewer switches between
 the two processes; other systems keep their default."""
+
+
+class RecordingPiece(NamedTuple):
+  """The next seconds of a recording.
+
+  Attributes:
+    frames: how many there are, at 25 per second; 0 for the rest of the sound.
+    shown: numbers of the frames that have a picture here, within the piece.
+    images: (shown, height, width, 3) uint8 RGB; None without any.
+    waveform: (n,) float64, mono at 16 kHz, that follows the one before; in all
+      it is as long as the frames.
+    audible: (n,) bool, whether the file has sound at each sample.
+    notes: remarks for the user, with the last piece.
+  """
+
+  frames: int
+  shown: Sequence[int]
+  images: np.ndarray | None
+  waveform: np.ndarray
+  audible: np.ndarray
+  notes: tuple[Note, ...]
 
 
 class Decoder:
@@ -81,7 +105,7 @@ class Decoder:
     """
     path = pathlib.Path(path)
     _check(path)
-    header, arrays = self._request(path)
+    ((header, arrays),) = self._answers(path)
     if 'fault' in header:
       raise DataError(f'{path} cannot be decoded: {header["fault"]}')
     frames, waveform, audible = arrays
@@ -89,8 +113,55 @@ class Decoder:
     notes = tuple(Note(*pair) for pair in header['notes'])
     return RawClip(name, frames, waveform, audible, header['length'], notes)
 
-  def _request(self, path: pathlib.Path) -> tuple[dict[str, Any], list]:
-    """Returns the header and the arrays of the process's answer."""
+  def pieces(
+    self, path: str | os.PathLike, every: int = 1
+  ) -> Iterator[RecordingPiece]:
+    """Yields a recording of any length in pieces of up to two seconds.
+
+    Args:
+      path: see `__call__`.
+      every: every how many frames have a picture.
+
+    Raises:
+      DataError: see `__call__`; the time limit is for a piece.
+    """
+    path = pathlib.Path(path)
+    _check(path)
+    for header, arrays in self._answers(path, every):
+      if 'fault' in header:
+        raise DataError(f'{path} cannot be decoded: {header["fault"]}')
+      images, waveform, audible = arrays
+      notes = tuple(Note(*pair) for pair in header.get('notes', ()))
+      yield RecordingPiece(
+        header['count'], header['shown'], images, waveform, audible, notes
+      )
+
+  def lasts(self, path: str | os.PathLike, seconds: float) -> bool:
+    """Returns whether a file lasts longer than so many seconds.
+
+    If its container does not tell, so much of it is decoded.
+
+    Raises:
+      DataError: see `__call__`.
+    """
+    path = pathlib.Path(path)
+    _check(path)
+    ((header, _),) = self._answers(path, DECLARED)
+    if 'fault' in header:
+      raise DataError(f'{path} cannot be decoded: {header["fault"]}')
+    if header['seconds'] is not None:
+      return header['seconds'] > seconds
+    frames = 0
+    for piece in self.pieces(path, MAX_STREAMED):
+      frames += piece.frames
+      if frames > seconds * FRAME_RATE:
+        return True
+    return False
+
+  def _answers(
+    self, path: pathlib.Path, every: int | None = None
+  ) -> Iterator[tuple[dict[str, Any], list]]:
+    """Yields header and arrays of the process's answers: one, or pieces."""
     if self._process is None or not self._process.alive:
       self._stop()
       self._process = _Process()
@@ -98,19 +169,23 @@ class Decoder:
     # Absolute: the current folder may have changed since the process started,
     # and FFmpeg takes the text before a colon for a protocol.
     request = {'path': os.path.abspath(path), 'limit_s': self._limit_s}
-    deadline = time.monotonic() + self._limit_s
+    complete = False
     try:
-      process.send(request)
-      header = process.header(deadline)
-      return header, process.arrays(header, deadline)
+      process.send(request | {'every': every})
+      while not complete:
+        deadline = time.monotonic() + self._limit_s
+        header = process.header(deadline)
+        arrays = process.arrays(header, deadline)
+        complete = header.get('last', True)
+        yield header, arrays
+      return
     except TimeoutError:
-      self._stop()
       reason = f'not done after {self._limit_s:g} s'
     except (EOFError, BrokenPipeError):
       reason = f'FFmpeg crashed on it ({process.cause()})'
-    except BaseException:
-      self._stop()  # or its answer would be read as that of the next file
-      raise
+    finally:
+      if not complete:
+        self._stop()  # or its answer would be read as that of the next file
     raise DataError(
       f'{path} cannot be decoded: {reason}; repair or remove the file'
     )
@@ -182,13 +257,13 @@ class _Process:
     """Reads the frames (None without video), the waveform and the coverage."""
     if 'fault' in header:
       return []
-    frames, length = None, header['length']
+    frames = None
     if header['shape']:
-      frames = np.empty((length, *header['shape']), np.uint8)
-    samples = length * SAMPLE_RATE // FRAME_RATE
+      frames = np.empty((header['images'], *header['shape']), np.uint8)
+    samples = header['samples']
     arrays = [frames, np.empty(samples), np.empty(samples, bool)]
     for array in arrays:
-      if array is not None:
+      if array is not None and array.size:
         self._fill(array.data.cast('B'), deadline)
     return arrays
 

@@ -32,8 +32,8 @@ class Part:
   Attributes:
     video: the pictures.
     audio: the sound.
-    zero: time stamps of video and audio that count as time zero; they are
-      known when the first picture is placed.
+    zero: time stamps of video and audio that count as time zero.
+    begun: whether they are known, which is so when the first picture is placed.
 
   Args:
     canvas: of the pictures, shared by all parts.
@@ -50,13 +50,13 @@ class Part:
     sound_start: Fraction | None = None,
   ):
     self.zero = Fraction(0), Fraction(0)
-    self._begun = False
+    self.begun = False
     self.audio = AudioTrack()
     self.video = VideoTrack(canvas, earlier)
     self._counted = counted
     self._sound_start = sound_start
 
-  def _begin(
+  def begin(
     self, first: Fraction | None, excess: Fraction = Fraction(0)
   ) -> Fraction:
     """Fixes time zero, and returns its time stamp in the video.
@@ -65,19 +65,21 @@ class Part:
       first: the first time stamp of the video; None without video.
       excess: by how much longer the first picture lasts than the others.
     """
+    if self.begun:
+      return self.zero[0]
     sound = self._sound_start
     if sound is None:
       sound = self.audio.first
     if first is not None and first == sound:
       first += excess
-    self._begun = True
+    self.begun = True
     self.zero = zeros(first, sound, self._counted)
     return self.zero[0]
 
   def add(self, kind: str, frame, time: Fraction | None) -> None:
     """Adds a picture or a block of sound; see `Parts.add`."""
     if kind == 'video':
-      self.video.add(frame, time, self._begin)
+      self.video.add(frame, time, self.begin)
     else:
       self.audio.add(frame, time)
 
@@ -90,9 +92,9 @@ class Part:
     """
     while self.video.waiting:
       with guard():
-        self.video.place(self._begin)
-    if not self._begun:
-      self._begin(None)
+        self.video.place(self.begin)
+    if not self.begun:
+      self.begin(None)
     self.audio.place(self.zero[1], delay)
     with guard():
       self.video.finish(self.audio.end)
@@ -100,7 +102,7 @@ class Part:
   @property
   def length(self) -> int:
     """Frames at 25 per second; without pictures, those of the sound."""
-    return len(self.video.frames) or -(-self.audio.end * FRAME_RATE // 1)
+    return self.video.count or -(-self.audio.end * FRAME_RATE // 1)
 
 
 class Parts:
@@ -183,14 +185,15 @@ class Parts:
     rendered = [part.audio.render(part.length) for part in self.all]
     waves, covered, bad = zip(*rendered, strict=True)
     wave, audible = np.concatenate(waves), np.concatenate(covered)
-    return wave, audible, sum(bad), self._notes()
+    return wave, audible, sum(bad), self.notes()
 
   @property
   def length(self) -> int:
     """Frames at 25 per second."""
     return sum(part.length for part in self.all)
 
-  def _notes(self) -> Notes:
+  def notes(self) -> Notes:
+    """Returns remarks on the time line, once all parts have ended."""
     notes: Notes = list(self._canvas.notes)
     if len(self.all) > 1:
       text = (

@@ -16,6 +16,9 @@ SAMPLE_RATE = 16000  # both as in avjax.clips, which imports JAX
 MAX_FRAMES = 15_000
 """Ten minutes. A clip of one emotion lasts seconds; a film is a mistake."""
 
+MAX_STREAMED = 24 * 3600 * FRAME_RATE
+"""A day, for recordings that are decoded in pieces."""
+
 MAX_PIXELS = 4096 * 2304
 """The largest frame: 4K, with a little room for padding."""
 
@@ -78,6 +81,9 @@ class Clock:
   that jumps goes to the part that the other one has begun, if that is there at
   the same time, and a gap that only one stream has begins no part.
 
+  Attributes:
+    part: number of the part of the newest frame.
+
   Args:
     kind: of the stream.
     discontinuous: whether the container's clock may be set anew; if not, a
@@ -86,10 +92,10 @@ class Clock:
   """
 
   def __init__(self, kind: str, discontinuous: bool, latest: Latest):
+    self.part = 0
     self._kind = kind
     self._discontinuous = discontinuous
     self._latest = latest
-    self._part = 0
     self._newest: Fraction | None = None
     self._doubtful: tuple[Any, Fraction] | None = None
 
@@ -110,7 +116,7 @@ class Clock:
     else:
       self._newest = max(self._newest, time)
     self._tell()
-    return [*settled, (self._part, frame, time)]
+    return [*settled, (self.part, frame, time)]
 
   def _first(self, time: Fraction) -> None:
     """Chooses the part of the stream's first time stamp."""
@@ -120,11 +126,11 @@ class Clock:
       # The other stream has not jumped yet to where this one begins.
       self._latest.part += 1
       self._latest.newest.clear()
-    self._part = self._latest.part
+    self.part = self._latest.part
 
   def _tell(self) -> None:
     """Tells the other stream how far this one is."""
-    if self._newest is not None and self._part == self._latest.part:
+    if self._newest is not None and self.part == self._latest.part:
       self._latest.newest[self._kind] = self._newest
 
   def _settle(self, time: Fraction | None) -> tuple[int, Any, Fraction | None]:
@@ -137,18 +143,18 @@ class Clock:
     frame, stamp = self._doubtful
     self._doubtful = None
     if not self._confirms(stamp, time):
-      return self._part, frame, None
+      return self.part, frame, None
     if not self._is_gap(stamp):
-      follows = self._latest.part > self._part
+      follows = self._latest.part > self.part
       if not (follows and self._latest.near(self._kind, stamp)):
         if self._latest.part + 1 == MAX_PARTS:
-          return self._part, frame, None
+          return self.part, frame, None
         self._latest.part += 1
         self._latest.newest.clear()
-      self._part = self._latest.part
+      self.part = self._latest.part
     self._newest = stamp
     self._tell()
-    return self._part, frame, stamp
+    return self.part, frame, stamp
 
   def finish(self) -> list[tuple[int, Any, Fraction | None]]:
     """Returns the frame that is not settled yet, if any."""
@@ -170,7 +176,7 @@ class Clock:
     assert self._newest is not None
     if stamp < self._newest:
       return False
-    alone = self._part == self._latest.part and self._latest.near(
+    alone = self.part == self._latest.part and self._latest.near(
       self._kind, stamp
     )
     return alone or not self._discontinuous
@@ -204,15 +210,18 @@ def zeros(
   return min(zero, video), min(zero, video)
 
 
-def check_seconds(seconds: Fraction | float, kind: str) -> None:
+def check_seconds(
+  seconds: Fraction | float, kind: str, most: int = MAX_FRAMES
+) -> None:
   """Raises RefusedFile if a stream is too long.
 
   Args:
     seconds: that the stream lasts.
     kind: 'video' or 'audio'.
+    most: frames, at 25 per second.
   """
-  if seconds * FRAME_RATE > MAX_FRAMES:
+  if seconds * FRAME_RATE > most:
     raise RefusedFile(
       f'its {kind} lasts {math.ceil(seconds)} s, and at most'
-      f' {MAX_FRAMES // FRAME_RATE} s are decoded; cut it into clips'
+      f' {most // FRAME_RATE} s are decoded; cut it into clips'
     )

@@ -7,17 +7,15 @@ import bisect
 import collections
 import itertools
 import math
-import statistics
 from collections.abc import Callable
 from fractions import Fraction
-
-import numpy as np
 
 from avjax.features.canvas import Canvas
 from avjax.features.timestamps import (
   FRAME_RATE,
   LEAD,
   MAX_BYTES,
+  MAX_STREAMED,
   TAIL,
   RefusedFile,
   check_seconds,
@@ -37,6 +35,10 @@ STILL = Fraction(1, 2)
 """Seconds. A picture that lasts longer, and twice as long as others do, stays
 until the next one; otherwise the nearest is taken."""
 
+SETTLING = 2
+"""Newest frames that the end of the file may take back. The last picture gets
+at most one grid point more than its end allows."""
+
 _ROUNDING = Fraction(1, 500)  # seconds; Matroska and FLV round to 1 ms
 
 
@@ -50,7 +52,9 @@ class VideoTrack:
   are not in that order, they get the same stamps in ascending order.
 
   Attributes:
-    frames: (height, width, 3) RGB for each grid point k / 25 s so far.
+    frames: (height, width, 3) RGB for each grid point k / 25 s so far that is
+      not taken yet; None for those that are not wanted.
+    count: of grid points so far, with those that are taken.
     dropped: pictures that were left out, because a neighbour has their stamp.
     disordered: whether time stamps were not in order.
     notes: (kind, text) about how the pictures are shown.
@@ -58,19 +62,24 @@ class VideoTrack:
   Args:
     canvas: shared by all parts of the file.
     earlier: frames of the parts before this one.
+    every: where frames are taken as they come, every how many of them are
+      wanted; None where they are all kept, within the limits of a clip.
   """
 
   def __init__(
     self,
     canvas: Canvas,
     earlier: int = 0,
+    every: int | None = None,
   ):
-    self.frames: list[np.ndarray] = []
+    self.frames: list = []
+    self.count = 0
     self.dropped = 0
     self.disordered = False
     self.notes: list[tuple[str, str]] = []
     self._canvas = canvas
     self._earlier = earlier
+    self._every = every
     self._waiting: collections.deque = collections.deque()
     self._stamps: list[Fraction] = []
     self._newest = Fraction(0)
@@ -78,7 +87,7 @@ class VideoTrack:
     self._lookahead = LOOKAHEAD
     self._latest = None
     self._time = Fraction(0)
-    self._gaps: list[Fraction] = []
+    self._gaps: collections.Counter[Fraction] = collections.Counter()
     self._longest = Fraction(0)
 
   def add(self, frame, time: Fraction | None, begin: Begin) -> None:
@@ -137,7 +146,14 @@ class VideoTrack:
       self.notes.append(('held', text))
     length = max(math.floor(end * FRAME_RATE + Fraction(1, 2)), 1)
     self._repeat(self._latest, length)
-    del self.frames[length:]
+    del self.frames[max(length - self.count + len(self.frames), 0) :]
+    self.count = length
+
+  def take(self, left: int = SETTLING) -> list:
+    """Removes and returns all frames but the last `left`."""
+    settled = max(len(self.frames) - left, 0)
+    taken, self.frames = self.frames[:settled], self.frames[settled:]
+    return taken
 
   @property
   def own_end(self) -> Fraction:
@@ -148,7 +164,7 @@ class VideoTrack:
 
   def _gap(self) -> Fraction:
     if self._gaps:
-      return statistics.median(self._gaps)
+      return _median(self._gaps)
     if self._latest is None and not self._waiting:
       return Fraction(1, FRAME_RATE)
     return _duration(self._latest or self._waiting[0]) or Fraction(
@@ -178,13 +194,16 @@ class VideoTrack:
     if gap > STILL and gap > 2 * self._gap():
       middle = time - self._gap() / 2
       self._longest = max(self._longest, gap)
-    self._gaps.append(gap)
+    self._gaps[gap] += 1
     self._latest, self._time = frame, time
     self._repeat(previous, math.floor(middle * FRAME_RATE) + 1)
 
   def _repeat(self, frame, until: int) -> None:
     """Assigns a picture to every grid point before `until` that has none."""
-    if until <= len(self.frames):
+    if until <= self.count:
+      return
+    if self._every is not None:
+      self._repeat_wanted(frame, until, self._every)
       return
     total = self._earlier + until
     check_seconds(Fraction(total, FRAME_RATE), 'video')
@@ -197,7 +216,30 @@ class VideoTrack:
         f' {MAX_BYTES // image.nbytes / FRAME_RATE:.0f} s; cut it into'
         ' shorter clips or scale the video down'
       )
-    self.frames += [image] * (until - len(self.frames))
+    self.frames += [image] * (until - self.count)
+    self.count = until
+
+  def _repeat_wanted(self, frame, until: int, every: int) -> None:
+    """Assigns a picture to those grid points that are wanted."""
+    check_seconds(Fraction(until, FRAME_RATE), 'video', MAX_STREAMED)
+    self._canvas.see(frame)
+    image = None
+    if -(-self.count // every) * every < until:
+      image = self._canvas.rgb(frame)
+    points = range(self.count, until)
+    self.frames += [None if k % every else image for k in points]
+    self.count = until
+
+
+def _median(counts: collections.Counter[Fraction]) -> Fraction:
+  """Returns the median of values that are counted."""
+  middle: list[Fraction] = []
+  total, below = counts.total(), 0
+  for value in sorted(counts):
+    below += counts[value]
+    while len(middle) < 2 and below > (total - 1 + len(middle)) // 2:
+      middle.append(value)
+  return sum(middle, Fraction(0)) / 2
 
 
 def _excess(stamps: list[Fraction]) -> Fraction:

@@ -26,7 +26,7 @@ from avjax.errors import AvjaxError, DataError
 from avjax.features.columns import Columns
 from avjax.settings import FeaturesConfig
 
-_DECODING = 2  # raised when files are decoded in another way
+DECODING = 2  # raised when files are decoded in another way
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +81,7 @@ def begin(work: pathlib.Path, settings: FeaturesConfig) -> None:
   Raises:
     DataError: it has other settings, or cannot be written to.
   """
-  about = {'avjax': avjax.__version__, 'decoding': _DECODING}
+  about = {'avjax': avjax.__version__, 'decoding': DECODING}
   about |= dataclasses.asdict(settings)
   for key in ('audio_width', 'shape_width', 'appearance_width'):
     del about[key]  # the raw features do not depend on them

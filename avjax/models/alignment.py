@@ -1,5 +1,7 @@
 """Temporal alignment of audio and video: Section 2.1, Eqs. 4-6."""
 
+from fractions import Fraction
+
 import jax
 import jax.numpy as jnp
 
@@ -18,6 +20,7 @@ def align(
   w_place: Float[Array, 'W A'],
   audio_length: Int[Array, ''] | int | None = None,
   visual_length: Int[Array, ''] | int | None = None,
+  ratio: Fraction | None = None,
 ) -> tuple[Float[Array, 'T C'], Float[Array, 'T W']]:
   """Returns the aligned audio x_t (Eq. 6) and its weights l_t (Eq. 4).
 
@@ -32,6 +35,8 @@ def align(
     w_place: W_i of Eq. 5, one row a place of the window.
     audio_length: true audio frames; all of Ta where None.
     visual_length: true video frames; all of T where None.
+    ratio: audio frames a video frame, for the centre of the window; Ta / T
+      where None.
 
   Returns:
     x_t and l_t. The weights sum to one over the places that exist; they and
@@ -43,9 +48,29 @@ def align(
     visual.shape[0],
     audio_length,
     visual_length,
+    ratio,
   )
-  nearby = audio[frame]  # [T, W, C]
-  hidden = jnp.tanh((audio @ w_audio)[frame] + (visual @ w_visual)[:, None])
+  keys, query = (audio @ w_audio)[frame], visual @ w_visual
+  return combine(audio[frame], keys, query, w_place, exists)
+
+
+def combine(
+  nearby: Float[Array, 'T W C'],
+  keys: Float[Array, 'T W A'],
+  query: Float[Array, 'T A'],
+  w_place: Float[Array, 'W A'],
+  exists: Bool[Array, 'T W'],
+) -> tuple[Float[Array, 'T C'], Float[Array, 'T W']]:
+  """Returns x_t and l_t from the audio at every place; see `align`.
+
+  Args:
+    nearby: h_{a,j} at the places.
+    keys: its products with W^a.
+    query: W^v v_t.
+    w_place: W_i.
+    exists: whether there is audio at the place.
+  """
+  hidden = jnp.tanh(keys + query[:, None])
   scores = jnp.einsum('twa,wa->tw', hidden, w_place)  # Eq. 5
   weights = jax.nn.softmax(scores, axis=-1, where=exists)  # Eq. 4
   return jnp.einsum('tw,twc->tc', weights, nearby), weights  # Eq. 6
@@ -57,6 +82,7 @@ def centre(
   frames: int,
   audio_length: Int[Array, ''] | int | None = None,
   visual_length: Int[Array, ''] | int | None = None,
+  ratio: Fraction | None = None,
 ) -> tuple[Float[Array, 'T C'], Float[Array, 'T W']]:
   """Returns the audio at each window's centre p_t, with one-hot weights.
 
@@ -64,7 +90,7 @@ def centre(
   `align`, with W = places and T = frames.
   """
   frame, exists = window(
-    places, audio.shape[0], frames, audio_length, visual_length
+    places, audio.shape[0], frames, audio_length, visual_length, ratio
   )
   middle = jnp.arange(places) == places // 2
   weights = (exists & middle[None]).astype(audio.dtype)
@@ -77,6 +103,7 @@ def window(
   video_frames: int,
   audio_length: Int[Array, ''] | int | None = None,
   visual_length: Int[Array, ''] | int | None = None,
+  ratio: Fraction | None = None,
 ) -> tuple[Int[Array, 'T W'], Bool[Array, 'T W']]:
   """Returns the audio frame j = p_t - w + i of every place, and if it exists.
 
@@ -88,11 +115,23 @@ def window(
   if visual_length is None:
     visual_length = video_frames
   t = jnp.arange(video_frames)
-  centres = window_centre(t, audio_length, visual_length)
+  if ratio is None:
+    centres = window_centre(t, audio_length, visual_length)
+  else:
+    centres = fixed_centre(t, ratio)
   frame = centres[:, None] - places // 2 + jnp.arange(places)[None]
   exists = (frame >= 0) & (frame < audio_length)
   exists &= (t < visual_length)[:, None]
   return jnp.clip(frame, 0, audio_frames - 1), exists
+
+
+def fixed_centre(t: Int[Array, ' T'], ratio: Fraction) -> Int[Array, ' T']:
+  """Returns p_t = floor((2 t + 1) r / 2) for a fixed ratio r of the rates.
+
+  Whole periods of the ratio first, so that no product is large.
+  """
+  p, q = ratio.as_integer_ratio()
+  return t // q * p + (2 * (t % q) + 1) * p // (2 * q)
 
 
 def window_centre(

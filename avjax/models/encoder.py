@@ -1,5 +1,6 @@
 """From the streams of a batch to states: Sections 2.1, 2.2 and 4.1."""
 
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -14,7 +15,7 @@ from avjax.models import alignment
 from avjax.models.dropout import dropout
 from avjax.shapes import Array, Float, Int, Key
 
-_ACTIVATIONS = {'relu': nn.relu, 'tanh': jnp.tanh, 'sigmoid': nn.sigmoid}
+ACTIVATIONS = {'relu': nn.relu, 'tanh': jnp.tanh, 'sigmoid': nn.sigmoid}
 
 glorot = nn.initializers.glorot_uniform()
 # Each gate is a matrix of its own, so that the four share no scale.
@@ -77,7 +78,7 @@ class Encoder(nn.Module):
 
     def hidden(name, size, x):
       dense = nn.Dense(size, kernel_init=glorot, dot_general=_dot, name=name)
-      x = _ACTIVATIONS[config.activation](dense(x))
+      x = ACTIVATIONS[config.activation](dense(x))
       return dropout(x, config.dropout, keys, (*self.path, name))
 
     streams = [
@@ -152,14 +153,16 @@ class Align(nn.Module):
   ) -> tuple[Float[Array, 'B T C'], Float[Array, 'B T W']]:
     """Returns x_t and l_t of every clip."""
     positions = 2 * self.config.half_window
+    ratio = self.config.fixed_ratio
     if self.config.mode == 'centre':
-      return jax.vmap(alignment.centre, (0, None, None, 0, 0))(
-        audio, positions, visual.shape[1], audio_length, visual_length
-      )
+      return jax.vmap(
+        functools.partial(alignment.centre, ratio=ratio), (0, None, None, 0, 0)
+      )(audio, positions, visual.shape[1], audio_length, visual_length)
     size = audio.shape[-1]  # of the hidden layer of Eq. 5; ours
     w_audio = self.param('w_audio', glorot, (audio.shape[-1], size))
     w_visual = self.param('w_visual', glorot, (visual.shape[-1], size))
     w_place = self.param('w_place', glorot, (positions, size))
-    return jax.vmap(alignment.align, (0, 0, None, None, None, 0, 0))(
+    align = functools.partial(alignment.align, ratio=ratio)
+    return jax.vmap(align, (0, 0, None, None, None, 0, 0))(
       audio, visual, w_audio, w_visual, w_place, audio_length, visual_length
     )

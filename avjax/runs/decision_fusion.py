@@ -116,6 +116,9 @@ class FusedNetworks:
   def embeddings(self, clips: Sequence[Clip]) -> None:
     """Returns None, since the combination has no embeddings."""
 
+  def parameters(self) -> None:
+    """Returns None, since the combination is no network."""
+
 
 def combine(
   probabilities: Sequence[Float[Array, 'n N']], weights: Sequence[float]

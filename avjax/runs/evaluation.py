@@ -53,7 +53,7 @@ class TrainedRun:
     clips = corpus.as_read(clips, self.config.model.streams)
     self._check_widths(clips)
     among = corpus.as_read(among, self.config.model.streams)
-    return self._model.predict(clips, rounded, among)
+    return self.model.predict(clips, rounded, among)
 
   def embeddings(
     self, clips: Sequence[Clip]
@@ -69,7 +69,7 @@ class TrainedRun:
       AvjaxError: the clips do not fit the run, or the run has no usable state.
     """
     clips = corpus.as_read(clips, self.config.model.streams)
-    return self._model.embeddings(clips)
+    return self.model.embeddings(clips)
 
   def clips(self, split: str, store: str | None = None) -> list[Clip]:
     """Returns the clips of a split, from the run's own store or another.
@@ -96,7 +96,7 @@ class TrainedRun:
     assert store is not None
     config = self.elsewhere(store)
     clips = corpus.load(config)
-    clips = standardising.strangers(clips, self._average, config.data)
+    clips = standardising.strangers(clips, self.average, config.data)
     clips = corpus.as_read(clips, streams)
     if split == 'all':
       return clips
@@ -141,19 +141,6 @@ class TrainedRun:
     clips = standardising.standardise(stored, data.standardise)
     return preparation.divide(clips, self.config, data.first_fold)
 
-  def standardised(self, clip: Clip, enrolled: Sequence[Clip] = ()) -> Clip:
-    """Returns a clip of an unknown speaker, standardised as those of the run.
-
-    Args:
-      clip: as the extractor returns it.
-      enrolled: other clips of the speaker.
-
-    Raises:
-      CheckpointError: the run has lost the file that it needs for this.
-    """
-    how = self.config.data.standardise
-    return standardising.stranger(clip, how, enrolled, self._average)
-
   def located(self) -> Settings:
     """Returns the settings with the path at which the store is now.
 
@@ -186,14 +173,14 @@ class TrainedRun:
     return asked in map(os.path.realpath, filter(None, paths))
 
   @functools.cached_property
-  def _average(self) -> dict[str, standardising.Average]:
+  def average(self) -> dict[str, standardising.Average]:
     """The average training speaker, where the run needs it."""
     if self.config.data.standardise != 'enrolment':
       return {}
     return average_speaker.read(self.folder)
 
   @functools.cached_property
-  def _model(self) -> Predictor:
+  def model(self) -> Predictor:
     """The fitted model, loaded when it is first used."""
     model = registry.model_of(self.config)
     return model.load(self.config, self.folder, self.info)

@@ -113,6 +113,9 @@ class Regression:
   def embeddings(self, clips: Sequence[Clip]) -> None:
     """Returns None, since the model has no embeddings."""
 
+  def parameters(self) -> None:
+    """Returns None, since the model is no network."""
+
   def save(self, folder: RunFolder) -> None:
     """Writes linear.json into the run folder."""
     content = {

@@ -85,6 +85,9 @@ class ClassShares:
   def embeddings(self, clips: Sequence[Clip]) -> None:
     """Returns None, since the model has no embeddings."""
 
+  def parameters(self) -> None:
+    """Returns None, since the model is no network."""
+
   @classmethod
   def load(cls, folder: RunFolder) -> 'ClassShares':
     """Returns the baseline of a finished run.

@@ -127,6 +127,9 @@ class Predictor(Protocol):
       clips: any that fit the run; only their widths matter.
     """
 
+  def parameters(self) -> Mapping[str, Any] | None:
+    """Returns the parameters that predict; None if it is no network."""
+
 
 class Model(abc.ABC):
   """A kind of model.

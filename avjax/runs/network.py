@@ -15,7 +15,7 @@ from avjax.models import classifiers
 from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo, settings_json
 from avjax.runs.model import Fitted, Job, Model
-from avjax.settings import Settings
+from avjax.settings import ModelConfig, Settings
 from avjax.training import steps
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.loop import Trainer
@@ -108,22 +108,84 @@ class TrainedNetwork:
     _, saved = self._best
     if 'embeddings' not in saved['params']:
       return None
-    before = setup.initial.params
-    after = saved.get('average', saved['params'])
+    before, after = setup.initial.params, self.parameters()
     return np.array(before['embeddings']), np.array(after['embeddings'])
+
+  def parameters(self) -> Mapping[str, Any]:
+    """Returns the parameters of the best epoch, or their average."""
+    _, saved = self._best
+    return saved.get('average', saved['params'])
 
   @functools.cached_property
   def _best(self) -> tuple[int, dict[str, Any]]:
     """The best epoch's last step, and its saved state."""
-    widths = self.info.widths.items()
-    blank = Clip('', {k: np.zeros((1, n), np.float32) for k, n in widths})
-    setup = Setup(self.config, self.info.emotions, {'': [blank]})
+    setup = _blank(self.config, self.info.emotions, self.info.widths)
     with _checkpoints(
       self.config, self.info, self.folder, read_only=True
     ) as checkpoints:
       like = setup.saved_shapes
       step, saved, _ = checkpoints.restore_best(like)
     return step, saved
+
+
+def _blank(
+  config: Settings, emotions: Sequence[str], widths: Mapping[str, int]
+) -> Setup:
+  """Returns a setup for which only the widths of the streams are known."""
+  blank = {k: np.zeros((1, n), np.float32) for k, n in widths.items()}
+  return Setup(config, emotions, {'': [Clip('', blank)]})
+
+
+def parameter_shapes(
+  model: ModelConfig, emotions: Sequence[str], widths: Mapping[str, int]
+) -> Mapping[str, Any]:
+  """Returns the parameters of a network, with shapes in place of arrays.
+
+  Args:
+    model: settings of the network.
+    emotions: names of the classes.
+    widths: stream that the model reads -> number of columns.
+
+  Raises:
+    ConfigError: there is no such network.
+  """
+  classifiers.check(model)
+  return _blank(Settings(model=model), emotions, widths).saved_shapes['params']
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+  """A network by its parameters alone, wherever these were kept.
+
+  Attributes:
+    model: settings of the network.
+    emotions: names of the classes.
+    tree: the parameters, as `classifiers.build(model, emotions)` names them.
+  """
+
+  model: ModelConfig
+  emotions: tuple[str, ...]
+  tree: Mapping[str, Any]
+
+  def predict(
+    self,
+    clips: Sequence[Clip],
+    rounded: bool = False,
+    among: Sequence[Clip] = (),
+  ) -> tuple[Outcome, dict[str, Any]]:
+    """Returns the predictions, and no facts; see `Predictor`."""
+    config, padded = Settings(model=self.model), {'': among or clips}
+    setup = Setup(config, self.emotions, padded, rounded)
+    step = np.zeros((), np.int32)
+    saved = {'step': step, 'params': self.tree, 'opt_state': ()}
+    return setup.evaluate(saved, clips), {}
+
+  def embeddings(self, clips: Sequence[Clip]) -> None:
+    """Returns None, since those before training are not known."""
+
+  def parameters(self) -> Mapping[str, Any]:
+    """Returns the parameters."""
+    return self.tree
 
 
 def _fitted(
@@ -157,6 +219,7 @@ _LATER = {
     'enrolment',
     'enrolment_clips',
   ),
+  'model.alignment': ('ratio',),
   'training': (
     'optimiser',
     'schedule',
@@ -174,10 +237,13 @@ def _since_the_first(config: Settings) -> dict[str, Any]:
   So the checkpoints of runs from before still belong to their settings.
   """
   content, default = settings_json(config), settings_json(Settings())
-  for section, names in _LATER.items():
+  for path, names in _LATER.items():
+    section, before = content, default
+    for key in path.split('.'):
+      section, before = section[key], before[key]
     for name in names:
-      if content[section][name] == default[section][name]:
-        del content[section][name]
+      if section[name] == before[name]:
+        del section[name]
   return content
 
 

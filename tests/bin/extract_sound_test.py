@@ -1,11 +1,13 @@
 """bin/extract on sound and landmarks without pictures."""
 
+import csv
 import json
 import wave
 
 import numpy as np
 import pytest
 
+import avjax
 from avjax.data import store
 from avjax.data.corpora import tree
 from avjax.features import extractor as extractors
@@ -184,6 +186,17 @@ def test_an_extractor_for_every_fold(corpus):
     )
     out = does('predict', f'R/audio/{NAMES[0]}.wav', f'--workdir={run}')
     assert 'but no picture' in out
+  # The bundle of a run answers as the run, and says how good it is.
+  does('bundle', run, 'n.zip', '--about=noise')
+  assert does('predict', f'R/audio/{NAMES[0]}.wav', '--model=n.zip') == (
+    out.replace(f'{run}/predictions', 'predictions')
+  )
+  (accuracy,) = avjax.load(corpus / 'n.zip').card.accuracies
+  assert accuracy.accuracy == after['test']['accuracy']
+  assert (accuracy.clips, accuracy.speakers) == (after['test']['n'], 0)
+  error = fails('bundle', run, 'm.zip', '--figures=l/fold-1', cwd=corpus)
+  assert 'is a run of another network' in error
+  over_time(corpus, 'l/fold-1')
   assert len(prints) == 2
   assert finished.load(corpus / 'l').speakers == {
     name: name.split('-')[0] for name in NAMES
@@ -195,6 +208,44 @@ def test_an_extractor_for_every_fold(corpus):
   assert "fitted with data.protocol='speakers/3' and not 'loso'" in error
   error = fails('evaluate', '--workdir=l', '--store=folds/fold-1', cwd=corpus)
   assert 'give the folder of that fold, such as l/fold-0' in error
+
+
+def over_time(corpus, run):
+  """Time lines of listed files; the same command again asks nothing again."""
+  paths = [f'R/audio/{name}.wav' for name in NAMES[:2]]
+  (corpus / 'list.txt').write_text('\n'.join(['R/gone.wav', *paths]))
+  given = (
+    '@list.txt',
+    f'--workdir={run}',
+    '--window=0.6',
+    '--hop=0.3',
+    '--csv=t',
+  )
+  code, out, error = forked('predict', *given, cwd=corpus)
+  assert code == 3 and 'left out' in error, error
+  assert f'{paths[0]}: 1 s, 3 windows of 0.6 s - but no picture' in out
+  assert (corpus / run / f'predictions/{NAMES[0]}.png').exists()
+  table = (corpus / 't').read_bytes()
+  lines = list(csv.DictReader(table.decode().splitlines()))
+  assert [(line['clip'], line['time']) for line in lines] == [
+    (path, f'{time:.6f}') for path in paths for time in (0.3, 0.6, 0.9)
+  ]
+  assert {line['audible'] for line in lines} == {'1.000000'}
+  for line in lines:
+    shares = {name: float(line[name]) for name in LABELS}
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+    assert line['predicted'] == max(shares, key=shares.get)
+  with open(corpus / 't.jsonl', 'a') as file:
+    file.write('{"clip": "cut o')  # as by a kill
+  (corpus / 't').unlink()
+  code, out, error = forked('predict', *given, cwd=corpus)
+  assert out.count(': answered before\n') == 2
+  assert (corpus / 't').read_bytes() == table
+  out = forked('predict', *given[:-2], '--hop=0.6', '--csv=t', cwd=corpus)[1]
+  assert 'answered before' not in out  # another request
+  assert 'the window is 0 s' in fails(
+    'predict', *given[:2], '--window=0', cwd=corpus
+  )
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,13 @@ def test_from_clips_to_a_prediction(corpus):
     assert line['caveats'] == []
     assert set(line['ablated']) == {'audio off', 'vision off'}
     assert (corpus / line['picture']).read_bytes().startswith(b'\x89PNG')
+  # The landmarks of one face are the same however it is chosen.
+  given = paths[0], '--workdir=r', '--json', '--nopicture', '--face=all'
+  (line,) = json.loads(does('predict', *given))
+  assert line['face'] == {'number': 1, 'count': 1, 'where': 'middle'}
+  assert line['probabilities'] == pytest.approx(
+    got[0]['probabilities'], abs=1e-6
+  )
   admitted(corpus)
   refused(corpus)
 
@@ -408,7 +415,7 @@ def test_what_is_refused(corpus, arguments, message):
   ('arguments', 'message'),
   [
     (('--workdir=r',), 'no clip is given'),
-    (('c/clips.csv',), '--workdir is missing'),
+    (('c/clips.csv', '--workdir=r', '--model=m'), '--model and --workdir'),
     (('c/clips.csv', '--workdir=nowhere'), 'nowhere'),
   ],
 )

@@ -145,7 +145,7 @@ def actors(corpus, numbers, name='{}'):
 
 def test_every_protocol_is_there():
   """Law: the settings accept exactly the protocols that are defined."""
-  divided = {*protocols._DIVIDE, *settings.DIVIDED, 'held_out'}
+  divided = {*protocols._DIVIDE, *settings.DIVIDED, 'held_out', 'all'}
   assert divided == set(settings.PROTOCOLS)
   assert len(set(settings.PROTOCOLS)) == len(settings.PROTOCOLS)
 
@@ -316,6 +316,14 @@ def test_speakers_that_validate():
   assert speakers(parts)['test'] == {'Actor_3', 'Actor_12'}
   labels = [c.label for c in parts['validation']]
   assert abs(labels.count('happy') - labels.count('sad')) <= 4
+  parts = protocols.split(clips, DataConfig(protocol='all'))
+  assert sorted(c.name for part in parts.values() for c in part) == sorted(
+    c.name for c in clips
+  )
+  assert {k: len(names) for k, names in speakers(parts).items()} == {
+    'training': 13,
+    'validation': 3,
+  }
   with pytest.raises(DataError, match='names anna, of whom there is no clip'):
     protocols.split(clips, DataConfig(protocol='held_out', held_out='anna'))
   with pytest.raises(ConfigError, match='go together'):

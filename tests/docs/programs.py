@@ -63,7 +63,7 @@ def train(arguments: Arguments) -> Arguments:
     small.append(argument)
   small.append('--config.training.epochs=1')
   protocol = _given(arguments, '--config.data.protocol', 'store')
-  if protocol not in (*settings.DIVIDED, 'held_out'):
+  if protocol not in (*settings.DIVIDED, 'held_out', 'all'):
     fold = _given(arguments, '--config.data.fold', '0')
     small.append(f'--config.data.fold={fold}')
   return small

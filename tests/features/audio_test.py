@@ -7,7 +7,7 @@ import pytest
 
 from avjax.errors import ConfigError, DataError
 from avjax.features import audio
-from avjax.features.audio import filters, framing
+from avjax.features.audio import filters, framing, streamed_columns
 from tests.features import yaafe_loops
 
 GOLDEN = pathlib.Path(__file__).parents[1] / 'golden' / 'yaafe_speech.npz'
@@ -240,3 +240,21 @@ def test_no_such_feature():
     audio.extract(np.ones(9), ['Envelope first'])
   with pytest.raises(ConfigError, match=r"'v1'.*v0\.65"):
     audio.width('v1')
+
+
+@pytest.mark.parametrize('preset', ['v0.65', 'paper-939'])
+@pytest.mark.parametrize('samples', [500, 52_000, 80_001])
+def test_streamed_columns(preset, samples):
+  """Agreement: columns of pieces of sound are those of the whole."""
+  random = np.random.default_rng(0)
+  wave = random.normal(0, 0.1, samples)
+  wave[20_000:30_000] = 0
+  made = streamed_columns.StreamedColumns(preset, rows=32)
+  rows = []
+  for k in range(0, samples, 7000):
+    rows += made.add(wave[k : k + 7000])
+  got = np.concatenate([*rows, made.finish()])
+  want = audio.columns(wave, preset)
+  assert got.shape == want.shape
+  scale = np.maximum(np.abs(want).max(axis=0), 1e-30)
+  np.testing.assert_allclose(got / scale, want / scale, atol=1e-9)

@@ -26,6 +26,7 @@ VARIANTS = {
   'alignment off': {'alignment': AlignmentConfig(mode='centre')},
   'reads hidden': {'alignment': AlignmentConfig(reads='hidden')},
   'six places': {'alignment': AlignmentConfig(half_window=3)},
+  'fixed ratio': {'alignment': AlignmentConfig(ratio=1.04)},
   'one visual stream': {'streams': ('audio', 'units')},
   'no audio': {'streams': ('shape', 'appearance')},
 }

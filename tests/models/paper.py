@@ -4,6 +4,8 @@ One clip at a time, with its true lengths and no padding, so that nothing here
 knows of batches, masks or kernels.
 """
 
+import math
+
 import numpy as np
 
 
@@ -29,13 +31,15 @@ def lstm(x, W, R, b):
   return np.array(states)
 
 
-def align(h_a, v, W_a, W_v, W):
+def align(h_a, v, W_a, W_v, W, ratio=0):
   """Eqs. 4-6: x_t, and l_t with 0 where a place does not exist."""
   T, Ta, places = len(v), len(h_a), len(W)
   w = places // 2
   x, l = np.zeros((T, h_a.shape[1])), np.zeros((T, places))
   for t in range(T):
     p_t = ((2 * t + 1) * Ta) // (2 * T)
+    if ratio:
+      p_t = math.floor((t + 0.5) * ratio + 1e-9)
     exist = [i for i in range(places) if 0 <= p_t - w + i < Ta]
     s = [
       W[i] @ np.tanh(h_a[p_t - w + i] @ W_a + v[t] @ W_v) for i in exist
@@ -90,7 +94,8 @@ def encoder(p, streams, settings):
       l[:, w] = 1
     else:
       q = p['alignment']
-      x, l = align(h_a, v, q['w_audio'], q['w_visual'], q['w_place'])
+      r = settings.alignment.ratio
+      x, l = align(h_a, v, q['w_audio'], q['w_visual'], q['w_place'], r)
     v = np.concatenate([x, v], 1)
   q = p['lstm']
   return lstm(v, q['w_input'], q['w_recurrent'], q['bias']), l

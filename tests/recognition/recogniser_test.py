@@ -5,12 +5,13 @@ import weakref
 import numpy as np
 import pytest
 
-from avjax import prediction
 from avjax.clips import AUDIO, EMOTIONS, Note, RawClip
 from avjax.errors import ConfigError, DataError
-from avjax.features import columns, extractor
-from avjax.runs import evaluation
-from avjax.settings import DataConfig, FeaturesConfig, ModelConfig, Settings
+from avjax.features import columns, extractor, face_choice, measuring
+from avjax.features.face_choice import ChosenFace
+from avjax.recognition import pictures
+from avjax.recognition.recogniser import Recogniser
+from avjax.settings import FeaturesConfig, ModelConfig
 from avjax.training.outcome import without_maps
 
 LENGTH = 40
@@ -48,17 +49,12 @@ class Measured(columns.Measure):
     return examined.columns
 
 
-class Run(evaluation.TrainedRun):
-  """Stands for a run, which finds all emotions equally probable."""
+class Even:
+  """Stands for a model, which finds all emotions equally probable."""
 
-  def __init__(self, streams, data):
-    config = Settings(
-      data=DataConfig(**data), model=ModelConfig(streams=streams)
-    )
-    object.__setattr__(self, 'config', config)
-    object.__setattr__(self, 'folder', 'run')
+  parameters = embeddings = lambda *_: None
 
-  def predict(self, clips, rounded=False):
+  def predict(self, clips, rounded=False, among=()):
     assert rounded
     shares = np.full((len(clips), len(EMOTIONS)), 1 / len(EMOTIONS))
     return without_maps(clips, EMOTIONS, shares), {}
@@ -80,30 +76,39 @@ class Fitted(extractor.Extractor):
     return {k: np.ones((LENGTH, 3), np.float32) for k in self.streams}
 
 
-def predictions(
-  monkeypatch, paths, notes=(), streams=(AUDIO, 'shape'), enrolment=(), **data
+def recogniser(streams=(AUDIO, 'shape'), fitted=None, **changed):
+  """Returns a recogniser whose model and extractor are stand-ins."""
+  return Recogniser(
+    'run', EMOTIONS, ModelConfig(streams=streams),
+    dict.fromkeys(streams, 3), (Even(),), fitted or Fitted(streams), **changed,
+  )  # fmt: skip
+
+
+def recognised(
+  monkeypatch,
+  paths,
+  notes=(),
+  streams=(AUDIO, 'shape'),
+  enrolment=(),
+  **changed,
 ):
-  """Returns the iterator over predictions, and what is measured meanwhile."""
-  measured, run = Measured(notes), Run(streams, data)
-  fitted = Fitted(streams)
-  monkeypatch.setattr(prediction.measuring, 'measure', lambda _: measured)
-  monkeypatch.setattr(prediction.evaluation, 'open_run', lambda _: run)
-  monkeypatch.setattr(prediction, '_extractor', lambda *_: fitted)
-  return prediction.predict(paths, 'run', enrolment=enrolment), measured
+  """Returns the iterator over the answers, and what is measured meanwhile."""
+  measured = Measured(notes)
+  monkeypatch.setattr(measuring, 'measure', lambda _: measured)
+  made = recogniser(streams, **changed)
+  return made.each(paths, enrolment), measured
 
 
 def test_landmarks_of_the_training_clips(monkeypatch):
   """Law: a file of theirs is not asked about another clip, which is said."""
-  asked = []
-  _, measured = predictions(monkeypatch, ['one'])
-  settings = FeaturesConfig(landmarks='all.npz', landmarks_rate='30')
-  monkeypatch.setattr(prediction, '_extractor', lambda *_: fitted)
-  fitted = Fitted(('shape',))
-  object.__setattr__(fitted, 'settings', settings)
+  asked, measured = [], Measured(())
   monkeypatch.setattr(
-    prediction.measuring, 'measure', lambda s: asked.append(s) or measured
+    measuring, 'measure', lambda s: asked.append(s) or measured
   )
-  (one,) = prediction.predict(['one'], 'run')
+  fitted = Fitted(('shape',))
+  settings = FeaturesConfig(landmarks='all.npz', landmarks_rate='30')
+  object.__setattr__(fitted, 'settings', settings)
+  one = recogniser(('shape',), fitted)('one')
   assert asked == [FeaturesConfig()]
   assert [note.text for note in one.notes] == [
     "the landmarks are dlib's, in training all.npz"
@@ -116,18 +121,51 @@ def test_one_clip_at_a_time(monkeypatch):
   Of its frames only those of the picture are kept.
   """
   paths = ['one', 'bad', 'two', 'one']
-  each, measured = predictions(monkeypatch, paths)
+  each, measured = recognised(monkeypatch, paths)
   kept = []
   for done, one in enumerate(each, 1):
     assert measured.events == paths[:done]
     kept.append(one)
   assert [type(one).__name__ for one in kept] == [
-    'Predicted',
-    'Unpredicted',
-    'Predicted',
+    'Recognised',
+    'Unrecognised',
+    'Recognised',
   ]
   assert str(kept[1]) == 'left out bad: bad is no clip'
   assert len(kept[0].timeline.frames) == 10 and kept[0].timeline.length == 40
+
+
+class TwoFaces(Measured):
+  """Stands for a `Measure` that finds two faces in every clip."""
+
+  def persons(self, raw, face):
+    face_choice.check(face)
+    both = [ChosenFace(1, 2, 'left'), ChosenFace(2, 2, 'right')]
+    wanted = {'all': both, 'left': both[:1], 'right': both[1:]}
+    return tuple((raw, one) for one in wanted[face])
+
+
+def test_faces_of_a_clip(monkeypatch):
+  """Law: all gives an answer for each face, left and right give one.
+
+  The answer says which face it is of how many.
+  """
+  measured = TwoFaces(())
+  monkeypatch.setattr(measuring, 'measure', lambda _: measured)
+  made = recogniser()
+  answers = list(made.each(['film/a.mp4', 'bad', 'b'], face='all'))
+  assert [one.path for one in answers] == [
+    *['film/a.mp4'] * 2, 'bad', *['b'] * 2
+  ]  # fmt: skip
+  assert answers[1].headline == 'film/a.mp4, face 2 of 2 (right): angry'
+  assert answers[1].timeline.name == 'a.mp4, face 2 of 2 (right)'
+  assert answers[0].to_dict()['face'] == {
+    'number': 1, 'count': 2, 'where': 'left'
+  }  # fmt: skip
+  assert made('a', face='right').face.number == 2
+  with pytest.raises(ConfigError, match='`each` returns every face'):
+    made('a', face='all')
+  assert made('a').face is None and 'face' not in made('a').to_dict()
 
 
 NOTES = (
@@ -151,19 +189,19 @@ def test_caveats(monkeypatch):
     ((AUDIO,), [heard, 'only 0.3 s long', own]),
     (('shape',), [seen, 'only 0.3 s long', own]),
   ):
-    each, _ = predictions(
+    each, _ = recognised(
       monkeypatch, ['a\n'], NOTES, streams, standardise='speaker'
     )
     (one,) = each
     assert one.headline == f'a\\n: angry - but {", ".join(wanted)}'
     assert str(one).splitlines()[0] == one.headline
-    assert one.as_json()['headline'] == one.headline
-    assert one.as_json()['caveats'] == wanted
+    assert one.to_dict()['headline'] == one.headline
+    assert one.to_dict()['caveats'] == wanted
     assert one.timeline.caveats == tuple(wanted)
     below = [note.text for note in NOTES if note.kind in ('partial', 'held')]
-    assert [t for t in one.as_json()['notes'] if t in below] == below
-    assert not set(one.as_json()['notes']) & set(wanted)
-  each, _ = predictions(monkeypatch, ['a'])
+    assert [t for t in one.to_dict()['notes'] if t in below] == below
+    assert not set(one.to_dict()['notes']) & set(wanted)
+  each, _ = recognised(monkeypatch, ['a'])
   assert next(each).headline == 'a: angry'
 
 
@@ -172,7 +210,7 @@ def test_enrolment(monkeypatch):
 
   A run that needs none refuses them, and one that cannot be read is named.
   """
-  each, measured = predictions(
+  each, measured = recognised(
     monkeypatch, ['a'], standardise='speaker', enrolment=['b', 'c']
   )
   one = next(each)
@@ -181,18 +219,18 @@ def test_enrolment(monkeypatch):
   assert 'standardised by 2 recordings of the speaker' in one.notes[-1].text
   with pytest.raises(DataError, match='bad cannot be used for the enrolment'):
     next(
-      predictions(monkeypatch, ['a'], standardise='speaker', enrolment=['bad'])[
+      recognised(monkeypatch, ['a'], standardise='speaker', enrolment=['bad'])[
         0
       ]
     )
   with pytest.raises(ConfigError, match='standardise=none, which needs no'):
-    predictions(monkeypatch, ['a'], enrolment=['b'])
+    recognised(monkeypatch, ['a'], enrolment=['b'])
 
 
 @pytest.mark.parametrize('streams', [(AUDIO,), ('shape',)])
 def test_faces_that_nobody_looked_for(monkeypatch, streams):
   """Law: a picture tells of faces only if the extractor looks for them."""
-  each, _ = predictions(monkeypatch, ['a'], streams=streams)
+  each, _ = recognised(monkeypatch, ['a'], streams=streams)
   assert (next(each).timeline.found is None) == (streams == (AUDIO,))
 
 
@@ -205,10 +243,10 @@ def test_pictures_of_long_names(monkeypatch, tmp_path):
 
   monkeypatch.setattr(timeline, 'draw', lambda _: None)
   monkeypatch.setattr(timeline, 'save', save)
-  each, _ = predictions(monkeypatch, ['\u00e9' * 126 + '.a', 'b.a'])
+  each, _ = recognised(monkeypatch, ['\u00e9' * 126 + '.a', 'b.a'])
   taken = set()
   long, short = each
   names = [
-    prediction.picture(one, tmp_path, taken).name for one in (long, long, short)
+    pictures.picture(one, tmp_path, taken).name for one in (long, long, short)
   ]
   assert names == ['\u00e9' * 125 + '.png', '\u00e9' * 124 + '-2.png', 'b.png']

@@ -1,0 +1,98 @@
+"""Time lines of recordings: windows, and what they are standardised by."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from avjax.clips import EMOTIONS, Note
+from avjax.data import standardising
+from avjax.errors import ConfigError
+from avjax.features.long_recordings import Recorded
+from avjax.recognition import windows
+from avjax.reporting import over_time
+from tests.recognition.recogniser_test import Fitted, recogniser
+
+T = 260
+
+
+def recorded():
+  """Returns a recording whose audio columns count the rows."""
+  rows = np.arange(T * 5 // 4, dtype=np.float32)
+  found = np.arange(T) >= 100
+  return Recorded(
+    'film.mp4', T, 1, rows[:, None].repeat(3, 1), np.zeros((T, 49, 2)), found,
+    True, np.ones(T, np.float32), np.ones(T, np.float32), [0, 128, 256],
+    np.zeros((3, 8, 10, 3), np.uint8), (Note('hole', 'a hole'),),
+  )  # fmt: skip
+
+
+class Reader:
+  """Stands for a model; keeps the clips that it is given."""
+
+  parameters = embeddings = lambda *_: None
+
+  def __init__(self):
+    self.clips = []
+
+  def predict(self, clips, rounded=False, among=()):
+    from avjax.training.outcome import without_maps
+
+    self.clips += clips
+    shares = np.full((len(clips), len(EMOTIONS)), 1 / len(EMOTIONS))
+    return without_maps(clips, EMOTIONS, shares), {}
+
+
+def asked(how, **changed):
+  """Returns the time line in 4 s and 0.5 s, and the clips that were read."""
+  reader, fitted = Reader(), Fitted(('audio',))
+  object.__setattr__(fitted, 'shape', None)
+  made = recogniser(('audio',), fitted, standardise=how)
+  made = dataclasses.replace(made, models=(reader,))
+  return windows.timeline(made, recorded(), **changed), reader.clips
+
+
+def test_windows():
+  """Golden: where windows begin, which columns they have, and their table."""
+  line, clips = asked('none')
+  assert line.time.tolist() == [2 + k / 2 for k in range(13)]
+  starts = [round(12.5 * k) for k in range(13)]
+  for start, clip in zip(starts, clips, strict=False):
+    first = round(start * 1.25)
+    assert clip.streams['audio'][:, 0].tolist() == [*range(first, first + 125)]
+  want = [np.mean(np.arange(s, s + 100) >= 100) for s in starts]
+  np.testing.assert_allclose(line.face, want)
+  assert line.caveats == () and line.rows[3]['time'] == 3.5
+  assert line.to_dict()['mean'] == dict.fromkeys(EMOTIONS, pytest.approx(1 / 7))
+  texts = [note.text for note in line.notes]
+  assert texts == ['a hole', 'a face in 62 % of the frames']
+  assert over_time.draw(line.picture).get_size_inches()[0] == 12
+  short, clips = asked('none', window=30.0)
+  assert short.time.tolist() == [T / 50]
+  assert len(clips[0].streams['audio']) == 325
+
+
+def test_standardised_by_the_recording():
+  """Law: windows keep their differences; of all, mean is 0 and variance 1."""
+  line, clips = asked('speaker', window=1.0, hop=1.0)
+  assert 'the whole recording stands for the speaker' in str(line)
+  rows = np.concatenate([clip.streams['audio'] for clip in clips[:10]])
+  assert len(line.time) == 10
+  np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-5)
+  np.testing.assert_allclose(rows.std(axis=0), 1, atol=1e-5)
+  own = standardising.standardise(clips[:10], 'recording')
+  assert abs(own[0].streams['audio'] - clips[0].streams['audio']).max() > 1
+
+
+@pytest.mark.parametrize(
+  ('given', 'message'),
+  [
+    ((0.0, 1.0, 1), 'window'),
+    ((4.0, 0.0, 1), 'hop'),
+    ((4.0, 1.0, 0), '0-th'),
+  ],
+)
+def test_no_such_windows(given, message):
+  """Law: windows that cannot be are an error that names them."""
+  with pytest.raises(ConfigError, match=message):
+    windows.check(*given)
