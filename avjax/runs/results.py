@@ -111,7 +111,7 @@ class Results(TypedDict, total=False):
   clips_per_second: float
   parameters: int
   device: str
-  lstm: str  # its implementation; absent before 0.3.0
+  lstm: str  # its implementation; absent before 0.2.0
   digests: dict[str, str]
   sha256: str
 
