@@ -15,7 +15,10 @@ from avjax.runs import registry
 
 ROOT = pathlib.Path(__file__).parents[1]
 BASE = {'errors', 'shapes'}
-PLAIN = {'files', 'clips', 'settings', 'records', 'interrupts', *BASE}
+PLAIN = {
+  *('files', 'clips', 'settings', 'records', 'interrupts', 'freed_memory'),
+  *BASE,
+}
 BELOW = {
   'errors': set(),
   'shapes': set(),
@@ -24,6 +27,7 @@ BELOW = {
   'files': {'errors'},
   'records': {'errors'},
   'interrupts': set(),
+  'freed_memory': set(),
   'begin': {'interrupts'},
   'command_line': {'errors'},
   'table_flags': set(),

@@ -115,10 +115,7 @@ def window(
   if visual_length is None:
     visual_length = video_frames
   t = jnp.arange(video_frames)
-  if ratio is None:
-    centres = window_centre(t, audio_length, visual_length)
-  else:
-    centres = fixed_centre(t, ratio)
+  centres = window_centre(t, audio_length, visual_length, ratio)
   frame = centres[:, None] - places // 2 + jnp.arange(places)[None]
   exists = (frame >= 0) & (frame < audio_length)
   exists &= (t < visual_length)[:, None]
@@ -138,13 +135,18 @@ def window_centre(
   t: Int[Array, ' T'],
   audio_length: Int[Array, ''] | int,
   visual_length: Int[Array, ''] | int,
+  ratio: Fraction | None = None,
 ) -> Int[Array, ' T']:
   """Returns p_t = floor((2 t + 1) Ta / (2 T)), exact up to LONGEST frames.
+
+  With a fixed ratio of the rates it is that of `fixed_centre`.
 
   The product has up to 41 bits and JAX's integers 32, so it is divided as on
   paper: Ta in three digits of base 1024, the remainder carried along. Frames
   past the last true one get the last one's centre.
   """
+  if ratio is not None:
+    return fixed_centre(t, ratio)
   divisor = jnp.maximum(2 * jnp.asarray(visual_length), 1).astype(jnp.uint32)
   length = jnp.asarray(audio_length).astype(jnp.uint32)
   factor = jnp.minimum(2 * t.astype(jnp.uint32) + 1, divisor[None] - 1)

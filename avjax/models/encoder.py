@@ -9,8 +9,8 @@ from flax import linen as nn
 
 from avjax import settings
 from avjax.errors import ConfigError
-from avjax.kernels import KernelError
-from avjax.kernels.lstm import lstm
+from avjax.kernels import KernelError, windowed
+from avjax.kernels.lstm import lstm, picked
 from avjax.models import alignment
 from avjax.models.dropout import dropout
 from avjax.shapes import Array, Float, Int, Key
@@ -97,9 +97,9 @@ class Encoder(nn.Module):
         heard = LSTM(self.cells, config.implementation, name='audio_lstm')(
           heard, audio_length
         )
-      aligned, weights = Align(config.alignment, name='alignment')(
-        heard, frames, audio_length, visual_length
-      )
+      aligned, weights = Align(
+        config.alignment, config.implementation, name='alignment'
+      )(heard, frames, audio_length, visual_length)
       frames = jnp.concatenate([aligned, frames], axis=-1)  # [x_t; v_t]
     states = LSTM(self.cells, config.implementation, name='lstm')(
       frames, visual_length
@@ -142,6 +142,7 @@ class Align(nn.Module):
   """The audio aligned to the video frames (Eqs. 4-6)."""
 
   config: settings.AlignmentConfig
+  implementation: str | None = None
 
   @nn.compact
   def __call__(
@@ -162,6 +163,20 @@ class Align(nn.Module):
     w_audio = self.param('w_audio', glorot, (audio.shape[-1], size))
     w_visual = self.param('w_visual', glorot, (visual.shape[-1], size))
     w_place = self.param('w_place', glorot, (positions, size))
+    if windowed.runs(self.implementation or picked()):
+      frames = jnp.arange(visual.shape[1])
+      centre = jax.vmap(
+        functools.partial(alignment.window_centre, ratio=ratio), (None, 0, 0)
+      )(frames, audio_length, visual_length)
+      return windowed.attention(
+        audio,
+        audio @ w_audio,
+        visual @ w_visual,
+        w_place,
+        centre,
+        audio_length,
+        visual_length,
+      )
     align = functools.partial(alignment.align, ratio=ratio)
     return jax.vmap(align, (0, 0, None, None, None, 0, 0))(
       audio, visual, w_audio, w_visual, w_place, audio_length, visual_length

@@ -15,7 +15,6 @@ recordings or a long one, that is worth more than any change of the network:
 """
 
 import contextlib
-import ctypes
 import dataclasses
 import functools
 import gc
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from avjax import freed_memory
 from avjax.clips import AUDIO, Clip, Note, RawClip
 from avjax.data import batching, corpus, standardising
 from avjax.data.standardising import Average
@@ -273,7 +273,7 @@ class Recogniser:
       # Nothing of the clip is kept here while the next one is decoded.
       yield from self._attempt(path, face, other, known, ablated)
       gc.collect()  # its picture, whose parts refer to each other
-      _trim()
+      freed_memory.give_back()
 
   def _attempt(
     self, path, face, other, known, ablated
@@ -337,13 +337,13 @@ class Recogniser:
     known = [self.features(one) for one in enrolled]
 
     def measured(seconds: float) -> None:
-      _trim()  # what the pieces leave would add up
+      freed_memory.give_back()  # what the pieces leave would add up
       if progress is not None:
         progress(seconds)
 
     recorded = self._recordings(path, every, work, measured)
     made = windows.timeline(other, recorded, window, hop, known)
-    _trim()
+    freed_memory.give_back()
     return made
 
   def features(self, clip: str | os.PathLike | RawClip | Clip) -> Clip:
@@ -398,7 +398,7 @@ class Recogniser:
     if ablated and AUDIO in self.streams:
       clips += ablation.every(clips[0])
     outcome = other.outcome(clips)
-    _trim()
+    freed_memory.give_back()
     divided = remarks.divided(notes, self.streams)
     return Recognised.of(whole.name, raw, found, outcome, divided)
 
@@ -414,7 +414,7 @@ class Recogniser:
       raw = dataclasses.replace(raw, frames=shown)
     columns = self._measure.finish(examined)
     del examined
-    _trim()
+    freed_memory.give_back()
     return raw, columns
 
   def _decoded(self, clip: str | os.PathLike | RawClip) -> RawClip:
@@ -465,12 +465,3 @@ def _mean_maps(
     None if maps[0] is None else np.mean(maps, axis=0)
     for maps in zip(*each, strict=True)
   ]
-
-
-def _trim() -> None:
-  """Gives freed memory back to the system.
-
-  Compiling leaves 100 MB, which glibc keeps for the threads that compiled.
-  """
-  with contextlib.suppress(OSError, AttributeError):  # not glibc
-    ctypes.CDLL(None).malloc_trim(0)

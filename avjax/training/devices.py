@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 
+from avjax import freed_memory
 from avjax.clips import Batch
 from avjax.training import steps
 
@@ -18,6 +19,7 @@ class Devices:
 
   def __init__(self, parallelism: str):
     self._pmap = parallelism == 'pmap'
+    freed_memory.keep()
     self._devices = tuple(jax.local_devices())
     mesh = jax.sharding.Mesh(np.array(self._devices), ('data',))
     spec = jax.sharding.PartitionSpec

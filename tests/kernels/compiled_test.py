@@ -7,8 +7,8 @@ import jax
 import pytest
 from absl import logging
 
-from avjax.kernels import KernelError
-from avjax.kernels.lstm import compiled, cpu, lstm, picked
+from avjax.kernels import KernelError, compiled
+from avjax.kernels.lstm import cpu, lstm, picked
 from tests.kernels.lstm_test import example
 
 STUB = """
@@ -29,7 +29,7 @@ extern "C" XLA_FFI_Error* avjax_lstm_backward(XLA_FFI_CallFrame* frame) {
 @pytest.fixture
 def bare(monkeypatch, tmp_path):
   """A machine without a compiler, on which nothing was asked yet."""
-  caches = compiled.library, cpu.missing, cpu.chosen
+  caches = compiled.library, compiled.missing, cpu.chosen
   monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
   monkeypatch.setenv('PATH', str(tmp_path))
   monkeypatch.delenv('CXX', raising=False)
@@ -68,7 +68,7 @@ def test_no_headers(bare, monkeypatch):
   """Law: a jaxlib without headers is told from a missing compiler."""
   compiler(bare, 'exit 0')
   monkeypatch.setattr(jax.ffi, 'include_dir', lambda: str(bare))
-  assert 'brings no headers' in cpu.missing()
+  assert 'brings no headers' in compiled.missing()
 
 
 def test_what_was_refused_is_not_tried_again(bare):
@@ -96,6 +96,6 @@ def test_a_handler_of_another_release(bare, monkeypatch):
   flags = f'-shared -fPIC -I{jax.ffi.include_dir()} {bare}/stub.cc'
   compiler(bare, f'exec {shutil.which(real)} {flags} -o "$out"')
   monkeypatch.setenv('CXX', str(bare / 'c++'))
-  assert 'fails when tried' in cpu.missing()
+  assert 'fails when tried' in compiled.missing()
   assert picked() == 'fused'
   assert not list((bare / 'cache').rglob('*.so'))

@@ -7,7 +7,8 @@ import functools
 
 import pytest
 
-from avjax.kernels.lstm import IMPLEMENTATIONS, cpu
+from avjax.kernels import compiled
+from avjax.kernels.lstm import IMPLEMENTATIONS
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def interpreted(monkeypatch, request):
   """Makes the Pallas implementations run on a CPU."""
   asked = getattr(request.node, 'callspec', None)
   if asked and str(asked.params.get('name')).startswith('cpu'):
-    reason = cpu.missing()
+    reason = compiled.missing()
     if reason:
       pytest.skip(reason)
   for name in [n for n in IMPLEMENTATIONS if n.startswith('pallas')]:

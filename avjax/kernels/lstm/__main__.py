@@ -2,7 +2,8 @@
 
 import sys
 
-from avjax.kernels.lstm import compiled, implementations
+from avjax.kernels import compiled
+from avjax.kernels.lstm import implementations
 
 
 def main() -> int:

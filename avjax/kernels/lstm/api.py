@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from avjax.kernels import KernelError
+from avjax.kernels import KernelError, compiled
 from avjax.kernels.lstm import chunked, cpu, fused, pallas_scan, reference
 from avjax.shapes import Array, Float, Int, checked
 
@@ -47,7 +47,7 @@ def implementations() -> dict[str, str | None]:
     if kind == 'pallas' and not platform.startswith(here):
       reasons[name] = f'JAX runs on a {here.upper()}'
     elif name in WHOLE:
-      reasons[name] = cpu.missing()
+      reasons[name] = compiled.missing()
   return reasons
 
 

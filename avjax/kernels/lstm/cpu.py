@@ -6,21 +6,17 @@ summed where the backward loop goes, so that neither pre-activations nor their
 gradients are ever written to memory. See `cpu_source/`.
 """
 
-import ctypes
 import functools
-import pathlib
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from absl import logging
 from jax.custom_derivatives import SymbolicZero
 
-from avjax.kernels import KernelError
-from avjax.kernels.lstm import cell, compiled
+from avjax.kernels import compiled
+from avjax.kernels.lstm import cell
 from avjax.shapes import Array, Float, Int
 
-CALLS = ('avjax_lstm_forward', 'avjax_lstm_backward')
 KEPT = 16  # the states of a cell are kept in multiples of so many
 
 
@@ -47,16 +43,12 @@ def layer(
   Raises:
     KernelError: JAX does not run on a CPU, or the kernel cannot be compiled.
   """
-  if reason := missing():
-    raise KernelError(
-      f"the LSTM implementation 'cpu' cannot run here: {reason}; choose"
-      " 'fused', or none"
-    )
+  compiled.require("the LSTM implementation 'cpu'")
   wide = cell.wide(inputs, w_input, w_recurrent, bias)
   stored = inputs.dtype if inputs.dtype == jnp.bfloat16 else wide
   if lengths is None:
     lengths = jnp.full(inputs.shape[:1], inputs.shape[1], jnp.int32)
-  h, h_last, c_last = _layer(
+  h, h_last, c_last = untried(
     residuals,
     inputs.astype(stored),
     *(weights.astype(wide) for weights in (w_input, w_recurrent, bias)),
@@ -66,71 +58,12 @@ def layer(
 
 
 @functools.cache
-def missing() -> str | None:
-  """Returns why the kernel cannot run here, None if it can."""
-  if jax.default_backend() != 'cpu':
-    return f'JAX runs on a {jax.default_backend().upper()}'
-  try:
-    _register(compiled.library())
-  except KernelError as error:
-    return str(error)
-  return None
-
-
-@functools.cache
 def chosen() -> bool:
   """Returns whether the kernel is what `api.lstm` picks by itself."""
-  reason = missing()
+  reason = compiled.missing()
   if reason and jax.default_backend() == 'cpu':
     logging.warning("the LSTM runs as 'fused', half as fast: %s", reason)
   return not reason
-
-
-def _register(path: pathlib.Path) -> None:
-  try:
-    library = ctypes.CDLL(str(path))
-  except OSError as error:
-    raise KernelError(f'the C++ kernel does not load: {error}') from error
-  for name in CALLS:
-    pointer = jax.ffi.pycapsule(getattr(library, name))
-    jax.ffi.register_ffi_target(name, pointer, platform='cpu')
-
-
-def trial(path: str) -> None:
-  """Raises if a freshly compiled kernel gives other results than `fused`."""
-  from avjax.kernels.lstm import fused
-
-  _register(pathlib.Path(path))
-  random = np.random.default_rng(0)
-  shapes = (5, 9, 3), (3, 4, 20), (20, 4, 20), (4, 20)
-  arrays = [random.standard_normal(s, np.float32) for s in shapes]
-  lengths = np.full(5, 9, np.int32)
-
-  def total(run, *arrays):
-    return jnp.sin(run(*arrays)).sum()
-
-  def kernel(*arrays):
-    return _layer('gates', *arrays, lengths)[0]
-
-  def scan(inputs, *weights):
-    return fused.scan(inputs.swapaxes(0, 1), *weights)[0]
-
-  got, wanted = (
-    jax.jit(jax.value_and_grad(functools.partial(total, run), (0, 1, 2, 3)))(
-      *arrays
-    )
-    for run in (kernel, scan)
-  )
-  jax.tree.map(
-    functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4),
-    got,
-    wanted,
-  )
-
-
-def _call(name, results, *arguments) -> list[Array]:
-  call = jax.ffi.ffi_call(name, results, vmap_method='sequential')
-  return call(*arguments)
 
 
 def _forward(inputs, weights, lengths, keep):
@@ -145,11 +78,13 @@ def _forward(inputs, weights, lengths, keep):
     jax.ShapeDtypeStruct((rows, steps, kept), wide),
     jax.ShapeDtypeStruct((rows, steps, 4 * kept), inputs.dtype),
   ]
-  return _call(CALLS[0], results[: 3 + keep], inputs, *weights, lengths)
+  return compiled.call(
+    'avjax_lstm_forward', results[: 3 + keep], inputs, *weights, lengths
+  )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _layer(residuals, inputs, w_input, w_recurrent, bias, lengths):
+def untried(residuals, inputs, w_input, w_recurrent, bias, lengths):
   """Returns h, h_last and c_last; all but stored inputs and h are wide."""
   del residuals
   return tuple(_forward(inputs, (w_input, w_recurrent, bias), lengths, 0))
@@ -178,11 +113,14 @@ def _layer_backward(residuals, kept, cotangents):
     for array in (w_input, w_recurrent, bias, inputs)
   ]
   arguments = inputs, w_input, w_recurrent, bias, lengths, h, c, *cotangents
-  gradients = _call(
-    CALLS[1], results[: 3 + (wanted is not None)], *arguments, *gates
+  gradients = compiled.call(
+    'avjax_lstm_backward',
+    results[: 3 + (wanted is not None)],
+    *arguments,
+    *gates,
   )
   d_inputs = gradients[3] if wanted is not None else None
   return (d_inputs, *gradients[:3], None)
 
 
-_layer.defvjp(_layer_forward, _layer_backward, symbolic_zeros=True)
+untried.defvjp(_layer_forward, _layer_backward, symbolic_zeros=True)

@@ -1,4 +1,4 @@
-"""The LSTM in C++: compiled where it is first used, and kept.
+"""The kernels in C++: compiled where they are first used, and kept.
 
 The compiler of the machine builds `cpu_source/` for the processor at hand,
 against the headers that the installed jaxlib brings with it. So there is
@@ -8,6 +8,7 @@ changed. What was built is tried in a process of its own before it is kept, in
 `$XDG_CACHE_HOME/avjax` or `~/.cache/avjax`.
 """
 
+import ctypes
 import functools
 import hashlib
 import os
@@ -17,14 +18,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 
 import jax
 import jaxlib
 
 from avjax.kernels import KernelError
+from avjax.shapes import Array
 
 SOURCE = pathlib.Path(__file__).parent / 'cpu_source'
-TRIAL = 'import sys; from avjax.kernels.lstm import cpu; cpu.trial(sys.argv[1])'
+TRIAL = 'import sys; from avjax.kernels import trial; trial.run(sys.argv[1])'
+CALLS = tuple(
+  f'avjax_{operation}_{direction}'
+  for operation in ('lstm', 'window')
+  for direction in ('forward', 'backward')
+)
 SECONDS = 600  # to compile, and to try
 FLAGS = (
   *('-std=c++20', '-O3', '-fPIC', '-shared', '-Wno-psabi', '-fno-math-errno'),
@@ -43,7 +51,7 @@ def library() -> pathlib.Path:
       well, so that only a change of the machine tries it again; see `forget`.
   """
   compiler = _compiler()
-  path = _folder() / f'lstm-{_digest(compiler)}.so'
+  path = _folder() / f'cpu-{_digest(compiler)}.so'
   refusal = path.with_suffix('.txt')
   if path.exists():
     return path
@@ -63,9 +71,51 @@ def library() -> pathlib.Path:
   return path
 
 
+def register(path: pathlib.Path) -> None:
+  """Makes the calls of a library known to XLA.
+
+  Raises:
+    KernelError: it does not load.
+  """
+  try:
+    built = ctypes.CDLL(str(path))
+  except OSError as error:
+    raise KernelError(f'the C++ kernel does not load: {error}') from error
+  for name in CALLS:
+    pointer = jax.ffi.pycapsule(getattr(built, name))
+    jax.ffi.register_ffi_target(name, pointer, platform='cpu')
+
+
+@functools.cache
+def missing() -> str | None:
+  """Returns why the kernels cannot run here, None if they can."""
+  if jax.default_backend() != 'cpu':
+    return f'JAX runs on a {jax.default_backend().upper()}'
+  try:
+    register(library())
+  except KernelError as error:
+    return str(error)
+  return None
+
+
+def require(what: str) -> None:
+  """Raises a KernelError that names `what` where the kernels cannot run."""
+  if reason := missing():
+    raise KernelError(
+      f"{what} cannot run here: {reason}; choose 'fused', or none"
+    )
+
+
+def call(
+  name: str, results: Sequence[jax.ShapeDtypeStruct], *arguments: Array
+) -> Sequence[Array]:
+  """Returns the results of one of `CALLS`; runs mapped over go in turn."""
+  return jax.ffi.ffi_call(name, results, vmap_method='sequential')(*arguments)
+
+
 def forget() -> None:
   """Forgets what was refused on this machine, so that it is tried again."""
-  for refusal in _folder().glob('lstm-*.txt'):
+  for refusal in _folder().glob('cpu-*.txt'):
     refusal.unlink(missing_ok=True)
   library.cache_clear()
 
@@ -92,7 +142,7 @@ def _inputs() -> list[str]:
   headers = pathlib.Path(jax.ffi.include_dir())
   if not (headers / 'xla/ffi/api/c_api.h').exists():
     raise KernelError(f'jaxlib {jaxlib.__version__} brings no headers')
-  return [f'-I{headers}', str(SOURCE / 'lstm.cc')]
+  return [f'-I{headers}', *(str(path) for path in sorted(SOURCE.glob('*.cc')))]
 
 
 def _digest(compiler: str) -> str:
@@ -121,7 +171,7 @@ def _features() -> str:
 
 
 def _run(what: str, command: list[str]) -> None:
-  root = str(pathlib.Path(__file__).parents[3])
+  root = str(pathlib.Path(__file__).parents[2])
   path = os.pathsep.join(filter(None, (root, os.environ.get('PYTHONPATH'))))
   environment = {**os.environ, 'PYTHONPATH': path, 'JAX_PLATFORMS': 'cpu'}
   try:
