@@ -34,6 +34,7 @@ def bare(monkeypatch, tmp_path):
   monkeypatch.setenv('PATH', str(tmp_path))
   monkeypatch.delenv('CXX', raising=False)
   monkeypatch.delenv('AVJAX_LSTM', raising=False)
+  monkeypatch.setattr(jax, 'device_count', lambda: 1)
   for cached in caches:
     cached.cache_clear()
   yield tmp_path
@@ -48,6 +49,19 @@ def compiler(folder, body):
     f'#!/bin/sh\necho >> {folder}/log\nfor out; do :; done\n{body}'
   )
   path.chmod(0o755)
+
+
+def test_what_is_picked(monkeypatch):
+  """Law: C++ where it runs on one device; `fused` if that is asked for."""
+  if reason := compiled.missing():
+    pytest.skip(reason)
+  monkeypatch.delenv('AVJAX_LSTM', raising=False)
+  monkeypatch.setattr(jax, 'device_count', lambda: 1)
+  assert picked() == 'cpu'
+  monkeypatch.setattr(jax, 'device_count', lambda: 4)
+  assert picked() == 'fused'
+  monkeypatch.setenv('AVJAX_LSTM', 'cpu')
+  assert picked() == 'cpu'
 
 
 def test_no_compiler(bare, monkeypatch, capsys):

@@ -9,6 +9,7 @@ import pytest
 
 import avjax
 from avjax.errors import ConfigError
+from avjax.kernels import compiled
 from avjax.models.classifiers import check
 from avjax.settings import AlignmentConfig, ModelConfig
 from tests.models import paper
@@ -29,6 +30,7 @@ VARIANTS = {
   'fixed ratio': {'alignment': AlignmentConfig(ratio=1.04)},
   'one visual stream': {'streams': ('audio', 'units')},
   'no audio': {'streams': ('shape', 'appearance')},
+  'in C++': {'implementation': 'cpu'},
 }
 EMOTIONS = ('calm', 'happy', 'sad')
 AUDIO_LENGTH = np.array([9, 4, 0, 7], np.int32)
@@ -37,6 +39,8 @@ VISUAL_LENGTH = np.array([7, 5, 0, 1], np.int32)
 
 def network(name):
   settings = dataclasses.replace(SMALL, **VARIANTS[name])
+  if settings.implementation == 'cpu' and (reason := compiled.missing()):
+    pytest.skip(reason)
   return settings, avjax.build(settings, EMOTIONS)
 
 

@@ -31,11 +31,13 @@ WHOLE = ('cpu', 'cpu_hc')
 def picked() -> str:
   """Returns the implementation that None means on this machine.
 
-  The one that the environment names in `AVJAX_LSTM`, else 'cpu' where it works.
+  The one that the environment names in `AVJAX_LSTM`, else 'cpu' where it works
+  and is the only device: a compiler that shards a program over several would
+  gather all rows for it.
   """
   if named := os.environ.get('AVJAX_LSTM'):
     return named
-  return 'cpu' if cpu.chosen() else 'fused'
+  return 'cpu' if jax.device_count() == 1 and cpu.chosen() else 'fused'
 
 
 def implementations() -> dict[str, str | None]:
@@ -92,9 +94,9 @@ def lstm(
       '_hc', are the first two with Pallas kernels for their loops; no device
       has run them yet. 'cpu' and 'cpu_hc' are the first two in C++, compiled
       for the machine when they are first used.
-      None picks 'cpu' on a CPU where it compiles and works, else 'fused': no
-      other was measured on a device. What must have the same bits elsewhere
-      names 'fused'.
+      None picks 'cpu' on a CPU, of one device, where it compiles and works,
+      else 'fused': no other was measured on a device. What must have the same
+      bits elsewhere names 'fused'.
       Rows spread over several devices want `pmap`, or `shard_map` with
       `check_vma=False`: a compiler that shards by itself gathers what a kernel
       is given (GPU) or refuses the kernel (TPU).
