@@ -30,7 +30,7 @@ SOURCE = pathlib.Path(__file__).parent / 'cpu_source'
 TRIAL = 'import sys; from avjax.kernels import trial; trial.run(sys.argv[1])'
 CALLS = tuple(
   f'avjax_{operation}_{direction}'
-  for operation in ('lstm', 'window')
+  for operation in ('lstm', 'window', 'dense')
   for direction in ('forward', 'backward')
 )
 SECONDS = 600  # to compile, and to try
@@ -96,6 +96,11 @@ def missing() -> str | None:
   except KernelError as error:
     return str(error)
   return None
+
+
+def runs(implementation: str) -> bool:
+  """Returns whether a network whose LSTM is this one has all of its kernels."""
+  return implementation.startswith('cpu') and not missing()
 
 
 def require(what: str) -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from avjax.kernels import compiled, windowed
+from avjax.kernels import compiled, dense, windowed
 from avjax.kernels.lstm import cpu, fused
 
 
@@ -16,6 +16,7 @@ def run(path: str) -> None:
   compiled.register(pathlib.Path(path))
   _lstm()
   _attention()
+  _dense()
 
 
 def _lstm() -> None:
@@ -67,3 +68,16 @@ def _attention() -> None:
   close(x, audio[:, :7])
   for gradient in pull(jnp.sin(x)):
     close(gradient, 0)
+
+
+def _dense() -> None:
+  """Raises if values or gradients are not those of a product."""
+  random = np.random.default_rng(0)
+  shapes = (3, 9, 5), (5, 20), (20,)
+  arrays = [random.standard_normal(s, np.float32) for s in shapes]
+  lengths = np.full(3, 9, np.int32)
+  got, pull = jax.vjp(lambda *a: dense.untried(*a, lengths), *arrays)
+  wanted, other = jax.vjp(lambda x, w, b: x @ w + b[None, None], *arrays)
+  close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
+  close(got, wanted)
+  jax.tree.map(close, pull(jnp.sin(wanted)), other(jnp.sin(wanted)))

@@ -12,11 +12,6 @@ from avjax.kernels import compiled
 from avjax.shapes import Array, Float, Int, checked
 
 
-def runs(implementation: str | None) -> bool:
-  """Returns whether a network whose LSTM is this one has its attention here."""
-  return (implementation or '').startswith('cpu') and not compiled.missing()
-
-
 @checked
 def attention(
   audio: Float[Array, 'B Ta C'],
@@ -41,7 +36,7 @@ def attention(
     visual_length: true video frames.
 
   Raises:
-    KernelError: the kernel cannot run here; see `runs`.
+    KernelError: the kernel cannot run here; see `compiled.runs`.
   """
   compiled.require('the attention')
   kind = jnp.result_type(audio, keys, query, w_place)

@@ -9,7 +9,8 @@ from flax import linen as nn
 
 from avjax import settings
 from avjax.errors import ConfigError
-from avjax.kernels import KernelError, windowed
+from avjax.kernels import KernelError, compiled, windowed
+from avjax.kernels.dense import dense
 from avjax.kernels.lstm import lstm, picked
 from avjax.models import alignment
 from avjax.models.dropout import dropout
@@ -34,15 +35,6 @@ def _orthogonal_per_gate(key, shape, dtype=jnp.float32):
 def _forget_one(key, shape, dtype=jnp.float32):
   del key
   return jnp.zeros(shape, dtype).at[1].set(1)  # gates i, f, o, g
-
-
-def _dot(x, kernel, dimension_numbers, precision=None):
-  """Returns `x kernel`, as `lax.dot_general` would for nn.Dense."""
-  del dimension_numbers  # the last of x, the first of the kernel
-  # Without the barrier XLA folds a transposition into the product that is the
-  # kernel's gradient, and a training step takes a third longer on a CPU.
-  rows = jax.lax.optimization_barrier(kernel.T)
-  return jnp.einsum('btd,vd->btv', x, rows, precision=precision)
 
 
 class Encoder(nn.Module):
@@ -76,23 +68,23 @@ class Encoder(nn.Module):
     """
     config = self.config
 
-    def hidden(name, size, x):
-      dense = nn.Dense(size, kernel_init=glorot, dot_general=_dot, name=name)
-      x = ACTIVATIONS[config.activation](dense(x))
+    def hidden(name, size, x, lengths):
+      dense = Dense(size, config.implementation, name=name)
+      x = ACTIVATIONS[config.activation](dense(x, lengths))
       return dropout(x, config.dropout, keys, (*self.path, name))
 
     streams = [
-      hidden(f'{stream}_hidden', config.hidden_size, x)
+      hidden(f'{stream}_hidden', config.hidden_size, x, visual_length)
       for stream, x in visual.items()
     ]
     frames = streams[0]
     if len(streams) > 1:
       joined = jnp.concatenate(streams, axis=-1)
-      frames = hidden('visual_hidden', self.cells, joined)
+      frames = hidden('visual_hidden', self.cells, joined, visual_length)
 
     weights = None
     if audio is not None:
-      heard = hidden('audio_hidden', self.cells, audio)
+      heard = hidden('audio_hidden', self.cells, audio, audio_length)
       if config.alignment.reads == 'states':
         heard = LSTM(self.cells, config.implementation, name='audio_lstm')(
           heard, audio_length
@@ -105,6 +97,27 @@ class Encoder(nn.Module):
       frames, visual_length
     )
     return states, weights
+
+
+class Dense(nn.Module):
+  """One dense layer, without its activation."""
+
+  size: int
+  implementation: str | None = None
+
+  @nn.compact
+  def __call__(
+    self, inputs: Float[Array, 'B T D'], lengths: Int[Array, ' B']
+  ) -> Float[Array, 'B T V']:
+    """Returns the outputs; on padding they are finite."""
+    kernel = self.param('kernel', glorot, (inputs.shape[-1], self.size))
+    bias = self.param('bias', nn.initializers.zeros, (self.size,))
+    if compiled.runs(self.implementation or picked()):
+      return dense(inputs, kernel, bias, lengths)
+    # Without the barrier XLA folds a transposition into the product that is
+    # the kernel's gradient, and a training step takes a third longer on a CPU.
+    rows = jax.lax.optimization_barrier(kernel.T)
+    return jnp.einsum('btd,vd->btv', inputs, rows) + bias[None, None]
 
 
 class LSTM(nn.Module):
@@ -163,7 +176,7 @@ class Align(nn.Module):
     w_audio = self.param('w_audio', glorot, (audio.shape[-1], size))
     w_visual = self.param('w_visual', glorot, (visual.shape[-1], size))
     w_place = self.param('w_place', glorot, (positions, size))
-    if windowed.runs(self.implementation or picked()):
+    if compiled.runs(self.implementation or picked()):
       frames = jnp.arange(visual.shape[1])
       centre = jax.vmap(
         functools.partial(alignment.window_centre, ratio=ratio), (None, 0, 0)

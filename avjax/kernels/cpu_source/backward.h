@@ -41,7 +41,7 @@ struct Backward {
           step(chunk, t, &d_z[chunk.start(t) * stride()], d_before.data(),
                d_c.data());
         add_transposed_product<T>(
-            read.data(), width(), d_z.data(), size.vectors<T>(), chunk.count(),
+            read.data(), width(), d_z.data(), 4 * size.vectors<T>(), chunk.count(),
             sums);
         if (d_inputs) propagate(chunk, d_z.data(), d_x);
       }

@@ -102,14 +102,10 @@ void add_product(
   add(rows, stride, count, packed, depth, vectors / width, sums);
 }
 
-// Adds the transposed `left` times `right` to `sums`: `count` rows each, of
-// `width` numbers and of `panels` times four vectors.
-template <class T>
-__attribute__((noinline)) void add_transposed_product(
-    const T* left, long width, const T* right, long panels, long count,
+template <class T, int N>
+__attribute__((noinline)) void add_transposed_panels(
+    const T* left, long width, const T* right, long stride, long count,
     T* sums) {
-  constexpr int N = 4;
-  const long stride = panels * N * LANES<T>;
   for (long column = 0; column < stride; column += N * LANES<T>)
     by_rows<ROWS<N>>(width, [&](auto R, long first) {
       Vector<T> tile[R][N];
@@ -120,6 +116,19 @@ __attribute__((noinline)) void add_transposed_product(
             left + k * width + first, 1, right + k * stride + column, tile);
       store_tile<T, R, N>(corner, stride, tile);
     });
+}
+
+// Adds the transposed `left` times `right` to `sums`: `count` rows each, of
+// `width` numbers and of so many vectors.
+template <class T>
+void add_transposed_product(
+    const T* left, long width, const T* right, long vectors, long count,
+    T* sums) {
+  const int wide = panel_width(vectors);
+  const auto add = wide == 4   ? add_transposed_panels<T, 4>
+                   : wide == 2 ? add_transposed_panels<T, 2>
+                               : add_transposed_panels<T, 1>;
+  add(left, width, right, vectors * LANES<T>, count, sums);
 }
 
 }  // namespace avjax
