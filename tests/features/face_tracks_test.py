@@ -105,9 +105,9 @@ def test_the_choice():
   )
   there = face_choice.lasting(every)
   assert there == every[:3]
-  assert face_choice.choose(there, 'all') == every[:3]
-  assert face_choice.choose(there, 'left') == every[:1]
-  assert face_choice.choose(there, 'right') == every[1:2]
+  given = [60, 60, 29], [100.0, 300.0, 40.0]
+  chosen = {k: face_choice.choose(*given, k) for k in ('all', 'left', 'right')}
+  assert chosen == {'all': [0, 1, 2], 'left': [0], 'right': [1]}
   short = track([1, 1, 0], 50)
   assert face_choice.lasting([short, track([0, 1, 0], 90)]) == (short,)
   with pytest.raises(ConfigError, match="face is 'middle'"):

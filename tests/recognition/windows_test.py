@@ -9,6 +9,7 @@ from avjax.clips import EMOTIONS, Note
 from avjax.data import standardising
 from avjax.errors import ConfigError
 from avjax.features.long_recordings import Recorded
+from avjax.features.recorded_faces import RecordedFace
 from avjax.recognition import windows
 from avjax.reporting import over_time
 from tests.recognition.recogniser_test import Fitted, recogniser
@@ -19,10 +20,10 @@ T = 260
 def recorded():
   """Returns a recording whose audio columns count the rows."""
   rows = np.arange(T * 5 // 4, dtype=np.float32)
-  found = np.arange(T) >= 100
+  face = RecordedFace(0, np.zeros((T, 49, 2)), np.arange(T) >= 100)
   return Recorded(
-    'film.mp4', T, 1, rows[:, None].repeat(3, 1), np.zeros((T, 49, 2)), found,
-    True, np.ones(T, np.float32), np.ones(T, np.float32), [0, 128, 256],
+    'film.mp4', T, 1, rows[:, None].repeat(3, 1), (face,), 0, 0, True,
+    np.ones(T, np.float32), np.ones(T, np.float32), (10, 8), [0, 128, 256],
     np.zeros((3, 8, 10, 3), np.uint8), (Note('hole', 'a hole'),),
   )  # fmt: skip
 
@@ -61,7 +62,7 @@ def test_windows():
     first = round(start * 1.25)
     assert clip.streams['audio'][:, 0].tolist() == [*range(first, first + 125)]
   want = [np.mean(np.arange(s, s + 100) >= 100) for s in starts]
-  np.testing.assert_allclose(line.face, want)
+  np.testing.assert_allclose(line.found, want)
   assert line.caveats == () and line.rows[3]['time'] == 3.5
   assert line.to_dict()['mean'] == dict.fromkeys(EMOTIONS, pytest.approx(1 / 7))
   texts = [note.text for note in line.notes]
