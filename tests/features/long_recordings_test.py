@@ -130,3 +130,14 @@ def test_refused(changed, message):
   made = extractor.Extractor(settings, '', '', (), None, None, None)
   with pytest.raises(ConfigError, match=message):
     long_recordings.RecordingMeasure(made)
+
+
+def test_no_faces_to_choose_from(path):
+  """Law: faces are refused of an extractor that does not look for them."""
+  settings = FeaturesConfig(streams=('audio',))
+  made = extractor.Extractor(settings, '', '', (), None, None, None)
+  with (
+    long_recordings.RecordingMeasure(made) as heard,
+    pytest.raises(ConfigError, match='not among the features.*leave out --fac'),
+  ):
+    heard(path, face='all')
