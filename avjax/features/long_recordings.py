@@ -23,10 +23,11 @@ from avjax.errors import ConfigError, DataError
 from avjax.features import face_choice, landmarks
 from avjax.features.audio.framing import SHORT
 from avjax.features.audio.streamed_columns import StreamedColumns
+from avjax.features.every_face import EveryFace
 from avjax.features.extractor import Extractor
 from avjax.features.kept_landmarks import KeptLandmarks
 from avjax.features.media import Decoder, RecordingPiece
-from avjax.features.recorded_faces import EveryFace, LargestFace, RecordedFace
+from avjax.features.recorded_faces import LargestFace, RecordedFace
 from avjax.features.small_pictures import SmallPictures
 from avjax.settings import FeaturesConfig
 from avjax.shapes import Float

@@ -30,11 +30,12 @@ _THERE = 0.5  # of the frames of a window, to be one of a face
 _AROUND = 0.2  # of the extent of the landmarks, on each side of a drawn face
 
 BY_RECORDING = {
-  'speaker': 'the whole recording stands for the speaker',
-  'recording': 'standardised by the whole recording',
-  'enrolment': 'the whole recording stands for other recordings of the speaker',
+  'speaker': '{} stands for the speaker',
+  'recording': 'standardised by {}',
+  'enrolment': '{} stands for other recordings of the speaker',
 }
-"""How a model standardises -> the note on what that is for a window."""
+"""How a model standardises -> the note on what that is for a window, with room
+for what is meant."""
 
 
 def check(window: float, hop: float, every: int) -> None:
@@ -84,9 +85,11 @@ def timeline(
   asked = _Windows(recogniser, recorded, size, hop, tuple(enrolled))
   if face == face_choice.LARGEST:
     largest = next(iter(recorded.faces), None)
-    return asked.line(largest, None, [*asked.notes(), *_share(recorded)])
+    notes = [*asked.notes('the whole recording'), *remarks.of_share(recorded)]
+    return asked.line(largest, None, notes)
   there = [one for one in recorded.faces if asked.with_face(one).any()]
-  notes = [*asked.notes(), *_left_out(recorded, len(there), size)]
+  notes = asked.notes('all that shows the face')
+  notes += remarks.of_left_out(recorded, len(there), size)
   if len(there) > 1 and {AUDIO, SOUND} & set(recogniser.streams):
     notes.append(Note('voices', 'no voice is attributed to one of the faces'))
   seen = [int(one.found.sum()) for one in there]
@@ -103,8 +106,8 @@ def timeline(
   if face == face_choice.ALL:
     return _together(asked, chosen, notes)
   for one, which in chosen:
-    return asked.line(one, which, [*notes, _span(one)])
-  return asked.line(None, None, [*notes, *_nobody(recorded)])
+    return asked.line(one, which, [*notes, remarks.of_span(one)])
+  return asked.line(None, None, [*notes, *remarks.of_nobody(recorded)])
 
 
 def frames(window: float) -> int:
@@ -142,8 +145,12 @@ class _Windows:
     )
     return seen[end] - seen[first] >= _THERE * self.size
 
-  def notes(self) -> list[Note]:
-    """Returns the remarks that hold for every face."""
+  def notes(self, whole: str) -> list[Note]:
+    """Returns the remarks that hold for every face.
+
+    Args:
+      whole: by what windows are standardised, in words.
+    """
     recogniser, fitted = self.recogniser, self.recogniser.extractor
     assert fitted is not None
     notes = [*self.recorded.notes]
@@ -152,7 +159,7 @@ class _Windows:
     if self.enrolled:
       notes += remarks.of_standardising(how, len(self.enrolled))
     elif how in BY_RECORDING:
-      notes.append(Note('recording', BY_RECORDING[how]))
+      notes.append(Note('recording', BY_RECORDING[how].format(whole)))
     return notes
 
   def line(
@@ -246,10 +253,12 @@ def _together(
 ) -> FaceTimelines:
   """Returns the time lines of all faces, or of nobody's where there is none."""
   if chosen:
-    lines = tuple(asked.line(one, who, [_span(one)]) for one, who in chosen)
+    lines = tuple(
+      asked.line(one, who, [remarks.of_span(one)]) for one, who in chosen
+    )
   else:
     lines = (asked.line(None, None, []),)
-    notes = [*notes, *_nobody(asked.recorded)]
+    notes = [*notes, *remarks.of_nobody(asked.recorded)]
   caveats, rest = remarks.divided(notes, asked.recogniser.streams)
   picture = dataclasses.replace(
     lines[0].picture,
@@ -290,52 +299,3 @@ def _boxes(
       edge = _AROUND * (high - low)
       boxes[k] = np.append(low - edge, high + edge)
   return boxes / np.tile(np.maximum(recorded.size, 1), 2)
-
-
-def _share(recorded: Recorded) -> list[Note]:
-  """Returns in how much of the recording the face is, if not in all of it."""
-  share = max((one.found.mean() for one in recorded.faces), default=0.0)
-  if not share:
-    return _nobody(recorded)
-  if share == 1:
-    return []
-  text = f'a face in {100 * share:.0f} % of the frames'
-  return [Note('no face' if share < 0.5 else 'face', text)]
-
-
-def _nobody(recorded: Recorded) -> list[Note]:
-  """Returns the note on a time line of nobody's face, if one was looked for."""
-  if not recorded.looked:
-    return []
-  seen = recorded.brief + recorded.short or any(
-    one.found.any() for one in recorded.faces
-  )
-  text = 'no face lasts for a window' if seen else 'no face in any frame'
-  return [Note('no face', text)]
-
-
-def _span(face: RecordedFace) -> Note:
-  """Returns the note on where a face was seen."""
-  first, last = np.flatnonzero(face.found)[[0, -1]]
-  times = (
-    '{}:{:02}'.format(*divmod(round((face.first + at) / FRAME_RATE), 60))
-    for at in (first, last + 1)
-  )
-  share = face.found[first : last + 1].mean()
-  text = f'seen from {" to ".join(times)} min, in {100 * share:.0f} % of it'
-  return Note('face', text)
-
-
-def _left_out(recorded: Recorded, kept: int, size: int) -> list[Note]:
-  """Returns the notes on faces that have no time line."""
-  every = recorded.brief + recorded.short + len(recorded.faces)
-  short = every - recorded.brief - kept
-  reasons = (
-    (recorded.brief, 'brief', 'under half a second'),
-    (short, 'brief', f'less than a window of {size / FRAME_RATE:g} s'),
-  )
-  return [
-    Note(kind, f'left out for {text}: {count} of {every} faces')
-    for count, kind, text in reasons
-    if count
-  ]

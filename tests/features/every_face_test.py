@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from avjax.features import landmarks, recorded_faces
+from avjax.features import every_face, landmarks
 from avjax.features.face_tracks import Track
 from avjax.features.media import RecordingPiece
-from avjax.features.recorded_faces import EveryFace, RecordedFace
+from avjax.features.recorded_faces import RecordedFace
 
 T = 230
 SEEN = {0: (0, 230), 1: (20, 26), 2: (30, 80), 3: (40, 150), 4: (190, 230)}
@@ -47,9 +47,9 @@ class Greys(landmarks.Detector):
 
 def measured(monkeypatch, every, least, size):
   """Returns the faces of a recording in pieces of some frames, and counts."""
-  monkeypatch.setattr(recorded_faces, 'FaceTracker', Tracker)
-  monkeypatch.setattr(recorded_faces, '_BLOCK', 8)
-  made = EveryFace(Greys(), every, least)
+  monkeypatch.setattr(every_face, 'FaceTracker', Tracker)
+  monkeypatch.setattr(every_face, '_BLOCK', 8)
+  made = every_face.EveryFace(Greys(), every, least)
   for first in range(0, T, size):
     stop = min(first + size, T)
     shown = [k - first for k in range(first, stop) if k % every == 0]
