@@ -257,16 +257,16 @@ def faces(corpus, run):
   paths = f'd/{drawn.name}', f'R/audio/{NAMES[0]}.wav'
   code, out, error = forked(
     'predict', *paths, f'--workdir={run}', '--face=all', '--window=1.2',
-    '--hop=1', '--csv=f', cwd=corpus,
+    '--hop=0.5', '--csv=f', cwd=corpus,
   )  # fmt: skip
   assert code == 0, error
   assert f'{paths[0]}: 2 s, 1 face\nface 1 of 1 (middle): 2 windows of' in out
   assert f'{paths[1]}: 1 s, 0 faces - but no picture\nno face: 1 win' in out
   lines = list(csv.DictReader((corpus / 'f').read_text().splitlines()))
   assert [(row['clip'], row['face'], float(row['time'])) for row in lines] == [
-    (paths[0], '1', 0.6), (paths[0], '1', 1.6), (paths[1], '', 0.6)
+    (paths[0], '1', 0.6), (paths[0], '1', 1.1), (paths[1], '', 0.6)
   ]  # fmt: skip
-  assert [row['found'] for row in lines] == ['1.000000'] * 2 + ['0.000000']
+  assert [float(row['found']) > 0.9 for row in lines] == [True, True, False]
 
 
 @pytest.mark.parametrize(

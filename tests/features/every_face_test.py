@@ -9,7 +9,7 @@ from avjax.features.media import RecordingPiece
 from avjax.features.recorded_faces import RecordedFace
 
 T = 230
-SEEN = {0: (0, 230), 1: (20, 26), 2: (30, 80), 3: (40, 150), 4: (190, 230)}
+SEEN = {0: (0, 230), 1: (20, 26), 2: (30, 60), 3: (40, 150), 4: (190, 230)}
 """Person -> first frame, and that after the last one."""
 
 

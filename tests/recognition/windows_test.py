@@ -152,10 +152,10 @@ def test_one_of_the_faces():
 
 def test_standardised_by_a_face():
   """Law: the windows of a face have mean 0 and variance 1, and no others."""
-  one = several((100, T))
+  one = several((100, 200))
   lines, clips = asked('speaker', one, window=1.0, hop=1.0, face='all')
-  assert len(lines.faces[0].time) == 6
-  rows = np.concatenate([clip.streams['audio'] for clip in clips[:6]])
+  assert len(lines.faces[0].time) == 4
+  rows = np.concatenate([clip.streams['audio'] for clip in clips[:4]])
   np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-5)
   np.testing.assert_allclose(rows.std(axis=0), 1, atol=1e-5)
 
