@@ -6,6 +6,7 @@ import pytest
 from avjax.errors import ConfigError, DataError
 from avjax.features import (
   columns,
+  every_face,
   extractor,
   long_recordings,
   recorded_faces,
