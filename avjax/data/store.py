@@ -10,9 +10,11 @@ store.
 """
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
+import math
 import os
 import pathlib
 import re
@@ -24,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from avjax import files
-from avjax.clips import AUDIO, Clip
+from avjax.clips import AUDIO, Clip, UnreadStreams
 from avjax.data import manifest, npy
 from avjax.data.manifest import Origin
 from avjax.errors import DataError
@@ -118,8 +120,13 @@ def write(
     ) from error
 
 
-def read(folder: str | os.PathLike) -> list[Clip]:
-  """Reads all clips of a store into memory, in its order.
+def read(folder: str | os.PathLike, most: float = math.inf) -> list[Clip]:
+  """Reads all clips of a store, in its order.
+
+  Args:
+    folder: of the store.
+    most: bytes of streams that may stay in memory. The streams of a larger
+      store are checked, and read again whenever one is asked for.
 
   Raises:
     DataError: there is no store, or it is damaged or was changed; the message
@@ -127,10 +134,18 @@ def read(folder: str | os.PathLike) -> list[Clip]:
   """
   folder = pathlib.Path(folder)
   widths, records = manifest.load(folder)
+  size = sum(
+    4 * length * widths[name]
+    for record in records
+    for name, length in record['lengths'].items()
+  )
   clips, faults = [], []
   for record in records:
     try:
-      clips.append(_read_clip(folder, record, widths))
+      clip = _read_clip(folder, record, widths)
+      if size > most:
+        clip = _unread(clip, os.path.abspath(folder / record['file']))
+      clips.append(clip)
     except DataError as error:
       faults.append((repr(record['name']), str(error)))
     except Exception as error:
@@ -157,7 +172,7 @@ def fingerprint(clips: Sequence[Clip]) -> str:
   digest = hashlib.sha256()
   for clip in clips:
     names = sorted(clip.streams)
-    shapes = [clip.streams[k].shape for k in names]
+    shapes = [clip.shapes[k] for k in names]
     facts: list[Any] = [clip.name, clip.label, clip.speaker, clip.split]
     facts += [names, shapes]
     more = manifest.facts(dataclasses.replace(clip, attributes={}))
@@ -256,3 +271,32 @@ def _read_clip(
   fields = {key: record[key] for key in ('name', 'label', 'speaker', 'split')}
   fields |= {key: record[key] for key in manifest.FACTS if key in record}
   return Clip(streams=streams, truth=truth, **fields)
+
+
+def _unread(clip: Clip, path: str) -> Clip:
+  """Returns a clip whose streams are in its file alone."""
+  shapes = clip.shapes
+  read = functools.partial(_read_stream, path, shapes)
+  return dataclasses.replace(clip, streams=UnreadStreams(shapes, read))
+
+
+def _read_stream(
+  path: str, shapes: Mapping[str, tuple[int, ...]], name: str
+) -> np.ndarray:
+  """Returns a stream of a clip's file, which `read` has checked.
+
+  Raises:
+    DataError: the file has been changed since.
+  """
+  try:
+    with npy.opened(path) as file, npy.archive(file) as archive:
+      array = npy.member(archive, name)  # its CRC is checked
+    if (array.dtype.str, array.shape) != ('<f4', shapes[name]):
+      raise DataError(f'{name} is {array.dtype} of shape {array.shape}')
+  except Exception as error:
+    # zipfile does not document all the errors of malformed files.
+    raise DataError(
+      f'{path} has changed since the program began: {error!s:.100};'
+      f' {manifest.AGAIN}'
+    ) from error
+  return array.astype(np.float32, copy=False)

@@ -188,7 +188,7 @@ class TrainedRun:
   def _check_widths(self, clips: Sequence[Clip]) -> None:
     batching.check_streams(clips, self.config.model.streams, trained=True)
     for name in self.config.model.streams:
-      width = clips[0].streams[name].shape[1]
+      width = clips[0].shapes[name][1]
       wanted = self.info.widths[name]
       if width != wanted:
         raise DataError(

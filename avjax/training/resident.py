@@ -53,7 +53,7 @@ def pack(clips: Sequence[Clip], loader: Loader) -> PackedClips:
   streams = {}
   for name in loader.streams:
     longest = loader.buckets.lengths[-1][name != AUDIO]
-    width = clips[0].streams[name].shape[1]
+    width = clips[0].shapes[name][1]
     tail = np.zeros((longest, width), np.float32)
     streams[name] = np.concatenate(
       [*(clip.streams[name] for clip in clips), tail], dtype=np.float32
