@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent import futures
 
 import numpy as np
@@ -90,7 +90,7 @@ class Loader:
 
   def batches(
     self, clips: Sequence[Clip], order: Iterable[np.ndarray]
-  ) -> Iterator[Batch]:
+  ) -> Generator[Batch, None, None]:
     """Yields the batches of an order.
 
     Those of unread clips are made in a thread, while the ones before are in

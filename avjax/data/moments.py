@@ -50,23 +50,18 @@ def _moments_of(arrays: Arrays) -> Moments:
   def rows() -> Iterator[np.ndarray]:
     return (np.ascontiguousarray(array, np.float64) for array in arrays())
 
-  total: np.ndarray | None = None
-  largest: np.ndarray | float = 0.0
-  frames = 0
+  total, largest, frames = np.zeros(()), np.zeros(()), 0
   for one in rows():
     total = _added(total, one)
     largest = np.maximum(largest, np.abs(one).max(axis=0))
     frames += len(one)
-  assert total is not None
-  mean = total / frames
-  squares: np.ndarray | None = None
+  mean, squares = total / frames, np.zeros(())
   for one in rows():
     squares = _added(squares, np.square(one - mean))
-  return Moments(mean, squares / frames, np.asarray(largest), frames)
+  return Moments(mean, squares / frames, largest, frames)
 
 
-def _added(total: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
-  """Returns the total and all rows, added in this order."""
-  if total is not None:
-    rows = np.concatenate([total[None], rows])
-  return rows.sum(axis=0)
+def _added(total: np.ndarray, rows: np.ndarray) -> np.ndarray:
+  """Returns the total and all rows, added in this order; () is no total."""
+  before = [total[None]] if total.ndim else []
+  return np.concatenate([*before, rows]).sum(axis=0)
