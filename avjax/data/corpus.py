@@ -21,10 +21,6 @@ from avjax.errors import DataError
 from avjax.settings import DataConfig, Settings
 
 SYNTHETIC = 'synthetic'
-SHARE = 1 / 3
-"""Of the free memory, which a store may fill with `data.placement` 'auto'.
-
-Standardised clips take as much again."""
 
 
 def read(config: Settings) -> list[Clip]:
@@ -46,7 +42,7 @@ def read(config: Settings) -> list[Clip]:
 def _most(placement: str) -> float:
   """Returns how many bytes of a store's streams may stay in memory."""
   if placement == 'auto':
-    return SHARE * free_memory.available()
+    return free_memory.share()
   return 0 if placement == 'stream' else math.inf
 
 

@@ -18,6 +18,14 @@ _NAMES = {
 with limit and use, and the entry of memory.stat that can be freed."""
 
 
+def share() -> float:
+  """Returns the bytes that the streams of a store may fill: a third.
+
+  Standardised clips take as much again.
+  """
+  return available() / 3
+
+
 def available() -> int:
   """Returns the bytes that are free, or may be freed without swapping.
 

@@ -20,7 +20,7 @@ import pathlib
 import re
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,11 +80,11 @@ def clear_interrupted(folder: str | os.PathLike) -> None:
 
 def write(
   folder: str | os.PathLike,
-  clips: Sequence[Clip],
+  clips: Iterable[Clip],
   source: str = '',
   extractor: str = '',
-) -> None:
-  """Writes the clips as a store into a new folder.
+) -> list[Clip]:
+  """Writes the clips as a store into a new folder, one after another.
 
   Args:
     folder: new or empty.
@@ -92,25 +92,38 @@ def write(
     source: description of the origin of the clips.
     extractor: fingerprint of the extractor of their features, or ''.
 
+  Returns:
+    The clips; their streams are in the store alone.
+
   Raises:
     DataError: the folder is not empty, a clip is not valid, or the disk is
       full or not writable.
   """
   folder = pathlib.Path(folder)
   check_new(folder)
-  _check(folder, clips)
-  names, hashes = [], []
+  checks, faults = _Checks(), []
+  written, names, hashes = [], [], []
   try:
     (folder / 'clips').mkdir(parents=True)
     for i, clip in enumerate(clips):
+      clip, wrong = checks.checked(clip)
+      if wrong:
+        faults.append((repr(clip.name), wrong))
+      if faults:
+        continue
       # The number makes the file unique, the name helps to find it.
       slug = re.sub('[^A-Za-z0-9._-]+', '_', clip.name)[:80]
       file, data = f'clips/{i:06d}-{slug}.npz', _pack(clip)
       files.put(folder / file, data)
+      written.append(_unread(clip, os.path.abspath(folder / file)))
       names.append(file)
       hashes.append(hashlib.sha256(data).hexdigest())
+    if faults or not written:
+      shutil.rmtree(folder)
+      manifest.raise_bad(folder, faults, 'correct or leave out these clips')
+      raise DataError(f'there are no clips to write to {folder}')
     _sync(folder / 'clips')
-    text = manifest.dump(clips, names, hashes, Origin(source, extractor))
+    text = manifest.dump(written, names, hashes, Origin(source, extractor))
     files.put(folder / manifest.NAME, text)
     _sync(folder)
   except OSError as error:
@@ -118,6 +131,7 @@ def write(
       f'cannot write the store {folder}: {error.strerror}; remove the'
       ' incomplete folder, and write the store where there is space'
     ) from error
+  return written
 
 
 def read(folder: str | os.PathLike, most: float = math.inf) -> list[Clip]:
@@ -184,14 +198,15 @@ def fingerprint(clips: Sequence[Clip]) -> str:
   return digest.hexdigest()
 
 
-def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
-  """Raises DataError for clips that `read` would refuse."""
-  if not clips:
-    raise DataError(f'there are no clips to write to {folder}')
-  faults: list[tuple[str, str]] = []
-  widths: dict[str, int] = {}
-  seen: set[str] = set()
-  for clip in clips:
+class _Checks:
+  """Finds clips that `read` would refuse, one after another."""
+
+  def __init__(self) -> None:
+    self._widths: dict[str, int] = {}
+    self._seen: set[str] = set()
+
+  def checked(self, clip: Clip) -> tuple[Clip, str]:
+    """Returns the clip with its streams in memory, and its fault or ''."""
     texts = [clip.name, clip.label or '', clip.speaker, clip.split]
     texts += [clip.corpus, clip.take, clip.source]
     for words in (clip.targets, clip.attributes):
@@ -201,19 +216,17 @@ def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
     wrong = fault(streams)
     if not clip.name or not all(map(manifest.is_text, texts)):
       wrong = 'its name, label, speaker, split or take is not plain text'
-    elif clip.name in seen:
+    elif clip.name in self._seen:
       wrong = 'there are two clips of this name'
     elif bad := [name for name in streams if not _STREAM.fullmatch(name)]:
       wrong = f'{bad[0]!r} is not a valid name of a stream (letters, digits, _)'
     elif not wrong:
       for name, array in streams.items():
-        wanted = widths.setdefault(name, array.shape[1])
+        wanted = self._widths.setdefault(name, array.shape[1])
         if array.shape[1] != wanted:
           wrong = f'{name} is {array.shape[1]} wide, in other clips {wanted}'
-    seen.add(clip.name)
-    if wrong:
-      faults.append((repr(clip.name), wrong))
-  manifest.raise_bad(folder, faults, 'correct or leave out these clips')
+    self._seen.add(clip.name)
+    return dataclasses.replace(clip, streams=streams), wrong
 
 
 def _pack(clip: Clip) -> bytes:
