@@ -39,7 +39,7 @@ def read(config: Settings) -> list[Clip]:
   return _targeted(clips, config.data.target) if config.data.target else clips
 
 
-def _most(placement: str) -> float:
+def _most(placement: str) -> int | float:
   """Returns how many bytes of a store's streams may stay in memory."""
   if placement == 'auto':
     return free_memory.share()

@@ -84,7 +84,7 @@ def read_folder(
   streams: Mapping[str, str] | None = None,
   merge: bool = False,
   labels: str = '',
-  most: float = math.inf,
+  most: int | float = math.inf,
 ) -> tuple[list[Clip], ReadingReport]:
   """Returns the usable clips of a folder of arrays, and the report.
 
@@ -115,7 +115,7 @@ def read_rows(
   folder: str | os.PathLike,
   rows: Sequence[Mapping[str, str]],
   streams: Mapping[str, str] | None = None,
-  most: float = math.inf,
+  most: int | float = math.inf,
 ) -> tuple[list[Clip], ReadingReport]:
   """Returns the clips and the report for given rows; see `read_folder`."""
   folder = pathlib.Path(folder)
@@ -171,7 +171,7 @@ def _load(
   files: ClipFiles,
   names: list[str],
   sources: dict[str, tuple[str, str]],
-  most: float,
+  most: int | float,
 ) -> tuple[dict[str, _Loaded], dict[str, str]]:
   """Returns the readable clips, and the faults of the others.
 

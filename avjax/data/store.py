@@ -134,7 +134,7 @@ def write(
   return written
 
 
-def read(folder: str | os.PathLike, most: float = math.inf) -> list[Clip]:
+def read(folder: str | os.PathLike, most: int | float = math.inf) -> list[Clip]:
   """Reads all clips of a store, in its order.
 
   Args:

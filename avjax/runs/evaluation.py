@@ -115,8 +115,8 @@ class TrainedRun:
     )
     return dataclasses.replace(self.config, data=data)
 
-  def divided(self) -> Enrolled:
-    """Returns the clips of the run's own store, divided as for the training.
+  def loaded(self) -> list[Clip]:
+    """Returns the clips of the run's own store, not yet divided.
 
     Raises:
       AvjaxError: the store is missing or has changed.
@@ -129,7 +129,19 @@ class TrainedRun:
         f'{data.store} has changed since the run was trained, so its splits may'
         f' differ; {"train again" if data.enrolment_clips else _EVERY}'
       )
-    return preparation.divide(clips, config, data.first_fold)
+    return clips
+
+  def divided(self, clips: Sequence[Clip] | None = None) -> Enrolled:
+    """Returns the clips of the run's own store, divided as for the training.
+
+    Args:
+      clips: `loaded` of a run on the same data; None to load them.
+
+    Raises:
+      AvjaxError: the store is missing or has changed.
+    """
+    clips = self.loaded() if clips is None else clips
+    return preparation.divide(clips, self.config, self.config.data.first_fold)
 
   def divide(self, stored: Sequence[Clip]) -> Enrolled:
     """Returns the clips of the run's own store, some of them changed.
