@@ -98,12 +98,29 @@ def standardise(clips: Sequence[Clip], how: str) -> list[Clip]:
   if how != 'speaker':
     return list(clips)
   splits.speakers(clips)
-  own = _of_speakers(clips)
+  own = _of_speakers(clips, Gathered())
   return [_applied(clip, own[clip.speaker]) for clip in clips]
 
 
+class Gathered:
+  """Moments of the clips of one store, gathered once for all its folds."""
+
+  def __init__(self) -> None:
+    self._known: dict[tuple[str, ...], moments.Moments] = {}
+
+  def of(self, clips: Sequence[Clip], stream: str) -> moments.Moments:
+    """Returns the moments of some clips together."""
+    key = stream, *(clip.name for clip in clips)
+    if key not in self._known:
+      self._known[key] = moments.gathered(_frames(clips, stream))
+    return self._known[key]
+
+
 def enrol(
-  clips: Sequence[Clip], by_split: Splits, data: DataConfig
+  clips: Sequence[Clip],
+  by_split: Splits,
+  data: DataConfig,
+  known: Gathered | None = None,
 ) -> Enrolled:
   """Returns a division with clips set apart, standardised by enrolment.
 
@@ -114,10 +131,12 @@ def enrol(
     clips: all clips, as `standardise` returns them.
     by_split: the same clips by split.
     data: the settings.
+    known: moments of these clips; more are added.
 
   Raises:
     DataError: a speaker is not known, or has too few clips.
   """
+  known = known or Gathered()
   if not data.enrolment_clips:
     return Enrolled(by_split, clips)
   training = by_split['training']
@@ -127,11 +146,11 @@ def enrol(
   average: dict[str, Average] = {}
   done = {clip.name: clip for clip in clips}
   if data.standardise == 'enrolment':
-    average = _average(training)
+    average = _average(training, known)
     own = {
       name: _moments_of_enrolled(members[: data.enrolment], average)
       for name, members in apart.items()
-    } | _of_speakers(training)
+    } | _of_speakers(training, known)
     done = {c.name: _applied(c, own[c.speaker]) for c in clips}
   names = {clip.name for members in apart.values() for clip in members}
   return Enrolled(
@@ -224,9 +243,12 @@ def windows(
     yield _applied(clip, own)
 
 
-def _of_one(clips: Sequence[Clip]) -> dict[str, _Moments]:
+def _of_one(
+  clips: Sequence[Clip], known: Gathered | None = None
+) -> dict[str, _Moments]:
   """Returns stream -> mean and std of the frames of one speaker's clips."""
-  return {k: _moments(_frames(clips, k)) for k in clips[0].streams}
+  known = known or Gathered()
+  return {k: _moments(known.of(clips, k)) for k in clips[0].streams}
 
 
 def moments_of(clips: Sequence[Clip], stream: str) -> dict[str, _Moments]:
@@ -237,14 +259,16 @@ def moments_of(clips: Sequence[Clip], stream: str) -> dict[str, _Moments]:
     stream: name of the stream.
   """
   return {
-    name: _moments(_frames(own, stream))
+    name: _moments(moments.gathered(_frames(own, stream)))
     for name, own in _by_speaker(clips).items()
   }
 
 
-def _of_speakers(clips: Sequence[Clip]) -> dict[str, dict[str, _Moments]]:
+def _of_speakers(
+  clips: Sequence[Clip], known: Gathered
+) -> dict[str, dict[str, _Moments]]:
   """Returns speaker -> stream -> mean and std of every column."""
-  return {name: _of_one(own) for name, own in _by_speaker(clips).items()}
+  return {name: _of_one(own, known) for name, own in _by_speaker(clips).items()}
 
 
 def _by_speaker(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
@@ -263,7 +287,9 @@ def _frames(clips: Sequence[Clip], stream: str) -> moments.Arrays:
 def _by_itself(clip: Clip) -> Clip:
   """Returns the clip, standardised by its own frames."""
   return clip.changed(
-    lambda _, array: _standardised(array, *_moments(lambda: [array]))
+    lambda _, array: _standardised(
+      array, *_moments(moments.gathered(lambda: [array]))
+    )
   )
 
 
@@ -278,9 +304,8 @@ def _standardised(
   return ((array - mean) / std).astype(np.float32)
 
 
-def _moments(arrays: moments.Arrays) -> _Moments:
+def _moments(found: moments.Moments) -> _Moments:
   """Returns mean and std of every column, float64; 1 for constant columns."""
-  found = moments.gathered(arrays)
   std = np.sqrt(found.variance)
   # Whether a column is constant depends on its magnitude: energies of 1e-9 may
   # vary, but around 1000 a std of 1e-4 is rounding (float32 numbers are 6e-5
@@ -289,13 +314,12 @@ def _moments(arrays: moments.Arrays) -> _Moments:
   return found.mean, np.where(varies, std, 1.0)
 
 
-def _average(training: Sequence[Clip]) -> dict[str, Average]:
+def _average(training: Sequence[Clip], known: Gathered) -> dict[str, Average]:
   """Returns stream -> the average speaker of the training clips."""
   by_stream = {}
   for stream in training[0].streams:
     own = [
-      moments.gathered(_frames(members, stream))
-      for members in _by_speaker(training).values()
+      known.of(members, stream) for members in _by_speaker(training).values()
     ]
     by_stream[stream] = Average(
       np.mean([one.mean for one in own], axis=0),

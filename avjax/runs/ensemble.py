@@ -11,7 +11,7 @@ from typing import Any
 
 from avjax.clips import Clip
 from avjax.data import corpus
-from avjax.data.standardising import Enrolled
+from avjax.data.standardising import Enrolled, Gathered
 from avjax.errors import ConfigError
 from avjax.runs import evaluation, predictions
 from avjax.runs.evaluation import TrainedRun
@@ -111,11 +111,12 @@ class Ensemble:
     Raises:
       AvjaxError: the store is missing or has changed.
     """
-    clips, of = None, ''
+    clips, known, of = None, Gathered(), ''
     for runs in self.folds:
       if clips is None or runs[0].info.data_fingerprint != of:
-        clips, of = runs[0].loaded(), runs[0].info.data_fingerprint
-      yield runs, runs[0].divided(clips)
+        clips, known = runs[0].loaded(), Gathered()
+        of = runs[0].info.data_fingerprint
+      yield runs, runs[0].divided(clips, known)
 
   def _all(
     self, split: str, store: str | None

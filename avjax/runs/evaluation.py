@@ -11,7 +11,7 @@ import numpy as np
 
 from avjax.clips import Clip
 from avjax.data import batching, corpus, preparation, splits, standardising
-from avjax.data.standardising import Enrolled
+from avjax.data.standardising import Enrolled, Gathered
 from avjax.errors import CheckpointError, DataError
 from avjax.runs import average_speaker, registry
 from avjax.runs.folder import RunFolder
@@ -131,17 +131,21 @@ class TrainedRun:
       )
     return clips
 
-  def divided(self, clips: Sequence[Clip] | None = None) -> Enrolled:
+  def divided(
+    self, clips: Sequence[Clip] | None = None, known: Gathered | None = None
+  ) -> Enrolled:
     """Returns the clips of the run's own store, divided as for the training.
 
     Args:
       clips: `loaded` of a run on the same data; None to load them.
+      known: see `standardising.enrol`.
 
     Raises:
       AvjaxError: the store is missing or has changed.
     """
     clips = self.loaded() if clips is None else clips
-    return preparation.divide(clips, self.config, self.config.data.first_fold)
+    fold = self.config.data.first_fold
+    return preparation.divide(clips, self.config, fold, known)
 
   def divide(self, stored: Sequence[Clip]) -> Enrolled:
     """Returns the clips of the run's own store, some of them changed.
