@@ -9,6 +9,7 @@ store is refused, never read wrongly. Identical clips give a bit-identical
 store.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -19,7 +20,9 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -115,7 +118,7 @@ def write(
       slug = re.sub('[^A-Za-z0-9._-]+', '_', clip.name)[:80]
       file, data = f'clips/{i:06d}-{slug}.npz', _pack(clip)
       files.put(folder / file, data)
-      written.append(_unread(clip, os.path.abspath(folder / file)))
+      written.append(_unread(clip, folder / file, data))
       names.append(file)
       hashes.append(hashlib.sha256(data).hexdigest())
     if faults or not written:
@@ -156,10 +159,10 @@ def read(folder: str | os.PathLike, most: int | float = math.inf) -> list[Clip]:
   clips, faults = [], []
   for record in records:
     try:
-      clip = _read_clip(folder, record, widths)
-      if size > most:
-        clip = _unread(clip, os.path.abspath(folder / record['file']))
-      clips.append(clip)
+      path = folder / record['file']
+      data = manifest.file_bytes(path, npy.MAX_BYTES)
+      clip = _read_clip(data, record, widths)
+      clips.append(_unread(clip, path, data) if size > most else clip)
     except DataError as error:
       faults.append((repr(record['name']), str(error)))
     except Exception as error:
@@ -247,10 +250,9 @@ def _sync(folder: pathlib.Path) -> None:
 
 
 def _read_clip(
-  folder: pathlib.Path, record: dict[str, Any], widths: Mapping[str, int]
+  data: bytes, record: dict[str, Any], widths: Mapping[str, int]
 ) -> Clip:
-  """Returns a clip, after checking its file against the record."""
-  data = manifest.file_bytes(folder / record['file'], npy.MAX_BYTES)
+  """Returns a clip, after checking the bytes of its file."""
   if hashlib.sha256(data).hexdigest() != record['sha256']:
     raise DataError('its file was changed (sha256 differs)')
   wanted: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
@@ -270,10 +272,11 @@ def _read_clip(
         raise DataError(f'{name} is compressed; wanted uncompressed')
       with archive.open(member) as file:
         head = npy.header(file, member.file_size)
-        if (head.dtype, head.shape) != wanted[name]:
+        if (head.dtype, head.shape) != wanted[name] or head.fortran:
           raise DataError(
-            f'{name} is {head.dtype} of shape {head.shape}; wanted'
-            f' {wanted[name][0]} of {wanted[name][1]}'
+            f'{name} is {head.dtype} of shape {head.shape}'
+            f'{" in Fortran order" * head.fortran}; wanted {wanted[name][0]} of'
+            f' {wanted[name][1]}'
           )
         native = head.dtype.newbyteorder('=')
         arrays[name.removesuffix('.npy')] = npy.data(file, head).astype(native)
@@ -286,30 +289,47 @@ def _read_clip(
   return Clip(streams=streams, truth=truth, **fields)
 
 
-def _unread(clip: Clip, path: str) -> Clip:
-  """Returns a clip whose streams are in its file alone."""
-  shapes = clip.shapes
-  read = functools.partial(_read_stream, path, shapes)
+def _unread(clip: Clip, path: pathlib.Path, data: bytes) -> Clip:
+  """Returns a clip whose streams are in its file alone.
+
+  Args:
+    clip: as it was read or written.
+    path: of its file.
+    data: all of the file.
+  """
+  shapes, members = clip.shapes, {}
+  with npy.archive(io.BytesIO(data)) as archive:
+    for name in shapes:
+      info = archive.getinfo(f'{name}.npy')
+      # A header of 30 bytes that ends with the lengths of two texts after it.
+      start = info.header_offset + 30
+      start += sum(struct.unpack_from('<2H', data, start - 4))
+      members[name] = start, info.file_size, info.CRC
+  read = functools.partial(_read_stream, os.path.abspath(path), shapes, members)
   return dataclasses.replace(clip, streams=UnreadStreams(shapes, read))
 
 
 def _read_stream(
-  path: str, shapes: Mapping[str, tuple[int, ...]], name: str
+  path: str,
+  shapes: Mapping[str, tuple[int, ...]],
+  members: Mapping[str, tuple[int, int, int]],
+  name: str,
 ) -> np.ndarray:
   """Returns a stream of a clip's file, which `read` has checked.
 
   Raises:
     DataError: the file has been changed since.
   """
-  try:
-    with npy.opened(path) as file, npy.archive(file) as archive:
-      array = npy.member(archive, name)  # its CRC is checked
-    if (array.dtype.str, array.shape) != ('<f4', shapes[name]):
-      raise DataError(f'{name} is {array.dtype} of shape {array.shape}')
-  except Exception as error:
-    # zipfile does not document all the errors of malformed files.
+  start, size, crc = members[name]
+  content = b''
+  with contextlib.suppress(OSError), npy.opened(path) as file:
+    file.seek(start)
+    content = file.read(size)
+  if zlib.crc32(content) != crc:
     raise DataError(
-      f'{path} has changed since the program began: {error!s:.100};'
-      f' {manifest.AGAIN}'
-    ) from error
+      f'{path} has changed since the program began; {manifest.AGAIN}'
+    )
+  # The array follows its header.
+  at = size - 4 * math.prod(shapes[name])
+  array = np.frombuffer(content, '<f4', offset=at).reshape(shapes[name])
   return array.astype(np.float32, copy=False)
