@@ -1,7 +1,7 @@
 """The types of clips: raw, as feature streams, and as a padded batch."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -87,6 +87,39 @@ class RawClip:
   found: np.ndarray | None = None
 
 
+class UnreadStreams(Mapping[str, np.ndarray]):
+  """Streams that are read whenever one is asked for, and are not kept.
+
+  Args:
+    shapes: stream name -> (frames, width).
+    read: returns the stream of a name.
+  """
+
+  __slots__ = ('_read', 'shapes')
+
+  def __init__(
+    self,
+    shapes: Mapping[str, tuple[int, ...]],
+    read: Callable[[str], np.ndarray],
+  ):
+    self.shapes = shapes
+    self._read = read
+
+  def __getitem__(self, name: str) -> np.ndarray:
+    if name not in self.shapes:
+      raise KeyError(name)
+    return self._read(name)
+
+  def __contains__(self, name: object) -> bool:
+    return name in self.shapes
+
+  def __iter__(self) -> Iterator[str]:
+    return iter(self.shapes)
+
+  def __len__(self) -> int:
+    return len(self.shapes)
+
+
 @dataclasses.dataclass(frozen=True)
 class Clip:
   """One clip: its feature streams and metadata.
@@ -94,7 +127,8 @@ class Clip:
   Attributes:
     name: identity within the corpus.
     streams: stream name -> (frames, width) float32. 'audio' has its own
-      length; all other streams are visual and have the same length.
+      length; all other streams are visual and have the same length. Those of a
+      store that is larger than memory are `UnreadStreams`.
     label: name of the emotion, or None if unknown.
     speaker: name of the speaker, or '' if unknown.
     split: the corpus's own split ('training', 'validation', 'test'), or ''.
@@ -124,14 +158,41 @@ class Clip:
   attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   @property
+  def unread(self) -> bool:
+    """Whether the streams are read whenever one is asked for."""
+    return isinstance(self.streams, UnreadStreams)
+
+  @property
+  def shapes(self) -> Mapping[str, tuple[int, ...]]:
+    """Stream name -> (frames, width); nothing is read for it."""
+    if isinstance(self.streams, UnreadStreams):
+      return self.streams.shapes
+    return {name: array.shape for name, array in self.streams.items()}
+
+  @property
   def audio_length(self) -> int:
     """Number of audio frames Ta; 0 without an audio stream."""
-    return len(self.streams[AUDIO]) if AUDIO in self.streams else 0
+    return self.shapes[AUDIO][0] if AUDIO in self.streams else 0
 
   @property
   def visual_length(self) -> int:
     """Number of video frames T; 0 without a visual stream."""
-    return next((len(v) for k, v in self.streams.items() if k != AUDIO), 0)
+    return next((v[0] for k, v in self.shapes.items() if k != AUDIO), 0)
+
+  def changed(self, change: Callable[[str, np.ndarray], np.ndarray]) -> 'Clip':
+    """Returns the clip with other streams of the same names and shapes.
+
+    Args:
+      change: returns the stream of a name, given that of this clip. Where the
+        streams are unread, it is called whenever one is asked for.
+    """
+    own = self.streams
+    streams: Mapping[str, np.ndarray] = (
+      UnreadStreams(own.shapes, lambda name: change(name, own[name]))
+      if isinstance(own, UnreadStreams)
+      else {name: change(name, array) for name, array in own.items()}
+    )
+    return dataclasses.replace(self, streams=streams)
 
 
 Splits = Mapping[str, Sequence[Clip]]

@@ -43,6 +43,15 @@ Besides these, 'speakers/K' with a number K of groups of speakers.
 """
 STANDARDISINGS = ('none', 'speaker', 'recording', 'enrolment')
 """By what clips are standardised; `data.standardising` describes them."""
+PLACEMENTS = ('auto', 'device', 'host', 'stream')
+"""Where clips are during a training.
+
+  device   on the device
+  host     in memory
+  stream   in the store: they are read again for every batch
+  auto     in the store if they fill more than a third of the free memory; or
+           else on an accelerator, if they fill at most half of it; or in memory
+"""
 LEAKS = ('speaker', 'take', 'content', 'selection', 'class')
 """Kinds of leaks between splits; `data.audit` describes them."""
 Section = TypeVar('Section')
@@ -163,7 +172,8 @@ class DataConfig:
   enrolment: int = 0  # clips of a new speaker to standardise by; ours
   enrolment_clips: int = 0  # of each tested speaker, set apart for it; ours
   buckets: int = 2  # padded lengths, each compiled once; ours
-  placement: str = 'auto'  # of the clips; or 'device', 'host'; ours
+  batch_frames: int = 2**16  # of a batch with its padding, or one clip; ours
+  placement: str = 'auto'  # of the clips; one of PLACEMENTS; ours
 
   def __post_init__(self):
     if '\0' in self.store:
@@ -182,7 +192,8 @@ class DataConfig:
       )
     for kind in self.allowed:
       _one_of('a kind in data.allow_leaks', kind, LEAKS)
-    _one_of('data.placement', self.placement, ('auto', 'device', 'host'))
+    _one_of('data.placement', self.placement, PLACEMENTS)
+    _at_least('data.batch_frames', self.batch_frames, 1)
     self._check_standardising()
     _at_least('data.buckets', self.buckets, 1)
     if self.fold != 'all' and not self.fold.isdecimal():
@@ -446,6 +457,12 @@ class Settings:
   def __post_init__(self):
     _seed('seed', self.seed)
     _seed('the last seed', self.seed + self.training.seeds - 1)
+    if self.data.placement == 'stream' and self.training.seeds > 1:
+      raise ConfigError(
+        f"data.placement is 'stream' and training.seeds {self.training.seeds};"
+        ' several seeds in one program keep all clips on the device: train one'
+        ' seed at a time, with seed=0, seed=1, ...'
+      )
     on_device = self.data.placement == 'device' or self.training.seeds > 1
     if self.training.parallelism == 'pmap' and on_device:
       raise ConfigError(

@@ -47,6 +47,7 @@ PARSED = {
     'RAVDESS/audio stores/takes': 'tests/bin/extract_sound_test.py runs it on'
     ' made sound',
     '--fit_on=folds': 'tests/bin/extract_sound_test.py runs it on made sound',
+    '--config.data.placement=stream': 'tests/runs/unread_test.py trains so',
     'bin/train_faces': 'needs images of people; tests/features/identities_test'
     '.py trains the network on made ones',
   },

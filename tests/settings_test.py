@@ -39,6 +39,8 @@ def test_override():
     ('data', 'standardise', 'enrolment', 'such as data.enrolment_clips=16'),
     ('data', 'enrolment', 4, "set data.standardise to 'enrolment'"),
     ('training', 'parallelism', 'pmpa', 'jit, pmap'),
+    ('data', 'placement', 'disk', 'auto, device, host, stream'),
+    ('data', 'batch_frames', 0, '1'),
     ('training', 'rho', 1.0, r'\[0, 1\)'),
     ('training', 'weight_decay', -0.1, 'at least 0'),
     ('synthetic', 'training', 3, 'at least 7'),

@@ -12,16 +12,11 @@ import numpy as np
 
 from avjax.clips import AUDIO, Batch, Clip
 from avjax.errors import DataError
+from avjax.settings import DataConfig
 from avjax.shapes import Int
 
 UNKNOWN = -1
 """Label of a clip without one and of a padding row; index of a padding row."""
-
-MOST_FRAMES = 2**16
-"""Frames of a batch, padding included; ours. With the paper's 1094 values a
-frame its streams are 290 MB. A batch of 32 clips stays whole up to 2048 frames,
-over a minute, more than any clip of one emotion; longer clips share a batch
-with fewer others, down to one clip alone, however long it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +26,21 @@ class Buckets:
   Attributes:
     lengths: ascending pairs (audio frames, video frames); a clip belongs to
       the first pair that is not below its own lengths.
+    frames: of a batch at most, padding included. By default its streams are
+      290 MB with the paper's 1094 values a frame. A batch of 32 clips stays
+      whole up to 2048 frames, over a minute, more than any clip of one emotion;
+      longer clips share a batch with fewer others, down to one clip alone,
+      however long it is.
   """
 
   lengths: tuple[tuple[int, int], ...]
+  frames: int = DataConfig.batch_frames
 
   def sizes(self, batch_size: int) -> tuple[int, ...]:
     """Returns how many clips of each bucket are in one batch."""
-    return tuple(_size(max(pair), batch_size) for pair in self.lengths)
+    return tuple(
+      _size(max(pair), batch_size, self.frames) for pair in self.lengths
+    )
 
   def of(self, clips: Sequence[Clip]) -> Int[np.ndarray, ' clips']:
     """Returns the number of each clip's bucket.
@@ -63,18 +66,23 @@ def _fits(clip: Clip, lengths: tuple[int, int]) -> bool:
   return clip.audio_length <= lengths[0] and clip.visual_length <= lengths[1]
 
 
-def _size(frames: int, batch_size: int) -> int:
+def _size(frames: int, batch_size: int, most: int) -> int:
   """Returns how many clips of so many frames are in one batch.
 
-  It is `batch_size`, or halves of it within `MOST_FRAMES`, but at least 1.
+  It is `batch_size`, or halves of it within `most` frames, but at least 1.
   """
   size = batch_size
-  while size > 1 and size * frames > MOST_FRAMES:
+  while size > 1 and size * frames > most:
     size //= 2
   return size
 
 
-def buckets(clips: Sequence[Clip], count: int, batch_size: int) -> Buckets:
+def buckets(
+  clips: Sequence[Clip],
+  count: int,
+  batch_size: int,
+  frames: int = DataConfig.batch_frames,
+) -> Buckets:
   """Returns at most `count` buckets with about equally many clips each.
 
   Clips too long for a whole batch have buckets of their own, one for each
@@ -84,16 +92,19 @@ def buckets(clips: Sequence[Clip], count: int, batch_size: int) -> Buckets:
     clips: of all splits in use together; at least one.
     count: maximum number of buckets; fewer if lengths coincide.
     batch_size: clips in a whole batch.
+    frames: of a batch at most, see `Buckets`.
   """
   lengths = np.array([(c.audio_length, c.visual_length) for c in clips])
-  size = np.array([_size(max(pair), batch_size) for pair in lengths.tolist()])
+  size = np.array(
+    [_size(max(pair), batch_size, frames) for pair in lengths.tolist()]
+  )
   usual = lengths[size == batch_size]
   pairs = _quantiles(usual, count) if len(usual) else set()
   for fewer in set(size.tolist()) - {batch_size}:
     # Not shorter than the usual ones, so that buckets ascend in both lengths.
     longest = lengths[size >= fewer].max(axis=0)
     pairs.add((int(longest[0]), int(longest[1])))
-  return Buckets(tuple(sorted(pairs)))
+  return Buckets(tuple(sorted(pairs)), frames)
 
 
 def rounded(clips: Sequence[Clip]) -> Buckets:
@@ -207,7 +218,7 @@ def collate(
   padded = {}
   for name in streams:
     length = pair[0] if name == AUDIO else pair[1]
-    width = clips[indices[0]].streams[name].shape[1]
+    width = clips[indices[0]].shapes[name][1]
     padded[name] = _pad(name, chosen, (rows, length, width))
   lengths = np.zeros((2, rows), np.int32)
   label = np.full(rows, UNKNOWN, np.int32)
@@ -231,7 +242,7 @@ def _pad(
 
   A clip that fills the batch is not copied: it may be as large as all others.
   """
-  if shape[:2] == (1, len(clips[0].streams[name])):
+  if shape[:2] == (1, clips[0].shapes[name][0]):
     return np.asarray(clips[0].streams[name], np.float32)[None]
   padded = np.zeros(shape, np.float32)
   for row, clip in clips.items():
@@ -290,7 +301,7 @@ def check_streams(
         f'{len(without)} of {len(clips)} clips ({without[0]}, ...) have no'
         f' stream {name!r}; {remedy}'
       )
-    widths = {clip.streams[name].shape[1]: clip.name for clip in clips}
+    widths = {clip.shapes[name][1]: clip.name for clip in clips}
     if len(widths) > 1:
       listed = ', '.join(f'{w} in {clip}' for w, clip in widths.items())
       others = (

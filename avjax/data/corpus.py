@@ -1,12 +1,22 @@
 """Reads the clips of a config's store."""
 
 import dataclasses
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from avjax import records
-from avjax.clips import AUDIO, SOUND, Clip
-from avjax.data import fold_stores, manifest, standardising, store, synthetic
+from avjax.clips import AUDIO, SOUND, Clip, UnreadStreams
+from avjax.data import (
+  fold_stores,
+  free_memory,
+  manifest,
+  standardising,
+  store,
+  synthetic,
+)
 from avjax.errors import DataError
 from avjax.settings import DataConfig, Settings
 
@@ -25,8 +35,15 @@ def read(config: Settings) -> list[Clip]:
   if config.data.store == SYNTHETIC:
     clips = synthetic.make(config.synthetic)
   else:
-    clips = store.read(folder(config.data))
+    clips = store.read(folder(config.data), _most(config.data.placement))
   return _targeted(clips, config.data.target) if config.data.target else clips
+
+
+def _most(placement: str) -> int | float:
+  """Returns how many bytes of a store's streams may stay in memory."""
+  if placement == 'auto':
+    return free_memory.share()
+  return 0 if placement == 'stream' else math.inf
 
 
 def folder(data: DataConfig) -> str:
@@ -132,12 +149,18 @@ def as_read(clips: Sequence[Clip], streams: Sequence[str]) -> list[Clip]:
   """
   if tuple(streams) != (SOUND,):
     return list(clips)
-  return [
-    dataclasses.replace(clip, streams={SOUND: clip.streams[AUDIO]}, truth={})
-    if AUDIO in clip.streams
-    else clip
-    for clip in clips
-  ]
+  return [_heard(clip) if AUDIO in clip.streams else clip for clip in clips]
+
+
+def _heard(clip: Clip) -> Clip:
+  """Returns a clip with its audio as the only stream."""
+  own = clip.streams
+  streams: Mapping[str, np.ndarray] = (
+    UnreadStreams({SOUND: own.shapes[AUDIO]}, lambda _: own[AUDIO])
+    if isinstance(own, UnreadStreams)
+    else {SOUND: own[AUDIO]}
+  )
+  return dataclasses.replace(clip, streams=streams, truth={})
 
 
 def origin(config: Settings) -> store.Origin:

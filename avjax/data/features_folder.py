@@ -14,18 +14,21 @@ report has the reason.
 
 import collections
 import dataclasses
+import functools
+import math
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from avjax.clips import AUDIO, Clip
+from avjax.clips import AUDIO, Clip, UnreadStreams
 from avjax.data import clip_table, npy, store
 from avjax.data.clip_files import ClipFiles
 from avjax.errors import DataError
 
 SLACK = 2  # video frames: 80 ms, half of the paper's alignment window
+_Shapes = Mapping[str, tuple[int, ...]]
 _LAYOUTS = 'FOLDER/<clip>.npz or FOLDER/<stream>/<clip>.npy'
 
 
@@ -81,6 +84,7 @@ def read_folder(
   streams: Mapping[str, str] | None = None,
   merge: bool = False,
   labels: str = '',
+  most: int | float = math.inf,
 ) -> tuple[list[Clip], ReadingReport]:
   """Returns the usable clips of a folder of arrays, and the report.
 
@@ -93,6 +97,8 @@ def read_folder(
     streams: stream -> file within `folder`, with '{clip}' for the name of the
       clip, and ':key' after a .npz file. By default all streams of the folder.
     merge, labels: see `clip_table.read`.
+    most: bytes of arrays that may stay in memory; the streams of further clips
+      are read again whenever one is asked for.
 
   Raises:
     DataError: the folder or the table cannot be used at all.
@@ -102,13 +108,14 @@ def read_folder(
       f'{folder} is not a folder; give the folder with the arrays'
     )
   rows = clip_table.read(clips_csv, columns or {}, merge, labels)
-  return read_rows(folder, rows, streams)
+  return read_rows(folder, rows, streams, most)
 
 
 def read_rows(
   folder: str | os.PathLike,
   rows: Sequence[Mapping[str, str]],
   streams: Mapping[str, str] | None = None,
+  most: int | float = math.inf,
 ) -> tuple[list[Clip], ReadingReport]:
   """Returns the clips and the report for given rows; see `read_folder`."""
   folder = pathlib.Path(folder)
@@ -118,18 +125,18 @@ def read_rows(
   sources = {
     name: _file_and_key(name, pattern) for name, pattern in patterns.items()
   }
-  arrays, skipped = _load(files, names, sources)
-  widths = _usual_widths(arrays)
+  loaded, skipped = _load(files, names, sources, most)
+  widths = _usual_widths([one.shapes for one in loaded.values()])
   clips, cut = [], []
-  for row in (row for row in rows if row['clip'] in arrays):
+  for row in (row for row in rows if row['clip'] in loaded):
     name = row['clip']
-    kept, frames = _cut(arrays[name])
-    if wrong := _wrong_width(kept, widths) or store.fault(kept):
+    one = loaded[name]
+    if wrong := _wrong_width(one.shapes, widths) or one.fault:
       skipped[name] = wrong
       continue
-    if frames:
-      cut.append((name, frames))
-    clips.append(clip_table.clip(row, kept))
+    if one.cut:
+      cut.append((name, one.cut))
+    clips.append(clip_table.clip(row, one.streams))
   report = ReadingReport(
     widths=widths,
     labels=_count(clip.label or '' for clip in clips),
@@ -143,21 +150,64 @@ def read_rows(
   return clips, report
 
 
+@dataclasses.dataclass(frozen=True)
+class _Loaded:
+  """The streams of a clip, cut to one length.
+
+  Attributes:
+    streams: in memory, or unread.
+    shapes: of the streams, of any number of axes.
+    cut: frames by which they were cut.
+    fault: why they are not valid, or ''.
+  """
+
+  streams: Mapping[str, np.ndarray]
+  shapes: _Shapes
+  cut: int
+  fault: str
+
+
 def _load(
-  files: ClipFiles, names: list[str], sources: dict[str, tuple[str, str]]
-) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
-  """Returns the streams of the readable clips, and the faults of the others."""
-  arrays: dict[str, dict[str, np.ndarray]] = {}
+  files: ClipFiles,
+  names: list[str],
+  sources: dict[str, tuple[str, str]],
+  most: int | float,
+) -> tuple[dict[str, _Loaded], dict[str, str]]:
+  """Returns the readable clips, and the faults of the others.
+
+  Args:
+    files: of the folder.
+    names: of the clips.
+    sources: stream -> its file and key.
+    most: bytes of streams that may stay in memory.
+  """
+  loaded: dict[str, _Loaded] = {}
   skipped: dict[str, str] = {}
-  for name in names:
-    try:
-      arrays[name] = {
+
+  def load(name: str) -> tuple[dict[str, np.ndarray], int]:
+    return _cut(
+      {
         stream: _read(files.path(file.replace('{clip}', name)), key)
         for stream, (file, key) in sources.items()
       }
+    )
+
+  def stream_of(name: str, stream: str) -> np.ndarray:
+    return load(name)[0][stream]
+
+  for name in names:
+    try:
+      arrays, cut = load(name)
     except DataError as error:
       skipped[name] = str(error)
-  return arrays, skipped
+      continue
+    shapes = {stream: array.shape for stream, array in arrays.items()}
+    most -= sum(array.nbytes for array in arrays.values())
+    streams: Mapping[str, np.ndarray] = arrays
+    if most < 0:
+      streams = UnreadStreams(shapes, functools.partial(stream_of, name))
+    loaded[name] = _Loaded(streams, shapes, cut, store.fault(arrays))
+  return loaded, skipped
 
 
 def _count(values: Iterable[str]) -> dict[str, int]:
@@ -249,21 +299,21 @@ def _cut(
   return {k: v if k == AUDIO else v[:end] for k, v in streams.items()}, excess
 
 
-def _usual_widths(arrays: dict[str, dict[str, np.ndarray]]) -> dict[str, int]:
+def _usual_widths(clips: Iterable[_Shapes]) -> dict[str, int]:
   """Returns the most frequent width of every stream."""
   counts: dict[str, collections.Counter[int]] = {}
-  for streams in arrays.values():
-    for name, array in streams.items():
-      if array.ndim == 2:
-        counts.setdefault(name, collections.Counter())[array.shape[1]] += 1
+  for shapes in clips:
+    for name, shape in shapes.items():
+      if len(shape) == 2:
+        counts.setdefault(name, collections.Counter())[shape[1]] += 1
   return {name: count.most_common(1)[0][0] for name, count in counts.items()}
 
 
-def _wrong_width(streams: dict[str, np.ndarray], widths: dict[str, int]) -> str:
+def _wrong_width(shapes: _Shapes, widths: dict[str, int]) -> str:
   """Returns the fault of a stream with another width, or ''."""
-  for name, array in streams.items():
-    if array.ndim == 2 and array.shape[1] != widths[name]:
-      return f'{name} is {array.shape[1]} wide; most are {widths[name]}'
+  for name, shape in shapes.items():
+    if len(shape) == 2 and shape[1] != widths[name]:
+      return f'{name} is {shape[1]} wide; most are {widths[name]}'
   return ''
 
 

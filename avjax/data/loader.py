@@ -1,12 +1,18 @@
 """Makes the batches of a run."""
 
+import collections
 import dataclasses
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent import futures
 
 import numpy as np
 
 from avjax.clips import Batch, Clip
 from avjax.data import batching
+
+AHEAD = 2
+"""Batches that are read before they are needed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +40,9 @@ class Loader:
   def size(self, clips: Sequence[Clip]) -> int:
     """Returns the bytes of the clips' streams that the model reads."""
     return sum(
-      4 * clip.streams[name].size for clip in clips for name in self.streams
+      4 * math.prod(clip.shapes[name])
+      for clip in clips
+      for name in self.streams
     )
 
   def order(
@@ -80,9 +88,32 @@ class Loader:
     speaker[: len(chosen)] = batching.speakers(chosen, self.speakers)
     return dataclasses.replace(batch, speaker=speaker)
 
+  def batches(
+    self, clips: Sequence[Clip], order: Iterable[np.ndarray]
+  ) -> Generator[Batch, None, None]:
+    """Yields the batches of an order.
+
+    Those of unread clips are made in a thread, while the ones before are in
+    use; there are AHEAD of them at most.
+    """
+    if not any(clip.unread for clip in clips):
+      yield from (self.batch(clips, indices) for indices in order)
+      return
+    waiting: collections.deque[futures.Future[Batch]] = collections.deque()
+    pool = futures.ThreadPoolExecutor(1)
+    try:
+      for indices in order:
+        waiting.append(pool.submit(self.batch, clips, indices))
+        if len(waiting) > AHEAD:
+          yield waiting.popleft().result()
+      while waiting:
+        yield waiting.popleft().result()
+    finally:  # also where nobody asks for more
+      pool.shutdown(cancel_futures=True)
+
   def evaluation(
     self, clips: Sequence[Clip]
   ) -> Iterator[tuple[np.ndarray, Batch]]:
     """Yields (indices, batch), with every clip exactly once."""
-    for indices in self.evaluation_order(clips):
-      yield indices, self.batch(clips, indices)
+    order = self.evaluation_order(clips)
+    yield from zip(order, self.batches(clips, order), strict=True)

@@ -65,7 +65,7 @@ def dump(
       'split': clip.split,
       'label': clip.label,
       'speaker': clip.speaker,
-      'lengths': {k: len(v) for k, v in clip.streams.items()},
+      'lengths': {k: shape[0] for k, shape in clip.shapes.items()},
       'truth': {k: list(v.shape) for k, v in clip.truth.items()},
       'sha256': sha256,
     }
@@ -75,7 +75,7 @@ def dump(
   body = ''.join(f'{json.dumps(line)}\n' for line in lines).encode()
   header = {
     'schema': SCHEMA,
-    'streams': {k: v.shape[1] for c in clips for k, v in c.streams.items()},
+    'streams': {k: shape[1] for c in clips for k, shape in c.shapes.items()},
     'emotions': sorted({c.label for c in clips if c.label is not None}),
     'source': origin.source,
     'avjax': avjax.__version__,

@@ -16,7 +16,7 @@ from avjax.data import (
   standardising,
 )
 from avjax.data.manifest import Origin
-from avjax.data.standardising import Average, Enrolled
+from avjax.data.standardising import Average, Enrolled, Gathered
 from avjax.settings import DataConfig, Settings
 
 Findings = list[dict[str, Any]]
@@ -112,19 +112,25 @@ def prepare(config: Settings) -> Prepared:
   )
 
 
-def divide(clips: Sequence[Clip], config: Settings, fold: int) -> Enrolled:
+def divide(
+  clips: Sequence[Clip],
+  config: Settings,
+  fold: int,
+  known: Gathered | None = None,
+) -> Enrolled:
   """Returns the division of a fold, with the streams that the model reads.
 
   Args:
     clips: as `corpus.load` returns them.
     config: the settings.
     fold: number of the fold; ignored without folds.
+    known: see `standardising.enrol`.
 
   Raises:
     DataError: the clips lack something that the protocol or enrolment needs.
   """
   by_split = protocols.split(clips, config.data, fold)
-  made = standardising.enrol(clips, by_split, config.data)
+  made = standardising.enrol(clips, by_split, config.data, known)
   streams = config.model.streams
   return dataclasses.replace(
     made,
@@ -161,8 +167,8 @@ def _folds(
   """Returns fold -> its division, for every fold that the config asks for."""
   if not config.data.several:
     return {None: divide(clips, config, config.data.first_fold)}
-  count = protocols.folds(clips, config.data)
-  return {k: divide(clips, config, k) for k in range(count)}
+  count, known = protocols.folds(clips, config.data), Gathered()
+  return {k: divide(clips, config, k, known) for k in range(count)}
 
 
 def _settled(findings: Sequence[audit.Finding], data: DataConfig) -> Findings:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from avjax.clips import Clip, Splits
-from avjax.data import splits
+from avjax.data import moments, splits
 from avjax.errors import DataError
 from avjax.settings import DataConfig
 from avjax.shapes import Float
@@ -94,16 +94,33 @@ def standardise(clips: Sequence[Clip], how: str) -> list[Clip]:
     DataError: `how` is 'speaker' and a clip has no speaker.
   """
   if how == 'recording':
-    return [_applied(clip, _own(clip)) for clip in clips]
+    return [_by_itself(clip) for clip in clips]
   if how != 'speaker':
     return list(clips)
   splits.speakers(clips)
-  moments = _of_speakers(clips)
-  return [_applied(clip, moments[clip.speaker]) for clip in clips]
+  own = _of_speakers(clips, Gathered())
+  return [_applied(clip, own[clip.speaker]) for clip in clips]
+
+
+class Gathered:
+  """Moments of the clips of one store, gathered once for all its folds."""
+
+  def __init__(self) -> None:
+    self._known: dict[tuple[str, ...], moments.Moments] = {}
+
+  def of(self, clips: Sequence[Clip], stream: str) -> moments.Moments:
+    """Returns the moments of some clips together."""
+    key = stream, *(clip.name for clip in clips)
+    if key not in self._known:
+      self._known[key] = moments.gathered(_frames(clips, stream))
+    return self._known[key]
 
 
 def enrol(
-  clips: Sequence[Clip], by_split: Splits, data: DataConfig
+  clips: Sequence[Clip],
+  by_split: Splits,
+  data: DataConfig,
+  known: Gathered | None = None,
 ) -> Enrolled:
   """Returns a division with clips set apart, standardised by enrolment.
 
@@ -114,10 +131,12 @@ def enrol(
     clips: all clips, as `standardise` returns them.
     by_split: the same clips by split.
     data: the settings.
+    known: moments of these clips; more are added.
 
   Raises:
     DataError: a speaker is not known, or has too few clips.
   """
+  known = known or Gathered()
   if not data.enrolment_clips:
     return Enrolled(by_split, clips)
   training = by_split['training']
@@ -127,11 +146,11 @@ def enrol(
   average: dict[str, Average] = {}
   done = {clip.name: clip for clip in clips}
   if data.standardise == 'enrolment':
-    average = _average(training)
+    average = _average(training, known)
     own = {
       name: _moments_of_enrolled(members[: data.enrolment], average)
       for name, members in apart.items()
-    } | _of_speakers(training)
+    } | _of_speakers(training, known)
     done = {c.name: _applied(c, own[c.speaker]) for c in clips}
   names = {clip.name for members in apart.values() for clip in members}
   return Enrolled(
@@ -193,7 +212,7 @@ def stranger(
   if how == 'enrolment':
     return _applied(clip, _moments_of_enrolled(enrolled, average))
   if how == 'recording' or not enrolled:
-    return _applied(clip, _own(clip))
+    return _by_itself(clip)
   return _applied(clip, _of_one(enrolled))
 
 
@@ -215,19 +234,21 @@ def windows(
   if how == 'none':
     yield from clips
     return
-  moments = (
+  own = (
     _moments_of_enrolled(apart, average)
     if how == 'enrolment'
     else _of_one(apart)
   )
   for clip in clips:
-    yield _applied(clip, moments)
+    yield _applied(clip, own)
 
 
-def _of_one(clips: Sequence[Clip]) -> dict[str, _Moments]:
+def _of_one(
+  clips: Sequence[Clip], known: Gathered | None = None
+) -> dict[str, _Moments]:
   """Returns stream -> mean and std of the frames of one speaker's clips."""
-  names = clips[0].streams
-  return {k: _moments([clip.streams[k] for clip in clips]) for k in names}
+  known = known or Gathered()
+  return {k: _moments(known.of(clips, k)) for k in clips[0].streams}
 
 
 def moments_of(clips: Sequence[Clip], stream: str) -> dict[str, _Moments]:
@@ -237,56 +258,73 @@ def moments_of(clips: Sequence[Clip], stream: str) -> dict[str, _Moments]:
     clips: whose speakers are known.
     stream: name of the stream.
   """
-  frames: dict[str, list[np.ndarray]] = defaultdict(list)
-  for clip in clips:
-    frames[clip.speaker].append(clip.streams[stream])
-  return {name: _moments(arrays) for name, arrays in frames.items()}
+  return {
+    name: _moments(moments.gathered(_frames(own, stream)))
+    for name, own in _by_speaker(clips).items()
+  }
 
 
-def _of_speakers(clips: Sequence[Clip]) -> dict[str, dict[str, _Moments]]:
+def _of_speakers(
+  clips: Sequence[Clip], known: Gathered
+) -> dict[str, dict[str, _Moments]]:
   """Returns speaker -> stream -> mean and std of every column."""
+  return {name: _of_one(own, known) for name, own in _by_speaker(clips).items()}
+
+
+def _by_speaker(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
+  """Returns speaker -> clips, in their order."""
   members: dict[str, list[Clip]] = defaultdict(list)
   for clip in clips:
     members[clip.speaker].append(clip)
-  return {name: _of_one(own) for name, own in members.items()}
+  return members
 
 
-def _own(clip: Clip) -> dict[str, _Moments]:
-  """Returns stream -> mean and std of the clip's own frames."""
-  return {name: _moments([array]) for name, array in clip.streams.items()}
+def _frames(clips: Sequence[Clip], stream: str) -> moments.Arrays:
+  """Returns a function that returns a stream of one clip after another."""
+  return lambda: (clip.streams[stream] for clip in clips)
 
 
-def _applied(clip: Clip, moments: Mapping[str, _Moments]) -> Clip:
-  streams = {}
-  for name, array in clip.streams.items():
-    mean, std = moments[name]
-    streams[name] = ((array - mean) / std).astype(np.float32)
-  return dataclasses.replace(clip, streams=streams)
+def _by_itself(clip: Clip) -> Clip:
+  """Returns the clip, standardised by its own frames."""
+  return clip.changed(
+    lambda _, array: _standardised(
+      array, *_moments(moments.gathered(lambda: [array]))
+    )
+  )
 
 
-def _moments(arrays: Sequence[np.ndarray]) -> _Moments:
+def _applied(clip: Clip, by: Mapping[str, _Moments]) -> Clip:
+  """Returns the clip, standardised by given means and stds."""
+  return clip.changed(lambda name, array: _standardised(array, *by[name]))
+
+
+def _standardised(
+  array: np.ndarray, mean: np.ndarray, std: np.ndarray
+) -> np.ndarray:
+  return ((array - mean) / std).astype(np.float32)
+
+
+def _moments(found: moments.Moments) -> _Moments:
   """Returns mean and std of every column, float64; 1 for constant columns."""
-  rows = np.concatenate(arrays).astype(np.float64)
-  mean, std = rows.mean(axis=0), rows.std(axis=0)
+  std = np.sqrt(found.variance)
   # Whether a column is constant depends on its magnitude: energies of 1e-9 may
   # vary, but around 1000 a std of 1e-4 is rounding (float32 numbers are 6e-5
   # apart there) and must not be scaled to noise of std 1.
-  varies = std > _LEAST_VARIATION * np.abs(rows).max(axis=0)
-  return mean, np.where(varies, std, 1.0)
+  varies = std > _LEAST_VARIATION * found.largest
+  return found.mean, np.where(varies, std, 1.0)
 
 
-def _average(training: Sequence[Clip]) -> dict[str, Average]:
+def _average(training: Sequence[Clip], known: Gathered) -> dict[str, Average]:
   """Returns stream -> the average speaker of the training clips."""
   by_stream = {}
   for stream in training[0].streams:
-    frames: dict[str, list[np.ndarray]] = defaultdict(list)
-    for clip in training:
-      frames[clip.speaker].append(clip.streams[stream])
-    rows = [np.concatenate(x).astype(np.float64) for x in frames.values()]
+    own = [
+      known.of(members, stream) for members in _by_speaker(training).values()
+    ]
     by_stream[stream] = Average(
-      np.mean([one.mean(axis=0) for one in rows], axis=0),
-      np.mean([one.var(axis=0) for one in rows], axis=0),
-      sum(map(len, rows)) / len(training),
+      np.mean([one.mean for one in own], axis=0),
+      np.mean([one.variance for one in own], axis=0),
+      sum(one.frames for one in own) / len(training),
     )
   return by_stream
 
@@ -299,19 +337,18 @@ def _moments_of_enrolled(
   The weight of n own frames is n / (n + r), as for the means of Reynolds et
   al. (2000), Eq. 14; r is that of PRIOR clips. Variances have the same weight.
   """
-  moments = {}
+  by_stream = {}
   for stream, prior in average.items():
     mean, variance = prior.mean, prior.variance
     if clips:
-      arrays = [clip.streams[stream] for clip in clips]
-      rows = np.concatenate(arrays).astype(np.float64)
-      weight = len(rows) / (len(rows) + PRIOR * prior.frames)
-      mean = weight * rows.mean(axis=0) + (1 - weight) * mean
-      variance = weight * rows.var(axis=0) + (1 - weight) * variance
+      own = moments.gathered(_frames(clips, stream))
+      weight = own.frames / (own.frames + PRIOR * prior.frames)
+      mean = weight * own.mean + (1 - weight) * mean
+      variance = weight * own.variance + (1 - weight) * variance
     std = np.sqrt(variance)
     varies = std > _LEAST_VARIATION * np.hypot(mean, std)
-    moments[stream] = mean, np.where(varies, std, 1.0)
-  return moments
+    by_stream[stream] = mean, np.where(varies, std, 1.0)
+  return by_stream
 
 
 def _set_apart(clips: Sequence[Clip], count: int) -> dict[str, list[Clip]]:
@@ -320,9 +357,7 @@ def _set_apart(clips: Sequence[Clip], count: int) -> dict[str, list[Clip]]:
   Raises:
     DataError: a speaker has no other clips.
   """
-  by_speaker: dict[str, list[Clip]] = defaultdict(list)
-  for clip in sorted(clips, key=_hash):
-    by_speaker[clip.speaker].append(clip)
+  by_speaker = _by_speaker(sorted(clips, key=_hash))
   if few := {k: len(v) for k, v in by_speaker.items() if len(v) <= count}:
     listed = ', '.join(f'{name}: {n}' for name, n in [*few.items()][:5])
     raise DataError(

@@ -9,22 +9,27 @@ store is refused, never read wrongly. Identical clips give a bit-identical
 store.
 """
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import io
 import json
+import math
 import os
 import pathlib
 import re
 import shutil
+import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from avjax import files
-from avjax.clips import AUDIO, Clip
+from avjax.clips import AUDIO, Clip, UnreadStreams
 from avjax.data import manifest, npy
 from avjax.data.manifest import Origin
 from avjax.errors import DataError
@@ -78,11 +83,11 @@ def clear_interrupted(folder: str | os.PathLike) -> None:
 
 def write(
   folder: str | os.PathLike,
-  clips: Sequence[Clip],
+  clips: Iterable[Clip],
   source: str = '',
   extractor: str = '',
-) -> None:
-  """Writes the clips as a store into a new folder.
+) -> list[Clip]:
+  """Writes the clips as a store into a new folder, one after another.
 
   Args:
     folder: new or empty.
@@ -90,25 +95,38 @@ def write(
     source: description of the origin of the clips.
     extractor: fingerprint of the extractor of their features, or ''.
 
+  Returns:
+    The clips; their streams are in the store alone.
+
   Raises:
     DataError: the folder is not empty, a clip is not valid, or the disk is
       full or not writable.
   """
   folder = pathlib.Path(folder)
   check_new(folder)
-  _check(folder, clips)
-  names, hashes = [], []
+  checks, faults = _Checks(), []
+  written, names, hashes = [], [], []
   try:
     (folder / 'clips').mkdir(parents=True)
     for i, clip in enumerate(clips):
+      clip, wrong = checks.checked(clip)
+      if wrong:
+        faults.append((repr(clip.name), wrong))
+      if faults:
+        continue
       # The number makes the file unique, the name helps to find it.
       slug = re.sub('[^A-Za-z0-9._-]+', '_', clip.name)[:80]
       file, data = f'clips/{i:06d}-{slug}.npz', _pack(clip)
       files.put(folder / file, data)
+      written.append(_unread(clip, folder / file, data))
       names.append(file)
       hashes.append(hashlib.sha256(data).hexdigest())
+    if faults or not written:
+      shutil.rmtree(folder)
+      manifest.raise_bad(folder, faults, 'correct or leave out these clips')
+      raise DataError(f'there are no clips to write to {folder}')
     _sync(folder / 'clips')
-    text = manifest.dump(clips, names, hashes, Origin(source, extractor))
+    text = manifest.dump(written, names, hashes, Origin(source, extractor))
     files.put(folder / manifest.NAME, text)
     _sync(folder)
   except OSError as error:
@@ -116,10 +134,16 @@ def write(
       f'cannot write the store {folder}: {error.strerror}; remove the'
       ' incomplete folder, and write the store where there is space'
     ) from error
+  return written
 
 
-def read(folder: str | os.PathLike) -> list[Clip]:
-  """Reads all clips of a store into memory, in its order.
+def read(folder: str | os.PathLike, most: int | float = math.inf) -> list[Clip]:
+  """Reads all clips of a store, in its order.
+
+  Args:
+    folder: of the store.
+    most: bytes of streams that may stay in memory. The streams of a larger
+      store are checked, and read again whenever one is asked for.
 
   Raises:
     DataError: there is no store, or it is damaged or was changed; the message
@@ -127,10 +151,18 @@ def read(folder: str | os.PathLike) -> list[Clip]:
   """
   folder = pathlib.Path(folder)
   widths, records = manifest.load(folder)
+  size = sum(
+    4 * length * widths[name]
+    for record in records
+    for name, length in record['lengths'].items()
+  )
   clips, faults = [], []
   for record in records:
     try:
-      clips.append(_read_clip(folder, record, widths))
+      path = folder / record['file']
+      data = manifest.file_bytes(path, npy.MAX_BYTES)
+      clip = _read_clip(data, record, widths)
+      clips.append(_unread(clip, path, data) if size > most else clip)
     except DataError as error:
       faults.append((repr(record['name']), str(error)))
     except Exception as error:
@@ -157,7 +189,7 @@ def fingerprint(clips: Sequence[Clip]) -> str:
   digest = hashlib.sha256()
   for clip in clips:
     names = sorted(clip.streams)
-    shapes = [clip.streams[k].shape for k in names]
+    shapes = [clip.shapes[k] for k in names]
     facts: list[Any] = [clip.name, clip.label, clip.speaker, clip.split]
     facts += [names, shapes]
     more = manifest.facts(dataclasses.replace(clip, attributes={}))
@@ -169,14 +201,15 @@ def fingerprint(clips: Sequence[Clip]) -> str:
   return digest.hexdigest()
 
 
-def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
-  """Raises DataError for clips that `read` would refuse."""
-  if not clips:
-    raise DataError(f'there are no clips to write to {folder}')
-  faults: list[tuple[str, str]] = []
-  widths: dict[str, int] = {}
-  seen: set[str] = set()
-  for clip in clips:
+class _Checks:
+  """Finds clips that `read` would refuse, one after another."""
+
+  def __init__(self) -> None:
+    self._widths: dict[str, int] = {}
+    self._seen: set[str] = set()
+
+  def checked(self, clip: Clip) -> tuple[Clip, str]:
+    """Returns the clip with its streams in memory, and its fault or ''."""
     texts = [clip.name, clip.label or '', clip.speaker, clip.split]
     texts += [clip.corpus, clip.take, clip.source]
     for words in (clip.targets, clip.attributes):
@@ -186,19 +219,17 @@ def _check(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
     wrong = fault(streams)
     if not clip.name or not all(map(manifest.is_text, texts)):
       wrong = 'its name, label, speaker, split or take is not plain text'
-    elif clip.name in seen:
+    elif clip.name in self._seen:
       wrong = 'there are two clips of this name'
     elif bad := [name for name in streams if not _STREAM.fullmatch(name)]:
       wrong = f'{bad[0]!r} is not a valid name of a stream (letters, digits, _)'
     elif not wrong:
       for name, array in streams.items():
-        wanted = widths.setdefault(name, array.shape[1])
+        wanted = self._widths.setdefault(name, array.shape[1])
         if array.shape[1] != wanted:
           wrong = f'{name} is {array.shape[1]} wide, in other clips {wanted}'
-    seen.add(clip.name)
-    if wrong:
-      faults.append((repr(clip.name), wrong))
-  manifest.raise_bad(folder, faults, 'correct or leave out these clips')
+    self._seen.add(clip.name)
+    return dataclasses.replace(clip, streams=streams), wrong
 
 
 def _pack(clip: Clip) -> bytes:
@@ -219,10 +250,9 @@ def _sync(folder: pathlib.Path) -> None:
 
 
 def _read_clip(
-  folder: pathlib.Path, record: dict[str, Any], widths: Mapping[str, int]
+  data: bytes, record: dict[str, Any], widths: Mapping[str, int]
 ) -> Clip:
-  """Returns a clip, after checking its file against the record."""
-  data = manifest.file_bytes(folder / record['file'], npy.MAX_BYTES)
+  """Returns a clip, after checking the bytes of its file."""
   if hashlib.sha256(data).hexdigest() != record['sha256']:
     raise DataError('its file was changed (sha256 differs)')
   wanted: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
@@ -242,10 +272,11 @@ def _read_clip(
         raise DataError(f'{name} is compressed; wanted uncompressed')
       with archive.open(member) as file:
         head = npy.header(file, member.file_size)
-        if (head.dtype, head.shape) != wanted[name]:
+        if (head.dtype, head.shape) != wanted[name] or head.fortran:
           raise DataError(
-            f'{name} is {head.dtype} of shape {head.shape}; wanted'
-            f' {wanted[name][0]} of {wanted[name][1]}'
+            f'{name} is {head.dtype} of shape {head.shape}'
+            f'{" in Fortran order" * head.fortran}; wanted {wanted[name][0]} of'
+            f' {wanted[name][1]}'
           )
         native = head.dtype.newbyteorder('=')
         arrays[name.removesuffix('.npy')] = npy.data(file, head).astype(native)
@@ -256,3 +287,49 @@ def _read_clip(
   fields = {key: record[key] for key in ('name', 'label', 'speaker', 'split')}
   fields |= {key: record[key] for key in manifest.FACTS if key in record}
   return Clip(streams=streams, truth=truth, **fields)
+
+
+def _unread(clip: Clip, path: pathlib.Path, data: bytes) -> Clip:
+  """Returns a clip whose streams are in its file alone.
+
+  Args:
+    clip: as it was read or written.
+    path: of its file.
+    data: all of the file.
+  """
+  shapes, members = clip.shapes, {}
+  with npy.archive(io.BytesIO(data)) as archive:
+    for name in shapes:
+      info = archive.getinfo(f'{name}.npy')
+      # A header of 30 bytes that ends with the lengths of two texts after it.
+      start = info.header_offset + 30
+      start += sum(struct.unpack_from('<2H', data, start - 4))
+      members[name] = start, info.file_size, info.CRC
+  read = functools.partial(_read_stream, os.path.abspath(path), shapes, members)
+  return dataclasses.replace(clip, streams=UnreadStreams(shapes, read))
+
+
+def _read_stream(
+  path: str,
+  shapes: Mapping[str, tuple[int, ...]],
+  members: Mapping[str, tuple[int, int, int]],
+  name: str,
+) -> np.ndarray:
+  """Returns a stream of a clip's file, which `read` has checked.
+
+  Raises:
+    DataError: the file has been changed since.
+  """
+  start, size, crc = members[name]
+  content = b''
+  with contextlib.suppress(OSError), npy.opened(path) as file:
+    file.seek(start)
+    content = file.read(size)
+  if zlib.crc32(content) != crc:
+    raise DataError(
+      f'{path} has changed since the program began; {manifest.AGAIN}'
+    )
+  # The array follows its header.
+  at = size - 4 * math.prod(shapes[name])
+  array = np.frombuffer(content, '<f4', offset=at).reshape(shapes[name])
+  return array.astype(np.float32, copy=False)

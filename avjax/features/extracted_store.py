@@ -94,14 +94,14 @@ def _write_one(
   fitted: extractors.Extractor,
 ) -> list[Clip]:
   """Writes a store, the extractor and the report; returns the clips."""
-  clips = []
-  for k, ready in measured.items():
-    streams = fitted(ready.columns())
-    clips.append(clip_table.clip(plan.rows[k], streams, ready.sha256))
   facts = [f'extracted from {plan.origin}', *fitted.about]
   source = '; '.join([*facts, f'extractor {fitted.fingerprint}'])
-  store.write(folder, clips, source, fitted.fingerprint)
+  clips = (
+    clip_table.clip(plan.rows[k], fitted(ready.columns()), ready.sha256)
+    for k, ready in measured.items()
+  )
+  written = store.write(folder, clips, source, fitted.fingerprint)
   fitted.save(folder / extractors.FOLDER)
   files.put(folder / 'clips.csv', report.table().encode())
   files.put(folder / 'report.txt', f'{report}\n'.encode())
-  return clips
+  return written

@@ -174,7 +174,7 @@ class Recogniser:
     read = corpus.as_read(clips, self.streams)
     batching.check_streams(read, self.streams, trained=True)
     for name in self.streams:
-      if (width := read[0].streams[name].shape[1]) != self.widths[name]:
+      if (width := read[0].shapes[name][1]) != self.widths[name]:
         raise DataError(
           f'the stream {name!r} is {width} wide and the model was trained on'
           f' {self.widths[name]}; extract it as for the training clips'

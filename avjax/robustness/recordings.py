@@ -9,11 +9,18 @@ clip; stronger levels are more of the same noise.
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from avjax.clips import AUDIO, FRAME_RATE, SAMPLE_RATE, Clip, RawClip
+from avjax.clips import (
+  AUDIO,
+  FRAME_RATE,
+  SAMPLE_RATE,
+  Clip,
+  RawClip,
+  UnreadStreams,
+)
 from avjax.data import clip_files, disturbances
 from avjax.data.corpora.tree import digest
 from avjax.errors import DataError
@@ -57,6 +64,17 @@ class Streams:
     Raises:
       DataError: its recording cannot be used.
     """
+    streams: Mapping[str, np.ndarray] = (
+      UnreadStreams(
+        clip.shapes, lambda name: self._noisy(clip, condition)[name]
+      )
+      if clip.unread
+      else self._noisy(clip, condition)
+    )
+    return dataclasses.replace(clip, streams=streams)
+
+  def _noisy(self, clip: Clip, condition: Condition) -> dict[str, np.ndarray]:
+    """Returns the streams of a clip under a condition."""
     kind, level = condition.disturbance, condition.level
     random = self.random(condition, clip)
     streams = dict(clip.streams)
@@ -76,7 +94,7 @@ class Streams:
       rate = FRAME_RATE * clip.audio_length / max(clip.visual_length, 1)
       by = round(level * rate)
       streams[AUDIO] = disturbances.shifted(streams[AUDIO], by)
-    return dataclasses.replace(clip, streams=streams)
+    return streams
 
 
 class Recordings(Streams):
@@ -234,7 +252,17 @@ _ANY = Condition(conditions.CLEAN, 0.0)
 
 
 def _with(clip: Clip, name: str, stream: np.ndarray) -> Clip:
-  return dataclasses.replace(clip, streams={**clip.streams, name: stream})
+  """Returns the clip with one stream replaced, which stays in memory."""
+  own = clip.streams
+  streams: Mapping[str, np.ndarray] = (
+    UnreadStreams(
+      {**own.shapes, name: stream.shape},
+      lambda asked: stream if asked == name else own[asked],
+    )
+    if isinstance(own, UnreadStreams)
+    else {**own, name: stream}
+  )
+  return dataclasses.replace(clip, streams=streams)
 
 
 def _files(

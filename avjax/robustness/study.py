@@ -149,11 +149,9 @@ def _removed(clip: Clip, kind: Disturbance) -> Clip:
   if not kind.removes:
     return clip
   sound = kind is conditions.NO_SOUND
-  streams = {
-    name: np.zeros_like(x) if (name in (AUDIO, SOUND)) == sound else x
-    for name, x in clip.streams.items()
-  }
-  return dataclasses.replace(clip, streams=streams)
+  return clip.changed(
+    lambda name, x: np.zeros_like(x) if (name in (AUDIO, SOUND)) == sound else x
+  )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,11 +6,12 @@ run is an ensemble of one.
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from avjax.clips import Clip
 from avjax.data import corpus
+from avjax.data.standardising import Enrolled, Gathered
 from avjax.errors import ConfigError
 from avjax.runs import evaluation, predictions
 from avjax.runs.evaluation import TrainedRun
@@ -98,12 +99,24 @@ class Ensemble:
     if not own or split == 'all':
       return [Portion(self._all(split, store))]
     made = []
-    for runs in self.folds:
-      divided = runs[0].divided()
+    for runs, divided in self.divided():
       name = runs[0].config.data.store
       clips = evaluation.select(divided.splits, split, name)
       made.append(Portion([(run, clips) for run in runs], divided.clips))
     return made
+
+  def divided(self) -> Iterator[tuple[Sequence[TrainedRun], Enrolled]]:
+    """Yields the runs of each fold, and its clips; equal ones are read once.
+
+    Raises:
+      AvjaxError: the store is missing or has changed.
+    """
+    clips, known, of = None, Gathered(), ''
+    for runs in self.folds:
+      if clips is None or runs[0].info.data_fingerprint != of:
+        clips, known = runs[0].loaded(), Gathered()
+        of = runs[0].info.data_fingerprint
+      yield runs, runs[0].divided(clips, known)
 
   def _all(
     self, split: str, store: str | None
@@ -128,11 +141,15 @@ def trained_on(runs: Ensemble) -> dict[str, list[Clip]]:
     DataError: the store of the runs is missing or has changed.
   """
   found: dict[str, dict[str, Clip]] = {'training': {}, 'validation': {}}
-  for run, *_ in runs.folds:
-    stored = {clip.name: clip for clip in corpus.read(run.located())}
-    divided = run.divided().splits
+  stored: dict[str, Clip] = {}
+  of = None
+  for (run, *_), divided in runs.divided():
+    if run.info.data_fingerprint != of:
+      stored = {clip.name: clip for clip in corpus.read(run.located())}
+      of = run.info.data_fingerprint
     for split, clips in found.items():
-      clips.update({clip.name: stored[clip.name] for clip in divided[split]})
+      names = [clip.name for clip in divided.splits[split]]
+      clips.update({name: stored[name] for name in names})
   for name in found['training']:
     found['validation'].pop(name, None)
   return {split: [*clips.values()] for split, clips in found.items()}

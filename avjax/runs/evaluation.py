@@ -11,7 +11,7 @@ import numpy as np
 
 from avjax.clips import Clip
 from avjax.data import batching, corpus, preparation, splits, standardising
-from avjax.data.standardising import Enrolled
+from avjax.data.standardising import Enrolled, Gathered
 from avjax.errors import CheckpointError, DataError
 from avjax.runs import average_speaker, registry
 from avjax.runs.folder import RunFolder
@@ -115,8 +115,8 @@ class TrainedRun:
     )
     return dataclasses.replace(self.config, data=data)
 
-  def divided(self) -> Enrolled:
-    """Returns the clips of the run's own store, divided as for the training.
+  def loaded(self) -> list[Clip]:
+    """Returns the clips of the run's own store, not yet divided.
 
     Raises:
       AvjaxError: the store is missing or has changed.
@@ -129,7 +129,23 @@ class TrainedRun:
         f'{data.store} has changed since the run was trained, so its splits may'
         f' differ; {"train again" if data.enrolment_clips else _EVERY}'
       )
-    return preparation.divide(clips, config, data.first_fold)
+    return clips
+
+  def divided(
+    self, clips: Sequence[Clip] | None = None, known: Gathered | None = None
+  ) -> Enrolled:
+    """Returns the clips of the run's own store, divided as for the training.
+
+    Args:
+      clips: `loaded` of a run on the same data; None to load them.
+      known: see `standardising.enrol`.
+
+    Raises:
+      AvjaxError: the store is missing or has changed.
+    """
+    clips = self.loaded() if clips is None else clips
+    fold = self.config.data.first_fold
+    return preparation.divide(clips, self.config, fold, known)
 
   def divide(self, stored: Sequence[Clip]) -> Enrolled:
     """Returns the clips of the run's own store, some of them changed.
@@ -188,7 +204,7 @@ class TrainedRun:
   def _check_widths(self, clips: Sequence[Clip]) -> None:
     batching.check_streams(clips, self.config.model.streams, trained=True)
     for name in self.config.model.streams:
-      width = clips[0].streams[name].shape[1]
+      width = clips[0].shapes[name][1]
       wanted = self.info.widths[name]
       if width != wanted:
         raise DataError(

@@ -61,9 +61,7 @@ class RunInfo:
     cls, config: Settings, clips: Sequence[Clip], emotions: Sequence[str]
   ) -> 'RunInfo':
     """Returns the info of a run on these clips, before their audit."""
-    widths = {
-      name: clips[0].streams[name].shape[1] for name in config.model.streams
-    }
+    widths = {name: clips[0].shapes[name][1] for name in config.model.streams}
     fingerprint = corpus.fingerprint(config, clips)
     return cls(tuple(emotions), widths, fingerprint)
 

@@ -6,8 +6,9 @@ do better to show that it uses this order.
 """
 
 import dataclasses
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from scipy.special import softmax
 
 from avjax import files
 from avjax.clips import Clip, Splits
-from avjax.errors import ConfigError
+from avjax.data import moments
+from avjax.errors import CheckpointError, ConfigError
 from avjax.records import RUN
 from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo
@@ -28,6 +30,8 @@ from avjax.training.outcome import Outcome, without_maps
 FILE = 'linear.json'
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Values of scikit-learn's C; validation accuracy selects one."""
+BLOCK = 256
+"""Clips whose statistics are in memory at a time."""
 _MOMENTS = np.mean, np.std
 
 
@@ -54,7 +58,7 @@ class Linear(Model):
   def fit(self, job: Job) -> Fitted:
     before = time.perf_counter()
     streams, emotions = job.config.model.streams, job.info.emotions
-    penalty, regression = _choose(streams, emotions, job.splits)
+    penalty, regression = _choose(streams, emotions, job.splits, job.folder)
     regression.save(job.folder)
     seconds = time.perf_counter() - before
     outcomes = {
@@ -106,9 +110,24 @@ class Regression:
     among: Sequence[Clip] = (),
   ) -> tuple[Outcome, dict[str, Any]]:
     """Returns the predictions for clips, and facts; see `Predictor`."""
-    x = (describe(clips, self.streams) - self.mean) / self.scale
-    shares = softmax(x @ self.weights.T + self.bias, axis=1)
-    return without_maps(clips, self.emotions, shares), {'device': 'NumPy'}
+    described = (describe(some, self.streams) for some in _blocks(clips))
+    return self.outcome(clips, described), {'device': 'NumPy'}
+
+  def outcome(
+    self, clips: Sequence[Clip], described: Iterable[Float[Array, '_ F']]
+  ) -> Outcome:
+    """Returns the predictions for clips.
+
+    Args:
+      clips: the clips.
+      described: `describe` of them, in pieces.
+    """
+    logits = [
+      (x - self.mean) / self.scale @ self.weights.T + self.bias
+      for x in described
+    ]
+    shares = softmax(np.concatenate(logits), axis=1)
+    return without_maps(clips, self.emotions, shares)
 
   def embeddings(self, clips: Sequence[Clip]) -> None:
     """Returns None, since the model has no embeddings."""
@@ -180,20 +199,56 @@ def describe(
   return np.array(rows)
 
 
+def _blocks(rows: Any) -> Iterator[Any]:
+  """Yields a sequence in slices."""
+  return (rows[k : k + BLOCK] for k in range(0, len(rows), BLOCK))
+
+
+def _described(
+  clips: Sequence[Clip], streams: Sequence[str], folder: RunFolder
+) -> Float[np.ndarray, 'n F']:
+  """Returns `describe` in a file, which ends with the array.
+
+  The statistics of a store that is larger than memory may be too.
+
+  Raises:
+    CheckpointError: there is no space for it.
+  """
+  try:
+    with tempfile.TemporaryFile(dir=folder.path) as file:
+      for some in _blocks(clips):
+        file.write(describe(some, streams).tobytes())
+      file.flush()
+      flat = np.memmap(file, np.float64, 'r+')
+  except OSError as error:
+    raise CheckpointError(
+      f'{folder}: the statistics of {len(clips)} clips cannot be written'
+      f' ({error.strerror}); fix that, then run it again'
+    ) from error
+  return flat.reshape(len(clips), -1)
+
+
 def _choose(
-  streams: tuple[str, ...], emotions: tuple[str, ...], splits: Splits
+  streams: tuple[str, ...],
+  emotions: tuple[str, ...],
+  splits: Splits,
+  folder: RunFolder,
 ) -> tuple[float, Regression]:
   """Returns the penalty with the best validation result, and its model."""
   from sklearn.linear_model import LogisticRegression
 
-  x = describe(splits['training'], streams)
+  x = _described(splits['training'], streams, folder)
+  seen = _described(splits['validation'], streams, folder)
   label = np.array([emotions.index(c.label) for c in splits['training']])
-  mean, scale = x.mean(0), x.std(0)
+  found = moments.gathered(lambda: _blocks(x))
+  mean, scale = found.mean, np.sqrt(found.variance)
   scale = np.where(scale > 1e-12 * np.abs(mean), scale, 1.0)
+  for some in _blocks(x):
+    some[:] = (some - mean) / scale
   tried, best = [], BestEpoch()
   for number, penalty in enumerate(PENALTIES):
     model = LogisticRegression(C=penalty, max_iter=5000)
-    model.fit((x - mean) / scale, label)
+    model.fit(x, label)
     weights, bias = model.coef_, model.intercept_
     if len(weights) == 1:  # two classes: the logit of the second
       weights = np.concatenate([0 * weights, weights])
@@ -203,7 +258,7 @@ def _choose(
     offset = np.full(len(emotions), -1e9)
     whole[model.classes_], offset[model.classes_] = weights, bias
     fitted = Regression(streams, emotions, mean, scale, whole, offset)
-    scores = fitted.predict(splits['validation'])[0].scores()
+    scores = fitted.outcome(splits['validation'], _blocks(seen)).scores()
     best, _ = best.update(number, scores['accuracy'], scores['loss'])
     tried.append((penalty, fitted))
   return tried[best.epoch]

@@ -195,7 +195,10 @@ def _fitted(
   trained = progress.epoch * len(job.splits['training'])
   warnings = progress.warnings(len(job.info.emotions))
   return Fitted(
-    {k: setup.evaluate(saved, clips) for k, clips in job.splits.items()},
+    {
+      split: setup.evaluate(saved, clips, maps=False)
+      for split, clips in job.splits.items()
+    },
     {
       'best_epoch': progress.selection.epoch,
       'epochs': progress.epoch,
@@ -218,6 +221,7 @@ _LATER = {
     'grouping_seed',
     'enrolment',
     'enrolment_clips',
+    'batch_frames',
   ),
   'model.alignment': ('ratio',),
   'training': (

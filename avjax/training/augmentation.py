@@ -106,7 +106,7 @@ def _rows(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns mean and std (S, D) of speakers; 0 and 1 for one without a clip."""
   by_name = standardising.moments_of(clips, stream)
-  width = clips[0].streams[stream].shape[1]
+  width = clips[0].shapes[stream][1]
   unknown = np.zeros(width), np.ones(width)
   rows = [by_name.get(name, unknown) for name in names]
   return np.array([row[0] for row in rows]), np.array([row[1] for row in rows])

@@ -1,5 +1,6 @@
 """The training loop of one network, which resumes where it stopped."""
 
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -35,7 +36,9 @@ class Trainer:
     self._resident: Resident | None = None
     both = [*self._training, *self._validation]
     size = self._loader.size(both)
-    if self._devices.keep_clips(self._config.data.placement, size):
+    if not any(clip.unread for clip in both) and self._devices.keep_clips(
+      self._config.data.placement, size
+    ):
       self._resident = Resident(
         both, self._loader, self._devices.replicated, self._devices.sharded
       )
@@ -107,14 +110,13 @@ class Trainer:
     the device need not wait for the host.
     """
     pending = None  # metrics of a step that may still be running
-    for indices in order[progress.batch :]:
-      if stop.number is not None:
-        break
-      batch = self._loader.batch(self._training, indices)
-      state, metrics = self._devices.train_step(state, batch)
-      if pending is not None:
-        self._count(order, pending, progress, display)
-      pending = metrics
+    rest = self._loader.batches(self._training, order[progress.batch :])
+    with contextlib.closing(rest) as batches:
+      while stop.number is None and (batch := next(batches, None)) is not None:
+        state, metrics = self._devices.train_step(state, batch)
+        if pending is not None:
+          self._count(order, pending, progress, display)
+        pending = metrics
     if pending is not None:
       self._count(order, pending, progress, display)
     return state
@@ -150,6 +152,7 @@ class Trainer:
         self._devices.unstack(state),
         self._validation,
         self._loader,
+        maps=False,
       ).scores()
     logits = self._resident.logits(state, self._validation)
     return from_logits(self._validation, self._loader.emotions, logits).scores()

@@ -121,7 +121,11 @@ def _probabilities(clips: Sequence[Clip], logits: np.ndarray) -> np.ndarray:
 
 
 def evaluate(
-  devices: Devices, state: TrainState, clips: Sequence[Clip], loader: Loader
+  devices: Devices,
+  state: TrainState,
+  clips: Sequence[Clip],
+  loader: Loader,
+  maps: bool = True,
 ) -> Outcome:
   """Returns the predictions for every clip; padding rows are left out.
 
@@ -130,22 +134,26 @@ def evaluate(
     state: as `Devices.replicate` or `Devices.unstack` returns it.
     clips: with the streams that the model reads.
     loader: makes the batches.
+    maps: whether to keep attention and alignment of all clips; otherwise only
+      of those whose truth is known.
 
   Raises:
     TrainingError: a logit is not finite; the message names every such clip of
       the batch.
   """
   probabilities = np.zeros((len(clips), len(loader.emotions)))
-  maps: list[np.ndarray | None] = [None] * len(clips)
+  attention: list[np.ndarray | None] = [None] * len(clips)
   weights: list[np.ndarray | None] = [None] * len(clips)
   for indices, batch in loader.evaluation(clips):
     prediction = jax.device_get(devices.eval_step(state, batch))
     logits = prediction.logits[: len(indices)]
     probabilities[indices] = _probabilities([clips[k] for k in indices], logits)
     for row, index in enumerate(indices):
+      if not (maps or clips[index].truth):
+        continue
       frames = clips[index].visual_length
       if prediction.attention is not None:
-        maps[index] = prediction.attention[row, :, :frames]
+        attention[index] = prediction.attention[row, :, :frames]
       if prediction.alignment is not None:
         weights[index] = prediction.alignment[row, :frames]
-  return Outcome(clips, loader.emotions, probabilities, maps, weights)
+  return Outcome(clips, loader.emotions, probabilities, attention, weights)

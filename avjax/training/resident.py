@@ -53,11 +53,13 @@ def pack(clips: Sequence[Clip], loader: Loader) -> PackedClips:
   streams = {}
   for name in loader.streams:
     longest = loader.buckets.lengths[-1][name != AUDIO]
-    width = clips[0].streams[name].shape[1]
-    tail = np.zeros((longest, width), np.float32)
-    streams[name] = np.concatenate(
-      [*(clip.streams[name] for clip in clips), tail], dtype=np.float32
+    frames = length[:, int(name != AUDIO)]
+    streams[name] = np.zeros(
+      (frames.sum() + longest, clips[0].shapes[name][1]), np.float32
     )
+    ends = np.cumsum(frames)
+    for clip, end, count in zip(clips, ends, frames, strict=True):
+      streams[name][end - count : end] = clip.streams[name]
   label = batching.labels(clips, loader.emotions)
   speaker = None
   if loader.speakers:

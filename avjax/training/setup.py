@@ -45,7 +45,9 @@ class Setup:
     self.loader = Loader(
       buckets=batching.rounded(clips)
       if rounded
-      else batching.buckets(clips, config.data.buckets, size),
+      else batching.buckets(
+        clips, config.data.buckets, size, config.data.batch_frames
+      ),
       emotions=tuple(emotions),
       streams=config.model.streams,
       batch_size=size,
@@ -101,14 +103,16 @@ class Setup:
     return self.devices.replicate(state)
 
   def evaluate(
-    self, saved: Mapping[str, Any], clips: Sequence[Clip]
+    self, saved: Mapping[str, Any], clips: Sequence[Clip], maps: bool = True
   ) -> Outcome:
     """Returns the predictions of a saved state for clips.
+
+    For `maps` see `outcome.evaluate`.
 
     Raises:
       TrainingError: a logit is not finite; the message names the clips.
     """
-    return evaluate(self.devices, self.state(saved), clips, self.loader)
+    return evaluate(self.devices, self.state(saved), clips, self.loader, maps)
 
 
 def _exchanged(config: Settings, clips: Sequence[Clip]) -> tuple[str, ...]:

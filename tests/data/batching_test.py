@@ -112,16 +112,15 @@ def test_evaluation_is_sorted():
   assert [step.tolist() for step in steps] == [[1, 3], [4, 0], [2]]
 
 
-def test_long_clips_are_in_small_batches(monkeypatch):
-  """Law: a batch has `MOST_FRAMES` at most, or one clip; others stay as were.
+def test_long_clips_are_in_small_batches():
+  """Law: a batch has 160 frames at most, or one clip; others stay as were.
 
   The usual clips are in the same batches as without the long ones.
   """
-  monkeypatch.setattr(batching, 'MOST_FRAMES', 160)
   usual = [clip(k, 20 + k % 20, 10 + k % 20) for k in range(21)]
   long = [clip(30 + k, n, n // 2) for k, n in enumerate((41, 60, 95, 999, 70))]
   clips = [*usual, *long]
-  alone, made = (batching.buckets(c, 2, 4) for c in (usual, clips))
+  alone, made = (batching.buckets(c, 2, 4, 160) for c in (usual, clips))
   assert alone.sizes(4) == (4, 4)
   assert made.lengths[:2] == alone.lengths
   assert (made.lengths[2:], made.sizes(4)) == (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avjax.clips import Clip
-from avjax.data import corpus, store
+from avjax.data import corpus, free_memory, store
 from avjax.errors import DataError
 from avjax.settings import DataConfig, Settings
 
@@ -45,3 +45,15 @@ def test_a_target(folder):
   assert labels(target='voice') == {'a': 'sad', 'c': None}
   with pytest.raises(DataError, match='targets in the store: acted, voice'):
     labels(target='face')
+
+
+@pytest.mark.parametrize(
+  ('placement', 'free', 'unread'),
+  [('auto', 71, True), ('auto', 72, False), ('stream', 72, True)]
+  + [(placement, 0, False) for placement in ('host', 'device')],
+)
+def test_where_clips_are(placement, free, unread, folder, monkeypatch):
+  """Law: 'auto' keeps three clips of 8 bytes where 72 or more are free."""
+  monkeypatch.setattr(free_memory, 'available', lambda: free)
+  clips = corpus.read(config(folder, placement=placement))
+  assert {clip.unread for clip in clips} == {unread}

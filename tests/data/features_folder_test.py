@@ -283,3 +283,16 @@ def test_a_clip_of_too_many_bytes(folder, monkeypatch):
   assert [clip.name for clip in clips] == ['b']
   assert 'more than' in dict(report.skipped)['a']
   assert 'not a regular file' in dict(report.skipped)['c']
+
+
+def test_arrays_that_do_not_fit(folder):
+  """Law: clips beyond the memory are the same, and read when asked for."""
+  (folder / 'face').mkdir()
+  for k, name in enumerate('abc'):
+    np.save(folder / 'face' / name, np.arange(3 + k)[:, None])  # one missing
+  whole, report = read(folder)
+  assert len(report.cut) == 3
+  size = sum(x.nbytes for x in whole[0].streams.values())
+  clips, same = read(folder, most=size)
+  assert [clip.unread for clip in clips] == [False, True, True]
+  assert report == same and store.fingerprint(clips) == store.fingerprint(whole)

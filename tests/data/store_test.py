@@ -245,3 +245,27 @@ def test_the_fingerprint_depends_on_everything():
   assert len({store.fingerprint(each) for each in variants}) == len(variants)
   unchanged = changed(**facts, split='train')
   assert store.fingerprint(unchanged) == store.fingerprint(clips())
+
+
+def test_streams_that_are_not_kept(folder):
+  """Law: read when they are asked for, they are the same; changed, refused."""
+  size = sum(x.nbytes for clip in clips() for x in clip.streams.values())
+  assert not any(clip.unread for clip in store.read(folder, size))
+  unread = store.read(folder, size - 1)
+  assert all(clip.unread for clip in unread)
+  assert same(unread, clips())
+  assert [c.visual_length for c in unread] == [c.visual_length for c in clips()]
+  assert store.fingerprint(unread) == store.fingerprint(clips())
+  assert 'face' not in unread[0].streams and 'audio' in unread[0].streams
+  path = sorted((folder / 'clips').iterdir())[0]
+  whole = path.read_bytes()
+  at = whole.index(clips()[0].streams['shape'].tobytes())
+  path.write_bytes(whole[:at] + b'?' + whole[at + 1 :])  # CRC
+  with pytest.raises(DataError, match='has changed since'):
+    unread[0].streams['shape']
+  np.savez(path, audio=np.ones((5, 3)), shape=np.ones((4, 2)))  # float64
+  with pytest.raises(DataError, match='has changed since'):
+    unread[0].streams['shape']
+  path.unlink()
+  with pytest.raises(DataError, match='has changed since'):
+    unread[0].streams['shape']

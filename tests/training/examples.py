@@ -70,7 +70,10 @@ def make_loader(settings: Settings, parts, rows: int = 8) -> Loader:
   clips = [clip for part in parts.values() for clip in part]
   return Loader(
     buckets=batching.buckets(
-      clips, settings.data.buckets, settings.training.batch_size
+      clips,
+      settings.data.buckets,
+      settings.training.batch_size,
+      settings.data.batch_frames,
     ),
     emotions=EMOTIONS,
     streams=settings.model.streams,

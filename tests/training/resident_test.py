@@ -14,9 +14,10 @@ from tests.training import examples
 from tests.training.loop_test import assert_same_run, train
 
 
-def placed(where, **training):
+def placed(where, data=None, **training):
   settings = examples.with_training(**training)
-  data = dataclasses.replace(settings.data, placement=where, buckets=2)
+  changes = {'placement': where, 'buckets': 2, **(data or {})}
+  data = dataclasses.replace(settings.data, **changes)
   return dataclasses.replace(settings, data=data)
 
 
@@ -47,13 +48,14 @@ def test_run_on_the_device_is_the_host_s(tmp_path):
   assert_same_run(host, device)
 
 
-def test_long_clips_on_the_device(tmp_path, monkeypatch):
+def test_long_clips_on_the_device(tmp_path):
   """Law: small batches too are those of the host, on one device and several."""
-  monkeypatch.setattr(batching, 'MOST_FRAMES', 24)
-  loader = examples.make_loader(placed('host'), examples.make_parts())
+  short = {'batch_frames': 24}
+  settings = placed('host', short, epochs=2)
+  loader = examples.make_loader(settings, examples.make_parts())
   assert loader.sizes == (4, 2)
-  host = train(tmp_path / 'host', placed('host', epochs=2))
-  device = train(tmp_path / 'device', placed('device', epochs=2))
+  host = train(tmp_path / 'host', settings)
+  device = train(tmp_path / 'device', placed('device', short, epochs=2))
   assert_same_run(host, device)
   assert len(host[0].history) == 2
 
