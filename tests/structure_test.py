@@ -15,7 +15,10 @@ from avjax.runs import registry
 
 ROOT = pathlib.Path(__file__).parents[1]
 BASE = {'errors', 'shapes'}
-PLAIN = {'files', 'clips', 'settings', 'records', 'interrupts', *BASE}
+PLAIN = {
+  *('files', 'clips', 'settings', 'records', 'interrupts', 'processes'),
+  *BASE,
+}
 BELOW = {
   'errors': set(),
   'shapes': set(),
@@ -24,6 +27,8 @@ BELOW = {
   'files': {'errors'},
   'records': {'errors'},
   'interrupts': set(),
+  'processes': set(),
+  'host_flags': {'processes'},
   'begin': {'interrupts'},
   'command_line': {'errors'},
   'table_flags': set(),

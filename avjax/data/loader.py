@@ -7,7 +7,7 @@ import numpy as np
 
 from avjax.clips import Batch, Clip
 from avjax.data import batching
-from avjax.processes import Process
+from avjax.processes import ALONE, Process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Loader:
   rows: int
   devices: int = 1
   speakers: tuple[str, ...] = ()
-  process: Process = Process()
+  process: Process = ALONE
 
   def size(self, clips: Sequence[Clip]) -> int:
     """Returns the bytes of the clips' streams that the model reads."""

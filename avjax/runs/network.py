@@ -29,6 +29,7 @@ class Network(Model):
   """A neural network, trained by `avjax.training`; its best epoch counts."""
 
   replicated = True
+  distributed = True
 
   def __init__(
     self, streams: tuple[str, ...] = Model.streams, reference: bool = False

@@ -131,6 +131,7 @@ class Devices:
       sharding: of the results.
       count: how many parts they have along their first axis.
     """
+
     def copied(x):
       shape = np.shape(x)
       shape = (count * shape[0], *shape[1:]) if count > 1 else shape

@@ -11,7 +11,7 @@ import numpy as np
 from avjax.clips import Batch, Clip, Splits
 from avjax.data import batching
 from avjax.data.loader import Loader
-from avjax.processes import Process
+from avjax.processes import ALONE
 from avjax.settings import Settings
 from avjax.training import augmentation, steps
 from avjax.training.devices import Devices
@@ -95,7 +95,7 @@ class Setup:
 
   def _one_clip(self) -> Batch:
     """Returns a batch with the streams and widths of the data."""
-    alone = dataclasses.replace(self.loader, process=Process())
+    alone = dataclasses.replace(self.loader, process=ALONE)
     return alone.batch([self._example], np.array([0]))
 
   def state(self, saved: Mapping[str, Any]) -> steps.TrainState:
