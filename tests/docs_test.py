@@ -29,6 +29,7 @@ READ = {
 """Language of a block that holds no commands -> what it is."""
 
 HOURS = 'takes hours; bin/train and bin/tables are run by docs/use.md'
+SEVERAL = 'needs several hosts; tests/bin/train_test.py sets what SLURM sets'
 PARSED = {
   'README.md': {
     "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
@@ -73,6 +74,15 @@ PARSED = {
   },
   'docs/live.md': {
     '--camera=1': 'needs a camera and a microphone',
+  },
+  'docs/scale.md': {
+    'mpirun': SEVERAL,
+    '--process=0': SEVERAL,
+    '--process=1': SEVERAL,
+    'scontrol': SEVERAL,
+    '--nodes=4': SEVERAL,
+    '--array': SEVERAL,
+    'gcloud': SEVERAL,
   },
   'docs/afew.md': {
     'bin/ingest': 'needs AFEW; tests/data/corpora_test.py checks a made one',

@@ -122,9 +122,20 @@ def python(arguments: Arguments) -> None:
   runpy.run_path(path, run_name='__main__')
 
 
+def launched(arguments: Arguments) -> None:
+  """Checks the flags of the program that a launcher starts on every host."""
+  words = ' '.join(arguments).split()
+  (place,) = [k for k, word in enumerate(words) if word.startswith('bin/')]
+  name = words[place].removeprefix('bin/')
+  run(name, words[place + 1 :], {'ONLY_PARSE': '1'})
+
+
 OTHERS: dict[str, Callable[[Arguments], str | None]] = {
   'pip': pip,
   'pytest': pytest,
   'python': python,
+  'srun': launched,
+  'mpirun': launched,
+  'gcloud': launched,
 }
 """Program that is none of bin/ -> what runs for it; returns what is wrong."""
