@@ -94,10 +94,12 @@ def _agree(prepared: experiment.Experiment, folder: RunFolder) -> None:
   """
   versions = info.environment()['versions']
   del versions['python']
+  settings = info.settings_json(prepared.config)
+  del settings['data']['store']  # it may be elsewhere; its clips are compared
   facts = {
     'host': socket.gethostname(),
     'versions': versions,
-    'settings': info.settings_json(prepared.config),
+    'settings': settings,
     'clips': {'fingerprint': prepared.info.data_fingerprint},
     'folder': _seen(folder),
   }
@@ -130,7 +132,7 @@ def _differences(
     for name in {**first, **own}:
       if own.get(name) != first.get(name):
         yield (
-          f'{topic}: {name} is {_short(first.get(name))} in process 0'
+          f'{name} is {_short(first.get(name))} in process 0'
           f' ({everyone[0]["host"]}) and {_short(own.get(name))} in process'
           f' {index} ({facts["host"]})'
         )
