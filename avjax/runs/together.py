@@ -52,8 +52,12 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any] | None:
     prepared = experiment.prepare(config)
     _check(prepared)
   _agree(prepared, folder)
+  results = None
   if folder.finished:
-    return experiment.train(config, workdir) if process.first else None
+    with hosts.all_or_none():
+      if process.first:
+        results = experiment.train(config, workdir)
+    return results
   with contextlib.ExitStack() as stack:
     with hosts.all_or_none():
       if process.first:
@@ -64,7 +68,6 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any] | None:
         hosts.log_to(folder.path / f'process-{process.index}.log')
     (job,) = prepared.jobs(config, folder)
     fitted = prepared.model.fit(job)
-    results = None
     with hosts.all_or_none():
       if process.first:
         results = job.write(fitted)

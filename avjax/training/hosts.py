@@ -253,11 +253,12 @@ def from_first(make: Callable[[], bytes]) -> bytes:
       data = make()
   if this().count == 1:
     return data
-  (size,) = multihost_utils.broadcast_one_to_all(np.array([len(data)], 'i4'))
+  first = this().first
+  size = multihost_utils.broadcast_one_to_all(np.array(len(data), 'i4'), first)
   array = np.zeros(size, np.uint8)
-  if this().first:
+  if first:
     array[:] = np.frombuffer(data, np.uint8)
-  return multihost_utils.broadcast_one_to_all(array).tobytes()
+  return multihost_utils.broadcast_one_to_all(array, first).tobytes()
 
 
 def tree_from_first(tree: Any) -> Any:
