@@ -113,7 +113,9 @@ def _agree(prepared: experiment.Experiment, folder: RunFolder) -> None:
   everyone = hosts.gathered(facts | {'folder': _seen(folder)})
   for topic, remedy in _REMEDIES.items():
     if differ := list(_differences(everyone, topic)):
-      raise ConfigError(f'the processes differ: {"; ".join(differ)}; {remedy}')
+      raise ConfigError(
+        f'the processes differ in {topic}: {"; ".join(differ)}; {remedy}'
+      )
 
 
 def _seen(folder: RunFolder) -> dict[str, Any]:
