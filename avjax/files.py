@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import pathlib
+import platform
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -37,8 +38,9 @@ def put(path: pathlib.Path, data: bytes) -> None:
 
 def temporary(path: pathlib.Path, process: int) -> pathlib.Path:
   """Returns the file that a process writes before it becomes `path`."""
-  # Not the file's own name with a suffix, which could be too long.
-  return path.with_name(f'.{process}.part')
+  # Not the file's own name with a suffix, which could be too long. Two machines
+  # that share the folder may have a process of the same number.
+  return path.with_name(f'.{platform.node()}.{process}.part')
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
