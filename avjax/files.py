@@ -15,7 +15,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from avjax.errors import CheckpointError
+from avjax.errors import BusyError, CheckpointError
 
 
 def put(path: pathlib.Path, data: bytes) -> None:
@@ -109,8 +109,8 @@ def lock(folder: str | pathlib.Path, shared: bool = False) -> Iterator[None]:
     shared: whether others may have it too, if they share it as well.
 
   Raises:
-    CheckpointError: another process has the lock, or the folder cannot be
-      written to.
+    BusyError: another process has the lock.
+    CheckpointError: the folder cannot be written to.
   """
   path = pathlib.Path(folder).absolute() / 'lock'
   with contextlib.ExitStack() as stack:
@@ -123,7 +123,7 @@ def lock(folder: str | pathlib.Path, shared: bool = False) -> Iterator[None]:
       file.write(f'{os.getpid()}\n')
       file.flush()
     except BlockingIOError:
-      raise CheckpointError(
+      raise BusyError(
         f'another run is using {path.parent} (process'
         f' {path.read_text().strip()}); wait for it, or use another folder'
       ) from None

@@ -15,7 +15,10 @@ from avjax.runs import registry
 
 ROOT = pathlib.Path(__file__).parents[1]
 BASE = {'errors', 'shapes'}
-PLAIN = {'files', 'clips', 'settings', 'records', 'interrupts', *BASE}
+PLAIN = {
+  *('files', 'clips', 'settings', 'records', 'interrupts', 'processes'),
+  *BASE,
+}
 BELOW = {
   'errors': set(),
   'shapes': set(),
@@ -27,6 +30,8 @@ BELOW = {
   'begin': {'interrupts'},
   'command_line': {'errors'},
   'table_flags': set(),
+  'processes': set(),
+  'host_flags': {'processes'},
   'metrics': {'clips', 'shapes'},
   'kernels': {'shapes'},
   'models': {'kernels', 'clips', 'settings', *BASE},

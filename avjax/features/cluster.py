@@ -97,15 +97,15 @@ def measure_all(
     if not client.scheduler_info(n_workers=1)['workers']:
       tell(f'the scheduler at {address} has no worker yet; waiting for one')
     name = f'measure-{uuid.uuid4().hex}'
-    keys = {f'{name}-{k}': k for k in tasks}
     futures = [
       client.submit(
-        eval, _CALL, content(common, tasks[k]), key=key, retries=_RETRIES
+        eval, _CALL, content(common, task), key=f'{name}-{k}', retries=_RETRIES
       )
-      for key, k in keys.items()
+      for k, task in tasks.items()
     ]
+    keys = dict(zip(futures, tasks, strict=True))
     for future in _ended(futures):
-      key = keys[future.key]
+      key = keys[future]
       yield key, _outcome(future, tasks[key], address)
       future.release()
     client.run(release, on_error='ignore')
