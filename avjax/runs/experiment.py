@@ -250,7 +250,7 @@ def by_seed(
 
 def _fit_seeds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
   """Fits all seeds in one program; returns the results over all seeds."""
-  config, seeds = experiment.config, _seeds(experiment, folder)
+  config, seeds = experiment.config, by_seed(experiment, folder)
   jobs = [job for each in seeds.values() for job in each]
   for job in jobs:
     job.folder.begin(job.config, job.info)
