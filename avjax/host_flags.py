@@ -70,12 +70,7 @@ def given() -> Meeting | None:
       f'--coordinator={coordinator} is not HOST:PORT; give the name or address'
       ' of the host of process 0 and a free port there'
     )
-  if index >= count:
-    raise flags.Error(
-      f'--process={index} is none of --processes={count}, which are numbered'
-      f' from 0 to {count - 1}'
-    )
-  return Meeting(coordinator, Process(index, count), heartbeat)
+  return Meeting(coordinator, _numbered(index, count), heartbeat)
 
 
 def share() -> Process | None:
@@ -99,6 +94,11 @@ def share() -> Process | None:
   if index is None or count is None:
     missing = '--process' if index is None else '--processes'
     raise flags.Error(f'{missing} is missing; give --processes=N --process=I')
+  return _numbered(index, count)
+
+
+def _numbered(index: int, count: int) -> Process:
+  """Returns a process; raises flags.Error for a number that there is not."""
   if index >= count:
     raise flags.Error(
       f'--process={index} is none of --processes={count}, which are numbered'

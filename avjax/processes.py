@@ -19,3 +19,7 @@ class Process:
   def first(self) -> bool:
     """Whether it is process 0, which alone prints and writes the run."""
     return self.index == 0
+
+
+ALONE = Process()
+"""The process of a program that is started once."""

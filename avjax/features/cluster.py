@@ -103,9 +103,9 @@ def measure_all(
       )
       for k, task in tasks.items()
     ]
-    keys = dict(zip(futures, tasks, strict=True))
+    keys = dict(zip((str(f.key) for f in futures), tasks, strict=True))
     for future in _ended(futures):
-      key = keys[future]
+      key = keys[str(future.key)]
       yield key, _outcome(future, tasks[key], address)
       future.release()
     client.run(release, on_error='ignore')

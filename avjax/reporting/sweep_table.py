@@ -29,13 +29,15 @@ def make_table(choices: Sequence[Choice]) -> Table:
   Args:
     choices: of every fold, or of the single division.
   """
-  rows, tested = [], []
+  rows: list[tuple[str, ...]] = []
+  tested = []
   for choice in choices:
     group = _tested(choice)
     tested.append(group)
     base = _trained(choice.chosen)
     fold = '' if choice.fold is None else f'fold {choice.fold}, '
     for one in choice.candidates:
+      cells: tuple[str, ...]
       title = f'{fold}{one.number}: {one.title}'
       if one.number == choice.chosen.number:
         cells = *_validation(base), 'chosen', NONE, accuracy_cell(group, 'test')

@@ -10,10 +10,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from avjax import files
 from avjax.data import corpus, preparation
-from avjax.errors import BusyError, ConfigError
-from avjax.processes import Process
+from avjax.errors import ConfigError
 from avjax.runs import joining, registry
 from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo
@@ -37,7 +35,7 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   experiment = prepare(config)
   folder = RunFolder(workdir)
   if folder.finished:
-    return _finished(folder, config, experiment.info)
+    return read_finished(folder, config, experiment.info)
   with folder.opened(config, experiment.info):
     print(f'workdir: {folder}', file=sys.stderr)
     if config.training.seeds > 1:
@@ -45,59 +43,7 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
     if config.data.several:
       return _fit_folds(experiment, folder)
     (job,) = experiment.jobs(config, folder)
-    return _fit(experiment.model, job)
-
-
-def train_share(
-  config: Any, workdir: str | pathlib.Path, share: Process
-) -> dict[str, Any] | None:
-  """Trains a share of several runs; returns the joint results if it is last.
-
-  Process p of n trains the runs p, p + n, ..., one after another, each in its
-  own folder, and knows nothing of the others. Whoever finds all runs finished
-  joins them. None is returned while some are not.
-
-  Args:
-    config: a whole config of several seeds or folds, or `settings.Settings`.
-    workdir: the folder of all runs, which all processes share.
-    share: which of the processes this is.
-
-  Raises:
-    AvjaxError: the config, the data or the folder cannot be used.
-  """
-  config = whole(config)
-  experiment = prepare(config)
-  folder = RunFolder(workdir)
-  if folder.finished:
-    return _finished(folder, config, experiment.info)
-  with files.lock(folder.path, shared=True):
-    folder.begin(config, experiment.info)
-    print(
-      f'workdir: {folder}, process {share.index} of {share.count}',
-      file=sys.stderr,
-    )
-    seeds = by_seed(experiment, folder)
-    jobs = [job for each in seeds.values() for job in each]
-    for job in jobs[share.index :: share.count]:
-      try:
-        with job.folder.opened(job.config, job.info):
-          _fit(experiment.model, job)
-      except BusyError:
-        print(f'{job.folder} is in other hands', file=sys.stderr)
-    if waiting := [job for job in jobs if not job.folder.seen_finished]:
-      print(
-        f'{len(waiting)} of {len(jobs)} runs are left to other processes, the'
-        ' last of which joins the results; if one was killed, run its command'
-        ' again',
-        file=sys.stderr,
-      )
-      return None
-    try:
-      with files.lock(folder.path / 'joining'):
-        return _joined(folder, config, seeds)
-    except BusyError:
-      print('another process joins the results', file=sys.stderr)
-      return None
+    return fit(experiment.model, job)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +142,7 @@ def _info(
   )
 
 
-def _finished(
+def read_finished(
   folder: RunFolder, config: Settings, info: RunInfo
 ) -> dict[str, Any]:
   """Returns the results of a finished run, and writes nothing."""
@@ -206,7 +152,7 @@ def _finished(
   return {**results}
 
 
-def _fit(model: Model, job: Job) -> dict[str, Any]:
+def fit(model: Model, job: Job) -> dict[str, Any]:
   """Fits one model unless that is done; returns its results."""
   if job.folder.finished:
     print(f'{job.folder} holds a finished run; nothing to do', file=sys.stderr)
@@ -219,8 +165,8 @@ def _fit_folds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
   seeds = by_seed(experiment, folder)
   for job in seeds[folder]:
     with job.folder.opened(job.config, job.info):
-      _fit(experiment.model, job)
-  return _joined(folder, experiment.config, seeds)
+      fit(experiment.model, job)
+  return joined(folder, experiment.config, seeds)
 
 
 def by_seed(
@@ -255,10 +201,10 @@ def _fit_seeds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
   for job in jobs:
     job.folder.begin(job.config, job.info)
   experiment.model.fit_together(config, jobs, folder)
-  return _joined(folder, config, seeds)
+  return joined(folder, config, seeds)
 
 
-def _joined(
+def joined(
   folder: RunFolder, config: Settings, seeds: Mapping[RunFolder, Sequence[Job]]
 ) -> dict[str, Any]:
   """Returns the results over all folds and seeds, whose runs are finished."""

@@ -74,8 +74,7 @@ def load(path: str | pathlib.Path) -> Sweep:
         f'{path}: SETTINGS holds a value that is no number, text, list or truth'
         f' value ({error})'
       ) from error
-  counted = isinstance(trials, int) and trials > 0
-  if counted and callable(suggest) and listed is None:
+  if isinstance(trials, int) and trials > 0 and listed is None and suggest:
     return Sweep((), trials, suggest, found.get('sampler'))
   raise ConfigError(
     f'{path} must have either SETTINGS, a list of dictionaries, or TRIALS, a'
@@ -114,11 +113,9 @@ def changed(config: Settings, changes: Any, path: object) -> Settings:
   content = settings_json(config)
   for key, value in changes.items():
     *sections, name = key.split('.')
-    inner = content
+    inner: Any = content
     for section in sections:
-      inner = inner.get(section)
-      if not isinstance(inner, dict):
-        break
+      inner = inner.get(section) if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or isinstance(inner.get(name, {}), dict):
       raise ConfigError(
         f'{path}: there is no setting {key!r}; avjax/settings.py has all'

@@ -275,6 +275,26 @@ is donated.
 
 
 @functools.cache
+def replicated_train_step(sharding: jax.sharding.Sharding):
+  """Returns `train_step` with all results replicated, for several processes.
+
+  Args:
+    sharding: that replicates an array on all devices.
+  """
+  return jax.jit(step, donate_argnums=0, out_shardings=sharding)
+
+
+@functools.cache
+def largest(sharding: jax.sharding.Sharding):
+  """Returns a function of an array to its largest entry, everywhere.
+
+  Args:
+    sharding: that replicates an array on all devices.
+  """
+  return jax.jit(jnp.max, out_shardings=sharding)
+
+
+@functools.cache
 def pmapped_train_step(devices: tuple[jax.Device, ...]):
   """Returns `step` under pmap; all arguments have a leading device axis."""
   return jax.pmap(
