@@ -1,0 +1,105 @@
+"""Seeds and folds that processes divide among themselves."""
+
+import json
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from avjax import files, host_flags
+from avjax.processes import Process
+from avjax.runs import dividing, experiment, linear
+from avjax.settings import DataConfig, ModelConfig, Settings, SyntheticConfig
+
+TIMED = {'seconds', 'clips_per_second', 'digests', 'sha256'}
+"""What differs from one training to the next; digests are of such files."""
+FOLDS = Settings(
+  data=DataConfig(protocol='speakers/4'),
+  synthetic=SyntheticConfig(training=28, validation=14, test=14),
+  model=ModelConfig(variant='linear', streams=('audio', 'shape')),
+)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+  """A linear baseline that chooses nothing."""
+  monkeypatch.setattr(linear, 'PENALTIES', (0.01,))
+
+
+def contents(folder):
+  """Returns file -> its content, without what is timed."""
+  found = {}
+  for path in folder.rglob('*'):
+    if path.suffix == '.json':
+      content = json.loads(path.read_text())
+      found[path.relative_to(folder)] = untimed(content)
+    elif path.suffix == '.csv':
+      found[path.relative_to(folder)] = path.read_bytes()
+  return found
+
+
+def untimed(content):
+  """Returns JSON without what is timed."""
+  if isinstance(content, dict):
+    return {k: untimed(v) for k, v in content.items() if k not in TIMED}
+  return content
+
+
+def test_processes_divide_folds(tmp_path, capsys):
+  """Program: the results of one process, from whoever comes last."""
+  experiment.train(FOLDS, tmp_path / 'one')
+  shared = tmp_path / 'shared'
+  with files.lock(shared / 'fold-1'):  # as a process has it that still lives
+    assert dividing.train(FOLDS, shared, Process(1, 2)) is None
+    assert dividing.train(FOLDS, shared, Process(0, 2)) is None
+  said = capsys.readouterr().err
+  assert f'{shared}/fold-1 is in other hands' in said
+  assert '1 of 4 runs are left to other processes' in said
+  assert not (shared / 'results.json').exists()
+  with files.lock(shared / 'joining'):
+    assert dividing.train(FOLDS, shared, Process(1, 2)) is None
+  assert 'another process joins' in capsys.readouterr().err
+  results = dividing.train(FOLDS, shared, Process(2, 3))
+  assert results['splits']['test']['n'] == 56
+  assert contents(shared) == contents(tmp_path / 'one')
+
+
+SLURM = {'SLURM_PROCID': '1', 'SLURM_NTASKS': '3'}
+ARRAY = {
+  'SLURM_ARRAY_TASK_ID': '5', 'SLURM_ARRAY_TASK_MIN': '1',
+  'SLURM_ARRAY_TASK_STEP': '2', 'SLURM_ARRAY_TASK_COUNT': '4',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  ('given', 'variables', 'wanted'),
+  [
+    ({}, SLURM, None),
+    ({'distributed': True}, SLURM, Process(1, 3)),
+    ({'distributed': True}, SLURM | ARRAY, Process(7, 12)),
+    ({'distributed': True}, ARRAY, Process(2, 4)),
+    ({'distributed': True}, SLURM | {'OMPI_COMM_WORLD_RANK': '0',
+                                     'OMPI_COMM_WORLD_SIZE': '2'},
+     Process(0, 2)),
+    ({'process': 1, 'processes': 2}, {}, Process(1, 2)),
+    ({'distributed': True}, {}, 'finds neither'),
+    ({'distributed': True}, ARRAY | {'SLURM_ARRAY_TASK_ID': '9'}, 'gaps'),
+    ({'process': 1}, {}, '--processes is missing'),
+    ({'process': 2, 'processes': 2}, {}, 'from 0 to 1'),
+    ({'coordinator': 'a:1'}, {}, 'leave out --coordinator'),
+  ],
+)  # fmt: skip
+def test_which_share(monkeypatch, given, variables, wanted):
+  """Law: by flags, or by what SLURM and Open MPI say."""
+  for name in (*SLURM, *ARRAY, 'SLURM_STEP_NUM_TASKS'):
+    monkeypatch.delenv(name, raising=False)
+  for name, value in variables.items():
+    monkeypatch.setenv(name, value)
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS.mark_as_parsed()
+  with flagsaver.flagsaver(**given):
+    if isinstance(wanted, str):
+      with pytest.raises(flags.Error, match=wanted):
+        host_flags.share()
+    else:
+      assert host_flags.share() == wanted
