@@ -2,28 +2,42 @@
 
 import json
 
+import numpy as np
 import pytest
 from absl import flags
 from absl.testing import flagsaver
 
 from avjax import files, host_flags
+from avjax.clips import Clip
+from avjax.data import store
 from avjax.processes import Process
-from avjax.runs import dividing, experiment, linear
-from avjax.settings import DataConfig, ModelConfig, Settings, SyntheticConfig
+from avjax.runs import dividing, experiment
+from avjax.settings import DataConfig, ModelConfig, Settings
 
 TIMED = {'seconds', 'clips_per_second', 'digests', 'sha256'}
 """What differs from one training to the next; digests are of such files."""
-FOLDS = Settings(
-  data=DataConfig(protocol='speakers/4'),
-  synthetic=SyntheticConfig(training=28, validation=14, test=14),
-  model=ModelConfig(variant='linear', streams=('audio', 'shape')),
-)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-  """A linear baseline that chooses nothing."""
-  monkeypatch.setattr(linear, 'PENALTIES', (0.01,))
+def settings(folder, protocol='store'):
+  """Returns settings of a linear baseline, whose store is made in a folder.
+
+  It has 48 clips by eight speakers; two validate, and two test.
+  """
+  random = np.random.default_rng(0)
+  splits = ['training'] * 4 + ['validation'] * 2 + ['test'] * 2
+  clips = []
+  for k in range(48):
+    label, speaker = k % 3, k // 6
+    audio = random.standard_normal((5, 3)) + label / 2 + speaker
+    face = random.standard_normal((4, 2))
+    streams = {'audio': np.float32(audio), 'face': np.float32(face)}
+    name, split = f'clip-{k}', splits[speaker]
+    clips.append(Clip(name, streams, 'abc'[label], f's{speaker}', split=split))
+  store.write(folder / 'store', clips)
+  return Settings(
+    data=DataConfig(store=str(folder / 'store'), protocol=protocol),
+    model=ModelConfig(variant='linear', streams=('audio', 'face')),
+  )
 
 
 def contents(folder):
@@ -47,20 +61,21 @@ def untimed(content):
 
 def test_processes_divide_folds(tmp_path, capsys):
   """Program: the results of one process, from whoever comes last."""
-  experiment.train(FOLDS, tmp_path / 'one')
+  folds = settings(tmp_path, 'speakers/4')
+  experiment.train(folds, tmp_path / 'one')
   shared = tmp_path / 'shared'
   with files.lock(shared / 'fold-1'):  # as a process has it that still lives
-    assert dividing.train(FOLDS, shared, Process(1, 2)) is None
-    assert dividing.train(FOLDS, shared, Process(0, 2)) is None
+    assert dividing.train(folds, shared, Process(1, 2)) is None
+    assert dividing.train(folds, shared, Process(0, 2)) is None
   said = capsys.readouterr().err
   assert f'{shared}/fold-1 is in other hands' in said
   assert '1 of 4 runs are left to other processes' in said
   assert not (shared / 'results.json').exists()
   with files.lock(shared / 'joining'):
-    assert dividing.train(FOLDS, shared, Process(1, 2)) is None
+    assert dividing.train(folds, shared, Process(1, 2)) is None
   assert 'another process joins' in capsys.readouterr().err
-  results = dividing.train(FOLDS, shared, Process(2, 3))
-  assert results['splits']['test']['n'] == 56
+  results = dividing.train(folds, shared, Process(2, 3))
+  assert results['splits']['test']['n'] == 48
   assert contents(shared) == contents(tmp_path / 'one')
 
 

@@ -1,7 +1,6 @@
 """Sweeps: what is tried, chosen on validation alone, and tested once."""
 
 import csv
-import dataclasses
 import json
 
 import optuna
@@ -12,11 +11,10 @@ from avjax.processes import Process
 from avjax.reporting import sweep_table
 from avjax.runs import experiment, sweep_file, sweeping
 from avjax.runs.linear import Linear
-from avjax.settings import DataConfig, Settings
+from avjax.settings import Settings
 from tests.bin.programs import ROOT, fails, forked, written
-from tests.runs.dividing_test import FOLDS, contents, quick  # noqa: F401
+from tests.runs.dividing_test import contents, settings
 
-ONE = dataclasses.replace(FOLDS, data=DataConfig())
 LISTED = """SETTINGS = [
   {'data.standardise': 'none', 'training.epochs': 3},
   {'data.standardise': 'speaker'},
@@ -53,7 +51,7 @@ def unseen(folder, number, where=''):
 def test_a_list_of_settings(tmp_path, monkeypatch):
   """Program: the chosen are an ordinary run; a failed training is left out."""
   (tmp_path / 'sweep.py').write_text(LISTED)
-  given = ONE, str(tmp_path / 'sweep.py'), tmp_path / 's'
+  given = settings(tmp_path), str(tmp_path / 'sweep.py'), tmp_path / 's'
   fit = Linear.fit
 
   def failing(self, job):
@@ -90,14 +88,18 @@ def test_a_list_of_settings(tmp_path, monkeypatch):
   seen = tmp_path / 's/setting-2/evaluation/predictions.csv'
   seen.parent.mkdir()
   seen.write_bytes((tmp_path / 'r/predictions.csv').read_bytes())
-  with pytest.raises(DataError, match='predictions of 14 test clips'):
+  with pytest.raises(DataError, match='predictions of 12 test clips'):
     sweeping.run(*given, Process())
 
 
 def test_a_sampler_and_folds(tmp_path):
   """Program: each fold chooses for itself; a dead process's trial goes on."""
   (tmp_path / 'sweep.py').write_text(SAMPLED)
-  given = FOLDS, str(tmp_path / 'sweep.py'), tmp_path / 's'
+  given = (
+    settings(tmp_path, 'speakers/4'),
+    str(tmp_path / 'sweep.py'),
+    tmp_path / 's',
+  )
   where = tmp_path / 's/fold-1'
   where.mkdir(parents=True)
   journal = optuna.storages.journal.JournalFileBackend(
@@ -168,9 +170,11 @@ def test_program(tmp_path):
   """Program: the table, also as files; the seeds and folds of the config."""
   (tmp_path / 'sweep.py').write_text(LISTED)
   given = (
-    'sweep.py', f'--config={ROOT}/configs/linear.py:smoke', '--workdir=s',
-    '--config.synthetic.training=28', '--processes=1', '--process=0',
+    'sweep.py', f'--config={ROOT}/configs/linear.py', '--workdir=s',
+    '--config.data.store=store', '--config.model.streams=audio,face',
+    '--processes=1', '--process=0',
   )  # fmt: skip
+  settings(tmp_path)
   code, out, error = forked('sweep', *given, cwd=tmp_path)
   assert code == 0, error
   assert '| 1: standardise=speaker |' in out and 'next: bin/report' in error
