@@ -59,7 +59,7 @@ def given() -> Meeting | None:
   missing = [f'--{name}' for name, value in named.items() if value is None]
   if len(missing) == len(named):
     return Meeting(heartbeat=heartbeat) if _DISTRIBUTED.value else None
-  if missing:
+  if coordinator is None or count is None or index is None:
     raise flags.Error(
       f'{" and ".join(missing)} is missing beside the other flags of a process;'
       ' give --coordinator=HOST:PORT, --processes=N and --process=I'

@@ -8,6 +8,7 @@ are about to do, and end with one line each if that is not the same.
 import contextlib
 import pathlib
 import socket
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -57,6 +58,7 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any] | None:
     with hosts.all_or_none():
       if process.first:
         stack.enter_context(folder.opened(config, prepared.info))
+        print(f'workdir: {folder}', file=sys.stderr, flush=True)
     with hosts.all_or_none():
       if not process.first:
         hosts.log_to(folder.path / f'process-{process.index}.log')

@@ -61,11 +61,13 @@ class _Telling:
     text: the line.
     terminal: file descriptors of standard error, that of the log included.
     turn: number of the next exchange, which is the same in every process.
+    handler: of SIGABRT; kept, since C has nothing but its address.
   """
 
   text = ''
   terminal: tuple[int, ...] = (2,)
   turn = 0
+  handler: Any = None
 
 
 def this() -> Process:
@@ -132,7 +134,8 @@ def _connect(coordinator, process, heartbeat, join_s) -> None:
       None if process is None else process.count,
       None if process is None else process.index,
       initialization_timeout=join_s,
-      heartbeat_timeout_seconds=heartbeat,
+      # Until all have been told, a second or two more pass.
+      heartbeat_timeout_seconds=heartbeat - heartbeat // 5,
     )
   except (ValueError, KeyError, IndexError, RuntimeError) as error:
     raise ConfigError(
@@ -159,7 +162,7 @@ def _answer_abort() -> None:
       os.write(stream, f'{text}\n'.encode())
     os._exit(code)
 
-  _Telling.handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(say)  # kept alive
+  _Telling.handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(say)
   ctypes.CDLL(None).signal(signal.SIGABRT, _Telling.handler)
 
 

@@ -12,6 +12,7 @@ from avjax.training import hosts, steps
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.display import Display
 from avjax.training.outcome import evaluate, from_logits
+from avjax.training.profiling import trace
 from avjax.training.progress import Progress
 from avjax.training.resident import STEPS, Resident
 from avjax.training.setup import Setup
@@ -126,7 +127,8 @@ class Trainer:
     )
     before = time.perf_counter()
     run = self._from_host if self._resident is None else self._on_device
-    state = run(state, order, progress, display, stop)
+    with trace.epoch():
+      state = run(state, order, progress, display, stop)
     progress.epoch_seconds += time.perf_counter() - before
     return state
 
@@ -142,7 +144,8 @@ class Trainer:
       if told:
         break
       batch = self._loader.batch(self._training, indices)
-      state, metrics = self._devices.train_step(state, batch)
+      with trace.step(progress.batch):
+        state, metrics = self._devices.train_step(state, batch)
       metrics['signal'] = self._devices.largest(stop.number or 0)
       if pending is not None:
         told = self._count_pending(order, pending, progress, display)
@@ -166,7 +169,8 @@ class Trainer:
     while progress.batch < len(order) and not hosts.agreed(stop.number):
       first = progress.batch
       last = min(first + STEPS, len(order))
-      state, metrics = self._resident.train(state, plan, first, last)
+      with trace.step(first):
+        state, metrics = self._resident.train(state, plan, first, last)
       for k in range(first, last):
         one = {name: values[k] for name, values in metrics.items()}
         self._count(order, one, progress, display)
