@@ -454,6 +454,11 @@ class Settings:
         ' training.seeds to 1'
       )
 
+  @property
+  def several(self) -> bool:
+    """Whether these are several runs: seeds or folds."""
+    return self.training.seeds > 1 or self.data.several
+
 
 def whole(config: Any) -> Settings:
   """Returns the settings of a whole config; `Settings` are returned as is.

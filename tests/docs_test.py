@@ -30,6 +30,7 @@ READ = {
 
 HOURS = 'takes hours; bin/train and bin/tables are run by docs/use.md'
 SEVERAL = 'needs several hosts; tests/bin/train_test.py sets what SLURM sets'
+CLUSTER = 'tests/bin/extract_cluster_test.py starts them'
 PARSED = {
   'README.md': {
     "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
@@ -77,11 +78,19 @@ PARSED = {
   },
   'docs/scale.md': {
     'mpirun': SEVERAL,
-    '--process=0': SEVERAL,
+    '--processes=2 --process=0': SEVERAL,
     '--process=1': SEVERAL,
     'scontrol': SEVERAL,
     '--nodes=4': SEVERAL,
-    '--array': SEVERAL,
+    '--array=0-9': SEVERAL,
+    '--processes=3': 'tests/runs/dividing_test.py divides folds',
+    '--array=0-11': 'tests/runs/dividing_test.py sets what SLURM sets',
+    'sweeps/dropout.py': 'tests/runs/sweeping_test.py runs small ones',
+    'sweeps/sampled.py': 'tests/runs/sweeping_test.py runs small ones',
+    'dask scheduler': CLUSTER,
+    'dask worker': CLUSTER,
+    'stores/clustered': CLUSTER,
+    'dask_jobqueue': 'needs SLURM',
     'gcloud': SEVERAL,
   },
   'docs/afew.md': {
