@@ -25,9 +25,8 @@ class Devices:
   """All devices of all processes, and how a step is distributed over them.
 
   Args:
-    parallelism: 'jit' shards the batch, and the compiler inserts the
-      communication; 'pmap' maps the step over the devices explicitly. Both
-      compute the same updates.
+    parallelism: 'jit' maps the step over the devices by shard_map, 'pmap' by
+      pmap. Both compute the same updates.
 
   Attributes:
     process: which process this is; its rows follow those of the one before.
@@ -52,10 +51,10 @@ class Devices:
         f' ({", ".join(str(counts[k]) for k in sorted(counts))}); give each'
         ' process as many'
       )
-    mesh = jax.sharding.Mesh(np.array(self._devices), ('data',))
+    self._mesh = jax.sharding.Mesh(np.array(self._devices), ('data',))
     spec = jax.sharding.PartitionSpec
-    self._sharded = jax.sharding.NamedSharding(mesh, spec('data'))
-    self._replicated = jax.sharding.NamedSharding(mesh, spec())
+    self._sharded = jax.sharding.NamedSharding(self._mesh, spec('data'))
+    self._replicated = jax.sharding.NamedSharding(self._mesh, spec())
 
   def __len__(self) -> int:
     return len(self._devices)
@@ -73,13 +72,14 @@ class Devices:
     Args:
       placement: 'device', 'host' or 'auto'. 'auto' keeps them on accelerators
         if they fill at most half of a device's memory. On a CPU it does not:
-        that would save a tenth of an epoch but take longer to compile.
+        that would save a tenth of an epoch but take longer to compile. Nor in
+        several processes, where the steps would exchange more than gradients.
       size: of the clips, in bytes.
     """
     if placement != 'auto':
       return placement == 'device'
     device = self._local[0]
-    if self._pmap or self.is_cpu:
+    if self._pmap or self.is_cpu or self.process.count > 1:
       return False
     memory = device.memory_stats() or {}
     return 2 * size <= memory.get('bytes_limit', 0)
@@ -179,10 +179,10 @@ class Devices:
 
   @property
   def _jitted_step(self):
-    """The step under jit; in several processes each has all its results."""
-    if self.process.count == 1:
+    """The step under jit."""
+    if len(self) == 1:
       return steps.train_step
-    return steps.replicated_train_step(self._replicated)
+    return steps.sharded_train_step(self._mesh)
 
   def on_host(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the metrics of a step as this process can read them.
@@ -215,7 +215,10 @@ class Devices:
       batch: NumPy arrays, of which this process has its own rows; the
         prediction has those of all processes.
     """
-    prediction = steps.eval_step(state, self._put_batch(batch))
+    step = steps.eval_step
+    if len(self) > 1:
+      step = steps.sharded_eval_step(self._mesh)
+    prediction = step(state, self._put_batch(batch))
     if self.process.count == 1:
       return jax.device_get(prediction)
     return multihost_utils.process_allgather(prediction, tiled=True)

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from avjax.clips import Splits
+from avjax.errors import ConfigError
 from avjax.training import hosts, steps
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.display import Display
@@ -25,6 +26,9 @@ class Trainer:
   Args:
     setup: batches, devices and initial state.
     splits: the clips; 'training' and 'validation' at least.
+
+  Raises:
+    ConfigError: mixup would have a pair of clips on two devices.
   """
 
   def __init__(self, setup: Setup, splits: Splits):
@@ -34,6 +38,7 @@ class Trainer:
     self._devices = setup.devices
     self._training = splits['training']
     self._validation = splits['validation']
+    self._check_neighbours()
     self._resident: Resident | None = None
     both = [*self._training, *self._validation]
     size = self._loader.size(both)
@@ -41,6 +46,16 @@ class Trainer:
     if hosts.from_first(lambda: bytes([keep])) == b'\1':
       self._resident = Resident(
         both, self._loader, self._devices.replicate, self._devices.sharded
+      )
+
+  def _check_neighbours(self) -> None:
+    """Raises ConfigError if mixup would have a pair of clips on two devices."""
+    count, size = len(self._devices), self._loader.batch_size
+    rows = self._loader.rows // count
+    if self._config.training.regularisation.mixup and count > 1 and rows % 2:
+      raise ConfigError(
+        f'training.batch_size {size} gives each of {count} devices {rows}'
+        f' clips, and mixup mixes pairs; make it a multiple of {2 * count}'
       )
 
   def train(
