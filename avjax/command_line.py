@@ -11,7 +11,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PARTIAL = 3
 """Exit code: something that was given was left out, the rest is done."""
+leave: Callable[[int], NoReturn] = sys.exit
+"""How a program ends after an error. One of several processes ends at once,
+since JAX's own end waits for the others, which may never come there."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -178,8 +181,8 @@ def suggest(*command: object) -> None:
 def _fail(program: str, error: object, code: int = 2) -> None:
   """Prints the error on one line and exits."""
   text = ' '.join(str(error).split())
-  print(f'{program}: error: {text}', file=sys.stderr)
-  sys.exit(code)
+  print(f'{program}: error: {text}', file=sys.stderr, flush=True)
+  leave(code)
 
 
 def keep_compiled(folder: str) -> None:

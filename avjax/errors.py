@@ -22,5 +22,9 @@ class CheckpointError(AvjaxError):
   """The folder of a run or its checkpoints cannot be used."""
 
 
+class BusyError(CheckpointError):
+  """Another process is using the folder."""
+
+
 class TrainingError(AvjaxError):
   """A training failed: its loss is not finite."""

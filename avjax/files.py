@@ -11,10 +11,11 @@ import fcntl
 import json
 import os
 import pathlib
+import platform
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from avjax.errors import CheckpointError
+from avjax.errors import BusyError, CheckpointError
 
 
 def put(path: pathlib.Path, data: bytes) -> None:
@@ -37,8 +38,9 @@ def put(path: pathlib.Path, data: bytes) -> None:
 
 def temporary(path: pathlib.Path, process: int) -> pathlib.Path:
   """Returns the file that a process writes before it becomes `path`."""
-  # Not the file's own name with a suffix, which could be too long.
-  return path.with_name(f'.{process}.part')
+  # Not the file's own name with a suffix, which could be too long. Two machines
+  # that share the folder may have a process of the same number.
+  return path.with_name(f'.{platform.node()}.{process}.part')
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -107,8 +109,8 @@ def lock(folder: str | pathlib.Path, shared: bool = False) -> Iterator[None]:
     shared: whether others may have it too, if they share it as well.
 
   Raises:
-    CheckpointError: another process has the lock, or the folder cannot be
-      written to.
+    BusyError: another process has the lock.
+    CheckpointError: the folder cannot be written to.
   """
   path = pathlib.Path(folder).absolute() / 'lock'
   with contextlib.ExitStack() as stack:
@@ -121,7 +123,7 @@ def lock(folder: str | pathlib.Path, shared: bool = False) -> Iterator[None]:
       file.write(f'{os.getpid()}\n')
       file.flush()
     except BlockingIOError:
-      raise CheckpointError(
+      raise BusyError(
         f'another run is using {path.parent} (process'
         f' {path.read_text().strip()}); wait for it, or use another folder'
       ) from None

@@ -19,8 +19,9 @@ _SIGNALS = {
   signal.SIGTERM: 'ended by SIGTERM',
 }
 
-GRACE_S = 1.5
-"""Seconds for code with a handler of its own to save what it has."""
+grace_s = 1.5
+"""Seconds for code with a handler of its own to save what it has; a training in
+several processes takes more."""
 
 again = 'run the same command again to go on'
 """What the line says; a program may know better."""
@@ -28,13 +29,16 @@ again = 'run the same command again to go on'
 groups: set[int] = set()
 """Groups of processes that work for this one; they are killed with it."""
 
+received: int | None = None
+"""The first signal that was received."""
+
 
 def answer(program: str) -> None:
   """Makes signals end this process, which runs `program`, until it ends.
 
   A signal that is ignored, as Ctrl-C is behind nohup, stays ignored. While code
   has a handler of its own, as a training has, a signal is left to it for
-  GRACE_S; a training saves in that time, unless it compiles or evaluates.
+  `grace_s`; a training saves in that time, unless it compiles or evaluates.
   """
   numbers = [n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
   reader, writer = os.pipe()
@@ -45,6 +49,11 @@ def answer(program: str) -> None:
     signal.signal(number, _left_to_the_thread)
   atexit.register(_ignore)  # the first to be registered, so the last to run
   signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+
+def line(program: str, number: int) -> str:
+  """Returns what a program says when a signal ends it."""
+  return f'{program}: {_SIGNALS[signal.Signals(number)]}; {again}'
 
 
 def _left_to_the_thread(number, frame) -> None:
@@ -61,19 +70,20 @@ def _ignore() -> None:
 def _watch(reader: int, program: str) -> None:
   """Ends the process at the first signal that has our handler.
 
-  With another handler it ends GRACE_S later, if that code is still at work.
+  With another handler it ends `grace_s` later, if that code is still at work.
   """
-  while received := os.read(reader, 1):
-    number = received[0]
+  global received
+  while read := os.read(reader, 1):
+    number = read[0]
+    received = received or number
     ours = signal.getsignal(number) is _left_to_the_thread
     if not ours:
-      time.sleep(GRACE_S)
+      time.sleep(grace_s)
     if ours or signal.getsignal(number) is not _left_to_the_thread:
       # A progress bar hides the cursor and leaves its line open.
       shown = '\033[?25h\n' if sys.stderr.isatty() else ''
-      text = f'{program}: {_SIGNALS[signal.Signals(number)]}; {again}'
       for group in list(groups):
         with contextlib.suppress(ProcessLookupError):
           os.killpg(group, signal.SIGKILL)
-      os.write(2, f'{shown}{text}\n'.encode())
+      os.write(2, f'{shown}{line(program, number)}\n'.encode())
       os._exit(128 + number)

@@ -316,7 +316,7 @@ class TrainingConfig:
   rho: float = 0.95  # Zeiler (2012)
   epsilon: float = 1e-6  # Zeiler (2012)
   weight_decay: float = 0.0005  # of every parameter, coupled; Section 4.1
-  parallelism: str = 'jit'  # over the local devices; or 'pmap'
+  parallelism: str = 'jit'  # over all devices; or 'pmap'
   seeds: int = 1  # runs with the seeds from `seed` on, in one program; ours
   regularisation: RegularisationConfig = dataclasses.field(
     default_factory=RegularisationConfig
@@ -470,6 +470,11 @@ class Settings:
         " and trains one seed; set it to 'jit', or data.placement to 'host' and"
         ' training.seeds to 1'
       )
+
+  @property
+  def several(self) -> bool:
+    """Whether these are several runs: seeds or folds."""
+    return self.training.seeds > 1 or self.data.several
 
 
 def whole(config: Any) -> Settings:

@@ -29,6 +29,8 @@ READ = {
 """Language of a block that holds no commands -> what it is."""
 
 HOURS = 'takes hours; bin/train and bin/tables are run by docs/use.md'
+SEVERAL = 'needs several hosts; tests/bin/train_test.py sets what SLURM sets'
+CLUSTER = 'tests/bin/extract_cluster_test.py starts them'
 PARSED = {
   'README.md': {
     "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
@@ -74,6 +76,23 @@ PARSED = {
   },
   'docs/live.md': {
     '--camera=1': 'needs a camera and a microphone',
+  },
+  'docs/scale.md': {
+    'mpirun': SEVERAL,
+    '--processes=2 --process=0': SEVERAL,
+    '--process=1': SEVERAL,
+    'scontrol': SEVERAL,
+    '--nodes=4': SEVERAL,
+    '--array=0-9': SEVERAL,
+    '--processes=3': 'tests/runs/dividing_test.py divides folds',
+    '--array=0-11': 'tests/runs/dividing_test.py sets what SLURM sets',
+    'sweeps/dropout.py': 'tests/runs/sweeping_test.py runs small ones',
+    'sweeps/sampled.py': 'tests/runs/sweeping_test.py runs small ones',
+    'dask scheduler': CLUSTER,
+    'dask worker': CLUSTER,
+    'stores/clustered': CLUSTER,
+    'dask_jobqueue': 'needs SLURM',
+    'gcloud': SEVERAL,
   },
   'docs/afew.md': {
     'bin/ingest': 'needs AFEW; tests/data/corpora_test.py checks a made one',

@@ -16,7 +16,8 @@ from avjax.runs import registry
 ROOT = pathlib.Path(__file__).parents[1]
 BASE = {'errors', 'shapes'}
 PLAIN = {
-  *('files', 'clips', 'settings', 'records', 'interrupts', 'freed_memory'),
+  *('files', 'clips', 'settings', 'records', 'interrupts', 'processes'),
+  'freed_memory',
   *BASE,
 }
 BELOW = {
@@ -28,6 +29,8 @@ BELOW = {
   'records': {'errors'},
   'interrupts': set(),
   'freed_memory': set(),
+  'processes': set(),
+  'host_flags': {'processes'},
   'begin': {'interrupts'},
   'command_line': {'errors'},
   'table_flags': set(),

@@ -270,6 +270,47 @@ def _untrained_labels(splits: Splits) -> list[Finding]:
   return findings
 
 
+def check_choosing(findings: Sequence[Mapping[str, Any]]) -> None:
+  """Raises DataError if clips to choose settings by are also test clips.
+
+  An allowed leak of one run is none that a sweep may have: every setting that
+  is tried would be chosen a little by the test clips.
+
+  Args:
+    findings: of all folds, as `settle` returns them.
+  """
+  pair = ('validation', 'test')
+  for one in findings:
+    if one['kind'] == 'selection' and tuple(one['splits']) == pair:
+      raise DataError(
+        f'the validation clips, by which a sweep chooses, are among the test'
+        f' clips: {one["text"]}; correct the store, since data.allow_leaks is'
+        ' not for a sweep'
+      )
+
+
+def check_unseen(
+  splits: Splits, predicted: Mapping[str, Iterable[tuple[str, str]]]
+) -> None:
+  """Raises DataError unless runs have predicted no test clip.
+
+  Settings are chosen by these runs.
+
+  Args:
+    splits: of the runs, with 'test'.
+    predicted: file -> (split, clip) of its predictions.
+  """
+  test = {clip.name for clip in splits.get('test', ())}
+  for file, pairs in predicted.items():
+    names = sorted(c for split, c in pairs if split == 'test' or c in test)
+    if names:
+      raise DataError(
+        f'{file} has predictions of {_number(names, "test clip")}'
+        f' ({_few(names)}); settings are chosen on validation alone: begin the'
+        ' sweep again in another --workdir'
+      )
+
+
 def _alike(splits: Splits) -> list[Finding]:
   """Returns findings for labels, and speakers of two splits, that look alike.
 

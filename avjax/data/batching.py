@@ -195,6 +195,7 @@ def collate(
   emotions: Sequence[str],
   streams: Sequence[str],
   rows: int,
+  first: int = 0,
 ) -> Batch:
   """Returns one batch of NumPy arrays, padded with zeros.
 
@@ -205,6 +206,7 @@ def collate(
     emotions: the list of labels; a label becomes its index.
     streams: names of the streams to collate; 'audio' is optional.
     rows: of the batch, padding rows included.
+    first: the first of these rows in a batch that several processes share.
 
   Returns:
     float32 streams, int32 lengths and labels. A padding row has length 0. Its
@@ -214,7 +216,8 @@ def collate(
     DataError: a label is not among the emotions.
   """
   pair = buckets.lengths[buckets.of([clips[i] for i in indices]).max()]
-  chosen = {row: clips[i] for row, i in enumerate(indices)}
+  own = indices[first : first + rows]
+  chosen = {row: clips[i] for row, i in enumerate(own)}
   padded = {}
   for name in streams:
     length = pair[0] if name == AUDIO else pair[1]
@@ -242,7 +245,7 @@ def _pad(
 
   A clip that fills the batch is not copied: it may be as large as all others.
   """
-  if shape[:2] == (1, clips[0].shapes[name][0]):
+  if clips and shape[:2] == (1, clips[0].shapes[name][0]):
     return np.asarray(clips[0].streams[name], np.float32)[None]
   padded = np.zeros(shape, np.float32)
   for row, clip in clips.items():

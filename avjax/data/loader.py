@@ -10,6 +10,7 @@ import numpy as np
 
 from avjax.clips import Batch, Clip
 from avjax.data import batching
+from avjax.processes import ALONE, Process
 
 AHEAD = 2
 """Batches that are read before they are needed."""
@@ -27,6 +28,8 @@ class Loader:
     rows: rows of a full batch, padding rows included.
     devices: number of devices, of which the rows of every batch are a multiple.
     speakers: names of the speakers that batches number; () for none.
+    process: which process this is. Each makes its own rows of a batch; those
+      of process 0 come first.
   """
 
   buckets: batching.Buckets
@@ -36,6 +39,7 @@ class Loader:
   rows: int
   devices: int = 1
   speakers: tuple[str, ...] = ()
+  process: Process = ALONE
 
   def size(self, clips: Sequence[Clip]) -> int:
     """Returns the bytes of the clips' streams that the model reads."""
@@ -71,19 +75,25 @@ class Loader:
     )
 
   def batch(self, clips: Sequence[Clip], indices: np.ndarray) -> Batch:
-    """Returns the batch of the clips at `indices`, as NumPy arrays."""
+    """Returns the batch of the clips at `indices`, as NumPy arrays.
+
+    In several processes it has the rows of this one.
+    """
     bucket = self.buckets.of([clips[i] for i in indices]).max()
+    rows = self.rows_of[bucket] // self.process.count
+    first = self.process.index * rows
     batch = batching.collate(
       clips,
       indices,
       self.buckets,
       self.emotions,
       self.streams,
-      self.rows_of[bucket],
+      rows,
+      first,
     )
     if not self.speakers:
       return batch
-    chosen = [clips[k] for k in indices]
+    chosen = [clips[k] for k in indices[first : first + rows]]
     speaker = np.full(len(batch.visual_length), batching.UNKNOWN, np.int32)
     speaker[: len(chosen)] = batching.speakers(chosen, self.speakers)
     return dataclasses.replace(batch, speaker=speaker)

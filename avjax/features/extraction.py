@@ -1,9 +1,10 @@
 """A corpus of raw clips -> a feature store: measure, fit, apply.
 
-Several processes compute the raw features of the clips and write them to
-OUT.work, so that an interrupted extraction can resume, and several machines can
-each take a shard. Then the transforms are fitted on the training clips and
-applied to all clips, and the finished store is moved to OUT in one step.
+Several processes, here or on a cluster, compute the raw features of the clips
+and write them to OUT.work, so that an interrupted extraction can resume, and
+several machines can each take a shard. Then the transforms are fitted on the
+training clips and applied to all clips, and the finished store is moved to OUT
+in one step.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from avjax.data.corpora.tree import digest
 from avjax.errors import DataError
 from avjax.features import (
+  cluster,
   extracted_store,
   fitting,
   landmark_source,
@@ -73,7 +75,7 @@ def extract(
         ' command shows its report'
       )
     work_folder.begin(request.work, request.settings)
-    return _extract(request, plan, fitted, progress)
+    return _extract(request, plan, fitted, progress, tell)
 
 
 def _settings(
@@ -98,9 +100,10 @@ def _extract(
   plan: ExtractionPlan,
   fitted: extractors.Extractor | None,
   progress: Progress,
+  tell: Tell,
 ) -> tuple[CorpusReport, dict[str, float]]:
   """Returns what `extract` does, in a work folder that is locked."""
-  measured, failed, seconds = _measure(request, plan, progress)
+  measured, failed, seconds = _measure(request, plan, progress, tell)
   report = _report(request, plan, measured, failed)
   if not measured:
     first = next(iter(failed.values()), 'this shard has no clip')
@@ -159,7 +162,10 @@ def _report(
 
 
 def _measure(
-  request: ExtractionRequest, plan: ExtractionPlan, progress: Progress
+  request: ExtractionRequest,
+  plan: ExtractionPlan,
+  progress: Progress,
+  tell: Tell,
 ) -> tuple[dict[int, Measured], dict[int, str], dict[str, float]]:
   """Returns the measured clips and the failures by row, and the seconds."""
   failed: dict[int, str] = {}
@@ -186,9 +192,7 @@ def _measure(
   if tasks:
     progress(done, total, '')
   seconds: dict[str, float] = defaultdict(float)
-  for k, outcome in workers.measure_all(
-    tasks, request.settings, request.workers
-  ):
+  for k, outcome in _outcomes(request, tasks, tell):
     done += 1
     progress(done, total, plan.rows[k]['clip'])
     for stage, taken in outcome.seconds.items():
@@ -204,6 +208,18 @@ def _measure(
       measured[k] = ready
   in_order = {k: measured[k] for k in sorted(measured)}
   return in_order, failed, dict(seconds)
+
+
+def _outcomes(
+  request: ExtractionRequest, tasks: Mapping[int, workers.Task], tell: Tell
+) -> Iterator[tuple[int, workers.MeasureOutcome]]:
+  """Returns (key, outcome) of every task, on this machine or on a cluster."""
+  settings = request.settings
+  if request.cluster:
+    return cluster.measure_all(
+      tasks, settings, request.work, request.cluster, tell
+    )
+  return workers.measure_all(tasks, settings, request.workers)
 
 
 def _fit(

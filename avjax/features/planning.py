@@ -38,6 +38,7 @@ class ExtractionRequest:
     transfer: whether that extractor may come from another corpus.
     shard: (i, n): only measure every n-th clip from the i-th; or None.
     workers: number of processes.
+    cluster: address of a Dask scheduler whose workers measure instead, or ''.
     named: name of a corpus with a reader, such as 'ravdess', or ''; then there
       is no table.
   """
@@ -56,6 +57,7 @@ class ExtractionRequest:
   transfer: bool = False
   shard: tuple[int, int] | None = None
   workers: int = 1
+  cluster: str = ''
   named: str = ''
 
   def __post_init__(self):

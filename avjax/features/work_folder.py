@@ -26,6 +26,7 @@ from avjax.errors import AvjaxError, DataError
 from avjax.features.columns import Columns
 from avjax.settings import FeaturesConfig
 
+SETTINGS = 'settings.json'
 DECODING = 2  # raised when files are decoded in another way
 
 
@@ -90,7 +91,7 @@ def begin(work: pathlib.Path, settings: FeaturesConfig) -> None:
   if not settings.landmarks_rate:
     del about['landmarks_rate']
   text = json.dumps(about, indent=2, sort_keys=True).encode()
-  path = work / 'settings.json'
+  path = work / SETTINGS
   try:
     (work / 'clips').mkdir(parents=True, exist_ok=True)
     if not path.exists():

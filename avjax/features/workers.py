@@ -109,7 +109,7 @@ class _Crew:
   def __init__(self, settings: FeaturesConfig):
     self._settings = settings
     self._selector = selectors.DefaultSelector()
-    self._workers: list[_Worker] = []
+    self._workers: list[MeasuringProcess] = []
 
   def __enter__(self) -> '_Crew':
     return self
@@ -136,23 +136,27 @@ class _Crew:
   def start(self, count: int) -> None:
     """Starts processes until there are `count`."""
     while len(self._workers) < count:
-      worker = _Worker(self._settings)
+      worker = MeasuringProcess(dataclasses.asdict(self._settings))
       self._workers.append(worker)
       self._selector.register(worker.answers, selectors.EVENT_READ, worker)
 
-  def answering(self) -> list['_Worker']:
+  def answering(self) -> list['MeasuringProcess']:
     """Waits for, and returns, processes that have answered or ended."""
     return [key.data for key, _ in self._selector.select()]
 
-  def remove(self, worker: '_Worker') -> None:
+  def remove(self, worker: 'MeasuringProcess') -> None:
     """Kills a process."""
     self._selector.unregister(worker.answers)
     self._workers.remove(worker)
     worker.kill()
 
 
-class _Worker:
+class MeasuringProcess:
   """A process that runs `measuring_process`.
+
+  Args:
+    settings: of the features, as JSON.
+    folder: in which it runs; None for that of this process.
 
   Attributes:
     key: of the clip that it is measuring, or None.
@@ -160,7 +164,7 @@ class _Worker:
     answers: the pipe to wait for.
   """
 
-  def __init__(self, settings: FeaturesConfig):
+  def __init__(self, settings: Mapping[str, Any], folder: str | None = None):
     self.key: int | None = None
     self.ready = False
     self._target = ''
@@ -173,12 +177,13 @@ class _Worker:
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       env=os.environ | _THREADS,
+      cwd=folder,
       process_group=0,
     )
     interrupts.groups.add(self._child.pid)
     assert self._child.stdin and self._child.stdout  # for the type checker
     self._requests, self.answers = self._child.stdin, self._child.stdout
-    self._send(dataclasses.asdict(settings))
+    self._send(settings)
 
   def measure(self, key: int, task: Task) -> None:
     """Hands over a clip."""

@@ -105,23 +105,28 @@ def speaker_bounds(
   )
 
 
+def difference(base: Group, other: Group, split: str) -> tuple[str, str]:
+  """Returns the cells: difference in points, its interval over speakers."""
+  first, second = (fraction_correct(g, split) for g in (base, other))
+  if not first or not second:
+    return f'no {split} labels', NONE
+  if first.keys() != second.keys():
+    return 'other clips', NONE
+  gaps = {clip: first[clip] - second[clip] for clip in first}
+  points = f'{100 * np.mean([*gaps.values()]):+.1f}'
+  interval = speaker_interval(base, gaps, '+')
+  return points.replace('-', '\N{MINUS SIGN}'), interval
+
+
 def _compared(
   base: Group, other: Group, split: str
 ) -> tuple[str, str, str, str]:
   """Returns the cells: difference, interval, McNemar test and t-test."""
   first, second = (fraction_correct(g, split) for g in (base, other))
-  if not first or not second:
-    return (f'no {split} labels', NONE, NONE, NONE)
-  if first.keys() != second.keys():
-    return ('other clips', NONE, NONE, NONE)
-  gaps = {clip: first[clip] - second[clip] for clip in first}
-  points = f'{100 * np.mean([*gaps.values()]):+.1f}'
-  return (
-    points.replace('-', '\N{MINUS SIGN}'),
-    speaker_interval(base, gaps, '+'),
-    _mcnemar(base, other, split),
-    _t_test(base, other, split),
-  )
+  cells = difference(base, other, split)
+  if not first or first.keys() != second.keys():
+    return (*cells, NONE, NONE)
+  return (*cells, _mcnemar(base, other, split), _t_test(base, other, split))
 
 
 def _mcnemar(base: Group, other: Group, split: str) -> str:

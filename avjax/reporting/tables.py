@@ -92,7 +92,7 @@ def _validation(groups: Sequence[Group]) -> Table:
   rows = [
     (
       group.title,
-      _accuracy(group, 'validation'),
+      accuracy_cell(group, 'validation'),
       speaker_interval(group, fraction_correct(group, 'validation')),
     )
     for group in groups
@@ -147,7 +147,7 @@ def _statement(group: Group) -> str:
 
 def _row(group: Group) -> tuple[str, ...]:
   """Returns three accuracies, the interval by speaker, UAR, F1 and ECE."""
-  accuracies = [_accuracy(group, split) for split in SPLITS]
+  accuracies = [accuracy_cell(group, split) for split in SPLITS]
   tests = [r.predictions['test'] for r in group.runs if 'test' in r.predictions]
   if not tests:
     return (*accuracies, *[NONE] * 4)
@@ -163,7 +163,7 @@ def _row(group: Group) -> tuple[str, ...]:
   return (*accuracies, interval, *map(_mean_and_std, scores))
 
 
-def _accuracy(group: Group, split: str) -> str:
+def accuracy_cell(group: Group, split: str) -> str:
   """Returns the accuracy cell of one split."""
   found = [r.predictions[split] for r in group.runs if split in r.predictions]
   if not found:

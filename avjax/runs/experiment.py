@@ -7,7 +7,7 @@ seed of `training.seeds`. Each is a `Job` with its own folder.
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from avjax.data import corpus, preparation
@@ -35,7 +35,7 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
   experiment = prepare(config)
   folder = RunFolder(workdir)
   if folder.finished:
-    return _finished(folder, config, experiment.info)
+    return read_finished(folder, config, experiment.info)
   with folder.opened(config, experiment.info):
     print(f'workdir: {folder}', file=sys.stderr)
     if config.training.seeds > 1:
@@ -43,7 +43,7 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
     if config.data.several:
       return _fit_folds(experiment, folder)
     (job,) = experiment.jobs(config, folder)
-    return _fit(experiment.model, job)
+    return fit(experiment.model, job)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,25 +69,40 @@ class Experiment:
       config: the settings of one seed.
       folder: the folder of this seed.
     """
-    for division in self.divisions:
-      fold, splits = division.fold, division.splits
+    for fold, one in dataclasses.replace(self, config=config).each().items():
+      (division,) = one.divisions
+      where, title = folder, ''
+      if fold is not None:
+        where, title = folder / f'fold-{fold}', f'fold {fold}'
       enrolled = division.apart, division.average
-      if fold is None:
-        yield Job(config, self.info, splits, folder, '', *enrolled)
-        continue
-      data = dataclasses.replace(config.data, fold=str(fold))
-      own = dataclasses.replace(config, data=data)
+      yield Job(one.config, one.info, division.splits, where, title, *enrolled)
+
+  def each(self) -> dict[int | None, 'Experiment']:
+    """Returns fold -> its own experiment; without folds this one for None."""
+    found: dict[int | None, Experiment] = {}
+    for division in self.divisions:
+      if division.fold is None:
+        return {None: self}
+      data = dataclasses.replace(self.config.data, fold=str(division.fold))
+      own = dataclasses.replace(self.config, data=data)
       info = dataclasses.replace(self.info, audit=division.findings)
       if division.alone:
         info = _info(self.model, own, division.alone)
-      where, title = folder / f'fold-{fold}', f'fold {fold}'
-      yield Job(own, info, splits, where, title, *enrolled)
+      alone = dataclasses.replace(division, fold=None)
+      found[division.fold] = Experiment(own, self.model, info, [alone])
+    return found
 
 
-def prepare(config: Settings) -> Experiment:
+def prepare(
+  config: Settings, data: preparation.Prepared | None = None
+) -> Experiment:
   """Returns the experiment of a config, after checking config and clips.
 
   Nothing is written.
+
+  Args:
+    config: the settings.
+    data: the clips of these settings, where they have been read before.
 
   Raises:
     AvjaxError: the config, the clips or the splits cannot be used.
@@ -100,7 +115,7 @@ def prepare(config: Settings) -> Experiment:
       f'training.seeds is {config.training.seeds}, which is for'
       f' {", ".join(able)}; train {config.model.variant} once per seed'
     )
-  data = preparation.prepare(config)
+  data = data or preparation.prepare(config)
   info = _info(model, config, data)
   return Experiment(config, model, info, data.divisions)
 
@@ -127,7 +142,7 @@ def _info(
   )
 
 
-def _finished(
+def read_finished(
   folder: RunFolder, config: Settings, info: RunInfo
 ) -> dict[str, Any]:
   """Returns the results of a finished run, and writes nothing."""
@@ -137,7 +152,7 @@ def _finished(
   return {**results}
 
 
-def _fit(model: Model, job: Job) -> dict[str, Any]:
+def fit(model: Model, job: Job) -> dict[str, Any]:
   """Fits one model unless that is done; returns its results."""
   if job.folder.finished:
     print(f'{job.folder} holds a finished run; nothing to do', file=sys.stderr)
@@ -147,16 +162,23 @@ def _fit(model: Model, job: Job) -> dict[str, Any]:
 
 def _fit_folds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
   """Fits one fold after another; returns the results over all folds."""
-  jobs = list(experiment.jobs(experiment.config, folder))
-  for job in jobs:
+  seeds = by_seed(experiment, folder)
+  for job in seeds[folder]:
     with job.folder.opened(job.config, job.info):
-      _fit(experiment.model, job)
-  return joining.join_folds(folder, [job.folder for job in jobs])
+      fit(experiment.model, job)
+  return joined(folder, experiment.config, seeds)
 
 
-def _fit_seeds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
-  """Fits all seeds in one program; returns the results over all seeds."""
+def by_seed(
+  experiment: Experiment, folder: RunFolder
+) -> dict[RunFolder, list[Job]]:
+  """Returns folder of a seed -> its jobs; the folder of all for one seed.
+
+  The folders of several seeds are begun.
+  """
   config = experiment.config
+  if config.training.seeds == 1:
+    return {folder: list(experiment.jobs(config, folder))}
   seeds: dict[RunFolder, list[Job]] = {}
   for number in range(config.training.seeds):
     training = dataclasses.replace(config.training, seeds=1)
@@ -169,11 +191,28 @@ def _fit_seeds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
       dataclasses.replace(job, title=f'seed {one.seed} {job.title}'.strip())
       for job in experiment.jobs(one, own)
     ]
+  return seeds
+
+
+def _fit_seeds(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
+  """Fits all seeds in one program; returns the results over all seeds."""
+  config, seeds = experiment.config, by_seed(experiment, folder)
   jobs = [job for each in seeds.values() for job in each]
   for job in jobs:
     job.folder.begin(job.config, job.info)
   experiment.model.fit_together(config, jobs, folder)
+  return joined(folder, config, seeds)
+
+
+def joined(
+  folder: RunFolder, config: Settings, seeds: Mapping[RunFolder, Sequence[Job]]
+) -> dict[str, Any]:
+  """Returns the results over all folds and seeds, whose runs are finished."""
+  if folder.finished:  # by another process, in this moment
+    return {**folder.read_results()}
   if config.data.several:
     for own, each in seeds.items():
-      joining.join_folds(own, [job.folder for job in each])
+      results = joining.join_folds(own, [job.folder for job in each])
+    if config.training.seeds == 1:
+      return results
   return joining.join_seeds(folder, list(seeds))

@@ -14,6 +14,7 @@ checks every file against its digest, and neither locks nor writes.
 
 import contextlib
 import functools
+import os
 import pathlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +53,13 @@ class RunFolder:
   def finished(self) -> bool:
     """Whether the run has written its results."""
     return (self.path / RESULTS).exists()
+
+  @property
+  def seen_finished(self) -> bool:
+    """`finished`, asked of the file system anew: NFS may answer from memory."""
+    if self.path.is_dir():
+      os.listdir(self.path)
+    return self.finished
 
   def check_finished(self) -> None:
     """Raises CheckpointError for a run that has not finished."""

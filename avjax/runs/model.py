@@ -141,6 +141,7 @@ class Model(abc.ABC):
     reference: whether tables compare the other models with this one.
     random: whether the result depends on the seed.
     replicated: whether several seeds can be fitted in one program.
+    distributed: whether several processes can fit one together.
   """
 
   streams: tuple[str, ...] = Settings().model.streams
@@ -148,6 +149,7 @@ class Model(abc.ABC):
   reference = False
   random = True
   replicated = False
+  distributed = False
 
   def members(self, config: Settings) -> dict[str, Settings]:
     """Returns the settings of the models that this one combines, by name."""

@@ -16,7 +16,7 @@ from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo, settings_json
 from avjax.runs.model import Fitted, Job, Model
 from avjax.settings import ModelConfig, Settings
-from avjax.training import steps
+from avjax.training import hosts, steps
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.loop import Trainer
 from avjax.training.outcome import Outcome
@@ -29,6 +29,7 @@ class Network(Model):
   """A neural network, trained by `avjax.training`; its best epoch counts."""
 
   replicated = True
+  distributed = True
 
   def __init__(
     self, streams: tuple[str, ...] = Model.streams, reference: bool = False
@@ -41,11 +42,17 @@ class Network(Model):
 
   def fit(self, job: Job) -> Fitted:
     setup = Setup(job.config, job.info.emotions, job.padded)
-    with _checkpoints(job.config, job.info, job.folder) as checkpoints:
+    first = hosts.this().first
+    with _checkpoints(
+      job.config, job.info, job.folder, read_only=not first
+    ) as checkpoints:
       trainer = Trainer(setup, job.splits)
       progress = trainer.train(job.folder.path, checkpoints, job.title)
-      like = steps.as_saved(setup.initial)
-      _, saved, _ = checkpoints.restore_best(like)
+      saved = steps.as_saved(setup.initial)
+      with hosts.all_or_none():
+        if first:
+          _, saved, _ = checkpoints.restore_best(saved)
+    saved = hosts.tree_from_first(saved)
     return _fitted(job, setup, saved, progress)
 
   def fit_together(

@@ -34,6 +34,16 @@ Restored = tuple[int, Any, dict[str, Any]]
 """(step, state, progress) of a checkpoint."""
 
 
+def newest(folder: pathlib.Path) -> int | None:
+  """Returns the newest step in a folder of checkpoints, damaged or not."""
+  return max(_steps_in(folder), default=None)
+
+
+def _steps_in(folder: pathlib.Path) -> list[int]:
+  found = folder.glob('*')
+  return sorted(int(path.name) for path in found if path.name.isdecimal())
+
+
 class Checkpoints:
   """The checkpoints of one run.
 
@@ -188,8 +198,7 @@ class Checkpoints:
 
   def _steps(self) -> list[int]:
     """Returns the steps on disk, damaged or not, in ascending order."""
-    found = self._folder.glob('*')
-    return sorted(int(path.name) for path in found if path.name.isdecimal())
+    return _steps_in(self._folder)
 
   def _meta(self, step: int) -> snapshot.Meta:
     """Returns the metadata of a step of this run."""

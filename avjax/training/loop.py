@@ -2,16 +2,19 @@
 
 import contextlib
 import dataclasses
+import json
 import pathlib
 import sys
 import time
 from typing import Any
 
 from avjax.clips import Splits
-from avjax.training import steps
+from avjax.errors import ConfigError
+from avjax.training import hosts, steps
 from avjax.training.checkpoints import Checkpoints
 from avjax.training.display import Display
 from avjax.training.outcome import evaluate, from_logits
+from avjax.training.profiling import trace
 from avjax.training.progress import Progress
 from avjax.training.resident import STEPS, Resident
 from avjax.training.setup import Setup
@@ -24,6 +27,9 @@ class Trainer:
   Args:
     setup: batches, devices and initial state.
     splits: the clips; 'training' and 'validation' at least.
+
+  Raises:
+    ConfigError: mixup would have a pair of clips on two devices.
   """
 
   def __init__(self, setup: Setup, splits: Splits):
@@ -33,14 +39,26 @@ class Trainer:
     self._devices = setup.devices
     self._training = splits['training']
     self._validation = splits['validation']
+    self._check_neighbours()
     self._resident: Resident | None = None
     both = [*self._training, *self._validation]
     size = self._loader.size(both)
-    if not any(clip.unread for clip in both) and self._devices.keep_clips(
+    keep = not any(clip.unread for clip in both) and self._devices.keep_clips(
       self._config.data.placement, size
-    ):
+    )
+    if hosts.from_first(lambda: bytes([keep])) == b'\1':
       self._resident = Resident(
-        both, self._loader, self._devices.replicated, self._devices.sharded
+        both, self._loader, self._devices.replicate, self._devices.sharded
+      )
+
+  def _check_neighbours(self) -> None:
+    """Raises ConfigError if mixup would have a pair of clips on two devices."""
+    count, size = len(self._devices), self._loader.batch_size
+    rows = self._loader.rows // count
+    if self._config.training.regularisation.mixup and count > 1 and rows % 2:
+      raise ConfigError(
+        f'training.batch_size {size} gives each of {count} devices {rows}'
+        f' clips, and mixup mixes pairs; make it a multiple of {2 * count}'
       )
 
   def train(
@@ -50,7 +68,7 @@ class Trainer:
 
     Starts at the newest checkpoint if there is one. The state is saved after
     every epoch. After SIGTERM or SIGINT the steps in progress are finished and
-    the state is saved.
+    the state is saved. Of several processes the first alone reads and writes.
 
     Args:
       workdir: the run folder, for metrics.jsonl.
@@ -62,35 +80,63 @@ class Trainer:
         the last complete epoch.
       SystemExit: after a signal, with 128 plus its number.
     """
-    state, progress = self._setup.initial, Progress()
-    found = checkpoints.restore_latest(steps.as_saved(state))
-    if found is not None:
-      state = state.replace(**found[1])
-      progress = Progress.from_json(found[2])
-      print(f'{workdir}: resumed at step {found[0]}', file=sys.stderr)
-    progress.write(workdir)
-    state = self._devices.put_state(state)
+    state, progress = self._begin(workdir, checkpoints)
     epochs = self._config.training.epochs
     with stop_signals() as stop, Display(epochs, title) as display:
       while not progress.finished(self._config):
         state = self._epoch(state, progress, display, stop)
-        best = False
-        if stop.number is None:
+        stopped, best = hosts.agreed(stop.number) is not None, False
+        if not stopped:
           best = progress.close_epoch(
             len(self._training), self._validate(state)
           )
           display.epoch(progress.history[-1])
-          progress.write(workdir)
-        saved = steps.as_saved(self._devices.unstack(state))
-        checkpoints.save(
-          int(saved['step']), saved, dataclasses.asdict(progress), best
-        )
-        if stop.number is not None:
+        step = self._save(state, progress, workdir, checkpoints, best)
+        if stopped:
           checkpoints.wait()
-          stop.end(f'{workdir}: saved at step {int(saved["step"])}')
+          stop.end(f'{workdir}: saved at step {step}')
     checkpoints.wait()
     stop.end(f'{workdir}: saved')
     return progress
+
+  def _begin(
+    self, workdir: pathlib.Path, checkpoints: Checkpoints
+  ) -> tuple[steps.TrainState, Progress]:
+    """Returns the state and the progress to go on from."""
+    state, progress = self._setup.initial, Progress()
+
+    def restored() -> bytes:
+      nonlocal state
+      found = checkpoints.restore_latest(steps.as_saved(state))
+      if found is None:
+        return b''
+      state = state.replace(**found[1])
+      return json.dumps(found[2]).encode()
+
+    if content := hosts.from_first(restored):
+      progress = Progress.from_json(json.loads(content))
+    state = hosts.tree_from_first(state)
+    if content:
+      print(f'{workdir}: resumed at step {int(state.step)}', file=sys.stderr)
+    if hosts.this().first:
+      progress.write(workdir)
+    return self._devices.put_state(state), progress
+
+  def _save(
+    self,
+    state: steps.TrainState,
+    progress: Progress,
+    workdir: pathlib.Path,
+    checkpoints: Checkpoints,
+    best: bool,
+  ) -> int:
+    """Returns the step, of which the first process writes a checkpoint."""
+    saved = steps.as_saved(self._devices.unstack(state))
+    step = int(saved['step'])
+    if hosts.this().first:
+      progress.write(workdir)
+      checkpoints.save(step, saved, dataclasses.asdict(progress), best)
+    return step
 
   def _epoch(self, state, progress: Progress, display: Display, stop: Stop):
     """Returns the state after the rest of an epoch, or up to a signal."""
@@ -99,7 +145,8 @@ class Trainer:
     )
     before = time.perf_counter()
     run = self._from_host if self._resident is None else self._on_device
-    state = run(state, order, progress, display, stop)
+    with trace.epoch():
+      state = run(state, order, progress, display, stop)
     progress.epoch_seconds += time.perf_counter() - before
     return state
 
@@ -110,25 +157,37 @@ class Trainer:
     the device need not wait for the host.
     """
     pending = None  # metrics of a step that may still be running
+    told = hosts.agreed(stop.number)  # a signal that all processes know of
     rest = self._loader.batches(self._training, order[progress.batch :])
     with contextlib.closing(rest) as batches:
-      while stop.number is None and (batch := next(batches, None)) is not None:
-        state, metrics = self._devices.train_step(state, batch)
+      while not told and (batch := next(batches, None)) is not None:
+        with trace.step(progress.batch):
+          state, metrics = self._devices.train_step(state, batch)
+        metrics['signal'] = self._devices.largest(stop.number or 0)
         if pending is not None:
-          self._count(order, pending, progress, display)
+          told = self._count_pending(order, pending, progress, display)
         pending = metrics
+        if self._devices.process.count == 1:
+          told = stop.number
     if pending is not None:
-      self._count(order, pending, progress, display)
+      self._count_pending(order, pending, progress, display)
     return state
+
+  def _count_pending(self, order, metrics, progress, display) -> int:
+    """Counts a step, and returns the signal that a process had before it."""
+    read = self._devices.on_host(metrics)
+    self._count(order, read, progress, display)
+    return int(read['signal'])
 
   def _on_device(self, state, order, progress, display, stop: Stop):
     """Returns the state as `_epoch`; all clips are on the device."""
     assert self._resident is not None
     plan = self._resident.plan(self._training, order)
-    while progress.batch < len(order) and stop.number is None:
+    while progress.batch < len(order) and not hosts.agreed(stop.number):
       first = progress.batch
       last = min(first + STEPS, len(order))
-      state, metrics = self._resident.train(state, plan, first, last)
+      with trace.step(first):
+        state, metrics = self._resident.train(state, plan, first, last)
       for k in range(first, last):
         one = {name: values[k] for name, values in metrics.items()}
         self._count(order, one, progress, display)

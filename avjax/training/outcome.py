@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 from scipy.special import softmax
 
@@ -145,7 +144,7 @@ def evaluate(
   attention: list[np.ndarray | None] = [None] * len(clips)
   weights: list[np.ndarray | None] = [None] * len(clips)
   for indices, batch in loader.evaluation(clips):
-    prediction = jax.device_get(devices.eval_step(state, batch))
+    prediction = devices.eval_step(state, batch)
     logits = prediction.logits[: len(indices)]
     probabilities[indices] = _probabilities([clips[k] for k in indices], logits)
     for row, index in enumerate(indices):

@@ -68,7 +68,9 @@ class Replicas:
     }
     self._sharded, replicated = setup.devices.run_shardings(len(runs))
     self._resident = resident.Resident(
-      list(clips.values()), self._loader, replicated
+      list(clips.values()),
+      self._loader,
+      lambda packed: jax.device_put(packed, replicated),
     )
     self._initial = [
       setup.initial_of(run.config, run.splits['training']) for run in runs

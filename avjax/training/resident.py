@@ -1,7 +1,7 @@
 """Clips that stay on the device, and batches that are gathered there."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -125,7 +125,7 @@ class Resident:
   Args:
     clips: all clips that plans may contain.
     loader: batch size, padded lengths, streams and emotions.
-    replicated: sharding of the clips.
+    place: puts arrays on all devices.
     sharded: sharding of a batch; None for a single device.
 
   Attributes:
@@ -136,14 +136,14 @@ class Resident:
     self,
     clips: Sequence[Clip],
     loader: Loader,
-    replicated: jax.sharding.Sharding,
-    sharded: jax.sharding.Sharding | None = None,
+    place: Callable[[PackedClips], PackedClips],
+    sharded: jax.sharding.NamedSharding | None = None,
   ):
     self._loader = loader
     self._sharded = sharded
     self._index = {id(clip): k for k, clip in enumerate(clips)}
     self._clips = clips  # keeps them alive, so that their ids stay unique
-    self.packed = jax.device_put(pack(clips, loader), replicated)
+    self.packed = place(pack(clips, loader))
 
   def plan(
     self, clips: Sequence[Clip], order: Sequence[Int[np.ndarray, ' _']]
@@ -228,6 +228,13 @@ def _branches(compute, packed, buckets, rows, sharding):
     if sharding is not None:
       batch = jax.lax.with_sharding_constraint(batch, sharding)
     result, by_row = compute(state, batch)
+    if sharding is not None and not sharding.is_fully_addressable:
+      # Every process reads the rows of all.
+      spec = jax.sharding.PartitionSpec()
+      everywhere = jax.sharding.NamedSharding(sharding.mesh, spec)
+      result, by_row = jax.lax.with_sharding_constraint(
+        (result, by_row), everywhere
+      )
     missing = len(indices) - len(by_row)
     widths = [(0, missing)] + [(0, 0)] * (by_row.ndim - 1)
     return result, jnp.pad(by_row, widths)
@@ -251,7 +258,7 @@ def train_steps(
   *,
   buckets: batching.Buckets,
   rows: tuple[int, ...] = (),
-  sharding: jax.sharding.Sharding | None = None,
+  sharding: jax.sharding.NamedSharding | None = None,
 ) -> tuple[steps.TrainState, dict[str, Array]]:
   """Returns the state after the steps [first, last) of an epoch.
 
@@ -305,7 +312,7 @@ def predict(
   *,
   buckets: batching.Buckets,
   rows: tuple[int, ...] = (),
-  sharding: jax.sharding.Sharding | None = None,
+  sharding: jax.sharding.NamedSharding | None = None,
 ) -> Float[Array, 'S B N']:
   """Returns the logits of every batch of a plan, without dropout.
 

@@ -1,5 +1,6 @@
 """The setup of a network on this machine: batches, devices, initial state."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from avjax.clips import Batch, Clip, Splits
 from avjax.data import batching
 from avjax.data.loader import Loader
+from avjax.processes import ALONE
 from avjax.settings import Settings
 from avjax.training import augmentation, steps
 from avjax.training.devices import Devices
@@ -27,7 +29,7 @@ class Setup:
 
   Attributes:
     config: the settings.
-    devices: the local devices.
+    devices: those of all processes.
     loader: makes the batches.
   """
 
@@ -54,6 +56,7 @@ class Setup:
       rows=self.devices.rows(size),
       devices=len(self.devices),
       speakers=_exchanged(config, clips),
+      process=self.devices.process,
     )
     self._example = clips[0]
     self._training = splits.get('training', ())
@@ -94,7 +97,8 @@ class Setup:
 
   def _one_clip(self) -> Batch:
     """Returns a batch with the streams and widths of the data."""
-    return self.loader.batch([self._example], np.array([0]))
+    alone = dataclasses.replace(self.loader, process=ALONE)
+    return alone.batch([self._example], np.array([0]))
 
   def state(self, saved: Mapping[str, Any]) -> steps.TrainState:
     """Returns a state on the devices, from the arrays of `steps.as_saved`."""

@@ -6,12 +6,14 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from avjax.training import hosts
+
 
 class Stop:
   """The signal that was received, if any.
 
   Attributes:
-    number: of the signal; None until one is received.
+    number: of the signal; None until this process receives one.
   """
 
   number: int | None = None
@@ -19,12 +21,15 @@ class Stop:
   def end(self, text: str) -> None:
     """Prints the text and how to go on, and exits, after a signal.
 
+    All processes must call this at the same step.
+
     Raises:
-      SystemExit: a signal was received; with 128 plus its number.
+      SystemExit: a process received a signal; with 128 plus its number.
     """
-    if self.number is not None:
+    number = hosts.agreed(self.number)
+    if number is not None:
       print(f'{text}; run the same command again to go on', file=sys.stderr)
-      raise SystemExit(128 + self.number)
+      raise SystemExit(128 + number)
 
 
 @contextlib.contextmanager

@@ -166,8 +166,7 @@ def step(
   Args:
     state: the same on every device.
     batch: the clips of this device.
-    axis_name: of the device axis under pmap; None under jit, where `batch` is
-      the whole batch.
+    axis_name: of the device axis; None where `batch` is the whole batch.
 
   Returns:
     The new state, and the metrics. Over all devices: 'loss' (mean), 'correct'
@@ -269,9 +268,62 @@ def as_saved(state: TrainState) -> dict[str, Any]:
 train_step = jax.jit(step, donate_argnums=0)
 """`train_step(state, batch) -> (state, metrics)`, see `step`.
 
-With a sharded batch and a replicated state it trains data-parallel. The state
-is donated.
+It is for one device. The state is donated.
 """
+
+
+@functools.cache
+def sharded_train_step(mesh: jax.sharding.Mesh):
+  """Returns `train_step` for several devices.
+
+  Each takes the steps of its own rows, as under pmap. Left to itself the
+  compiler gathers the inputs of every LSTM's loop, and has each device compute
+  it for all rows.
+
+  Args:
+    mesh: of all devices, along 'data'.
+  """
+  whole, rows = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec('data')
+  metrics = dict.fromkeys(('loss', 'correct', 'count', 'finite'), whole)
+  return jax.jit(
+    jax.shard_map(
+      functools.partial(step, axis_name='data'),
+      mesh=mesh,
+      in_specs=(whole, rows),
+      out_specs=(whole, metrics | {'losses': rows}),
+      check_vma=False,
+    ),
+    donate_argnums=0,
+  )
+
+
+@functools.cache
+def sharded_eval_step(mesh: jax.sharding.Mesh):
+  """Returns `eval_step` for several devices, each with its own rows.
+
+  Args:
+    mesh: of all devices, along 'data'.
+  """
+  whole, rows = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec('data')
+  return jax.jit(
+    jax.shard_map(
+      eval_step,
+      mesh=mesh,
+      in_specs=(whole, rows),
+      out_specs=rows,
+      check_vma=False,
+    )
+  )
+
+
+@functools.cache
+def largest(sharding: jax.sharding.Sharding):
+  """Returns a function of an array to its largest entry, everywhere.
+
+  Args:
+    sharding: that replicates an array on all devices.
+  """
+  return jax.jit(jnp.max, out_shardings=sharding)
 
 
 @functools.cache

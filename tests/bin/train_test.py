@@ -2,11 +2,13 @@
 
 import csv
 import dataclasses
+import gzip
 import html
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -167,6 +169,63 @@ def test_kill(whole, tmp_path):
   assert_same_run(whole[1], tmp_path / 'parts')
 
 
+def test_two_processes(whole, tmp_path):
+  """Program: two under SLURM train one run; one dies, and one goes on alone."""
+  with socket.socket() as free:
+    free.bind(('127.0.0.1', 0))
+    port = free.getsockname()[1]
+  slurm = {
+    'SLURM_JOB_ID': '7',
+    'SLURM_STEP_NODELIST': '127.0.0.1',
+    'SLURM_NTASKS': '2',
+    'JAX_COORDINATOR_PORT': str(port),
+  }
+  arguments = *whole[0], '--workdir=w'
+  metrics = tmp_path / 'w/metrics.jsonl'
+  both = [
+    start(
+      *('train', *arguments, '--distributed', '--heartbeat=10'),
+      cwd=tmp_path,
+      SLURM_PROCID=str(k),
+      SLURM_LOCALID=str(k),
+      **slurm,
+    )
+    for k in range(2)
+  ]
+  try:
+    while not (metrics.exists() and metrics.read_text().count('\n') >= 3):
+      assert [one.poll() for one in both] == [None, None]
+      time.sleep(0.01)
+    both[1].kill()
+    asked = time.monotonic()
+    out, error = both[0].communicate(timeout=30)
+    assert time.monotonic() - asked < 12
+    assert both[1].communicate(timeout=30)[0] == ''
+  finally:
+    for one in both:
+      one.kill()
+  assert both[0].returncode == 1
+  assert all(line.startswith('[Gloo] ') for line in out.splitlines())
+  said = 'train: error: another process of this training has ended'
+  assert error.splitlines()[-1].startswith(said)
+  assert 'epoch 3/40' in (tmp_path / 'w/process-1.log').read_text()
+  trace = '--profile=trace'
+  code, _, error = forked('train', *arguments, trace, cwd=tmp_path)
+  assert code == 0, error
+  assert 'w: resumed at step' in error
+  lines = [
+    [json.loads(line) for line in path.read_text().splitlines()]
+    for path in (whole[1] / 'metrics.jsonl', metrics)
+  ]
+  for a, b in zip(*lines, strict=True):
+    assert a['epoch'] == b['epoch']
+  alone, together = (own[0]['training_loss'] for own in lines)
+  assert together == pytest.approx(alone, rel=1e-5)
+  (made,) = (tmp_path / 'trace').rglob('perfetto_trace.json.gz')
+  events = json.loads(gzip.decompress(made.read_bytes()))['traceEvents']
+  assert sum(event.get('name') == 'train' for event in events) == 3
+
+
 def test_leave_one_speaker_out(tmp_path):
   """Program: all folds in one run; a fold alone gives the same numbers."""
   made = make_store(tmp_path / 'store', shared=True)
@@ -309,6 +368,12 @@ BAD = {
   'no folds': ([PROPOSED, '--config.data.fold=3'], 'has no folds'),
   'window': ([PROPOSED, '--config.model.alignment.half_window=0'], 'least 1'),
   'workdir': ([PROPOSED, '--workdir=/proc/nowhere'], '/proc/nowhere'),
+  'no workdir': ([PROPOSED, '--distributed'], '--workdir is missing'),
+  'process': (
+    [PROPOSED, '--workdir=w', '--process=1'],
+    '--coordinator and --processes is missing',
+  ),
+  'no cluster': ([PROPOSED, '--workdir=w', '--distributed'], 'start this with'),
 }
 
 

@@ -183,6 +183,17 @@ def test_the_longest_clip_decides():
   assert batch.visual['shape'].shape[1] == 8
 
 
+def test_rows_of_several_processes():
+  """Law: one after another they are the whole batch, fewer clips than rows."""
+  whole = collate([1, 0], rows=4)
+  parts = [collate([1, 0], rows=2, first=first) for first in (0, 2)]
+  for name in ('audio_length', 'visual_length', 'label', 'audio'):
+    joined = np.concatenate([getattr(part, name) for part in parts])
+    np.testing.assert_array_equal(joined, getattr(whole, name))
+  joined = np.concatenate([part.visual['shape'] for part in parts])
+  np.testing.assert_array_equal(joined, whole.visual['shape'])
+
+
 def test_only_requested_streams():
   """Law: a batch has only the requested streams."""
   batch = collate([0, 2], ('shape',))

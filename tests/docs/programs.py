@@ -9,6 +9,7 @@ which a test cannot run, have their arguments checked.
 
 import configparser
 import functools
+import pathlib
 import re
 import runpy
 import sys
@@ -22,6 +23,9 @@ Arguments = list[str]
 
 def run(name: str, arguments: Arguments, environment: Mapping) -> None:
   """Runs a program as a shell would; does not always return."""
+  if name == 'python' and 'ONLY_PARSE' in environment:
+    compile(pathlib.Path(arguments[0]).read_text(), arguments[0], 'exec')
+    return
   if name in OTHERS:
     sys.exit(OTHERS[name](arguments))
   if 'ONLY_PARSE' in environment:
@@ -122,9 +126,30 @@ def python(arguments: Arguments) -> None:
   runpy.run_path(path, run_name='__main__')
 
 
+def launched(arguments: Arguments) -> None:
+  """Checks the flags of the program that a launcher starts on every host."""
+  words = ' '.join(arguments).split()
+  (place,) = [k for k, word in enumerate(words) if word.startswith('bin/')]
+  name = words[place].removeprefix('bin/')
+  run(name, words[place + 1 :], {'ONLY_PARSE': '1'})
+
+
+def dask(arguments: Arguments) -> None:
+  """Checks the flags of a scheduler or a worker of Dask."""
+  from distributed.cli import dask_scheduler, dask_worker
+
+  program, *rest = arguments
+  kinds = {'scheduler': dask_scheduler, 'worker': dask_worker}
+  kinds[program].main.make_context(program, rest)
+
+
 OTHERS: dict[str, Callable[[Arguments], str | None]] = {
   'pip': pip,
   'pytest': pytest,
   'python': python,
+  'dask': dask,
+  'srun': launched,
+  'mpirun': launched,
+  'gcloud': launched,
 }
 """Program that is none of bin/ -> what runs for it; returns what is wrong."""

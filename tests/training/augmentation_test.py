@@ -289,7 +289,7 @@ def test_everything_on_several_devices(monkeypatch):
   for parallelism, count in (('jit', 1), ('jit', 4), ('pmap', 4)):
     monkeypatch.undo()
     devices = jax.local_devices()[:count]
-    monkeypatch.setattr(jax, 'local_devices', lambda d=devices: d)
+    monkeypatch.setattr(jax, 'devices', lambda d=devices: d)
     place = Devices(parallelism)
     state, losses = place.put_state(initial), []
     for epoch in range(2):
@@ -328,7 +328,7 @@ def test_everything_resumed_on_the_device_and_in_replicas(
 ):
   """Law: with all additions too, these are bit-identical to one whole run."""
   devices = jax.local_devices()[:1]
-  monkeypatch.setattr(jax, 'local_devices', lambda: devices)
+  monkeypatch.setattr(jax, 'devices', lambda: devices)
   given = dict(
     optimiser='adamw',
     learning_rate=3e-3,

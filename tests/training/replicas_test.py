@@ -74,7 +74,7 @@ def alone(tmp_path_factory):
     folder = tmp_path_factory.mktemp('alone')
     devices = jax.local_devices()[:1]
     with pytest.MonkeyPatch.context() as patch:
-      patch.setattr(jax, 'local_devices', lambda: devices)
+      patch.setattr(jax, 'devices', lambda: devices)
       runs = runs_in(folder, PARTS[parts], **training)
       return [train_alone(run) for run in runs]
 

@@ -132,5 +132,5 @@ def test_where_clips_are_put(monkeypatch):
     ({'bytes_limit': 100}, 51, False),
     (None, 1, False),
   ]:
-    monkeypatch.setattr(devices, '_devices', (Accelerator(statistics),))
+    monkeypatch.setattr(devices, '_local', (Accelerator(statistics),))
     assert devices.keep_clips('auto', size) == wanted

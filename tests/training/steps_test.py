@@ -15,7 +15,7 @@ def losses(initial, parallelism, device_count, monkeypatch, epochs=7):
   """Returns the loss of 20 steps with dropout on."""
   settings = examples.PROPOSED
   devices = jax.local_devices()[:device_count]
-  monkeypatch.setattr(jax, 'local_devices', lambda: devices)
+  monkeypatch.setattr(jax, 'devices', lambda: devices)
   place = Devices(parallelism)
   assert len(place) == device_count
   parts = examples.make_parts()
