@@ -42,7 +42,7 @@ class Network(Model):
 
   def fit(self, job: Job) -> Fitted:
     setup = Setup(job.config, job.info.emotions, job.padded)
-    first = setup.devices.process.first
+    first = hosts.this().first
     with _checkpoints(
       job.config, job.info, job.folder, read_only=not first
     ) as checkpoints:

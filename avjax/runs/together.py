@@ -52,8 +52,12 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any] | None:
     prepared = experiment.prepare(config)
     _check(prepared)
   _agree(prepared, folder)
+  results = None
   if folder.finished:
-    return experiment.train(config, workdir) if process.first else None
+    with hosts.all_or_none():
+      if process.first:
+        results = experiment.train(config, workdir)
+    return results
   with contextlib.ExitStack() as stack:
     with hosts.all_or_none():
       if process.first:
@@ -64,7 +68,6 @@ def train(config: Any, workdir: str | pathlib.Path) -> dict[str, Any] | None:
         hosts.log_to(folder.path / f'process-{process.index}.log')
     (job,) = prepared.jobs(config, folder)
     fitted = prepared.model.fit(job)
-    results = None
     with hosts.all_or_none():
       if process.first:
         results = job.write(fitted)
@@ -94,10 +97,12 @@ def _agree(prepared: experiment.Experiment, folder: RunFolder) -> None:
   """
   versions = info.environment()['versions']
   del versions['python']
+  settings = info.settings_json(prepared.config)
+  del settings['data']['store']  # it may be elsewhere; its clips are compared
   facts = {
     'host': socket.gethostname(),
     'versions': versions,
-    'settings': info.settings_json(prepared.config),
+    'settings': settings,
     'clips': {'fingerprint': prepared.info.data_fingerprint},
     'folder': _seen(folder),
   }
@@ -108,7 +113,9 @@ def _agree(prepared: experiment.Experiment, folder: RunFolder) -> None:
   everyone = hosts.gathered(facts | {'folder': _seen(folder)})
   for topic, remedy in _REMEDIES.items():
     if differ := list(_differences(everyone, topic)):
-      raise ConfigError(f'the processes differ: {"; ".join(differ)}; {remedy}')
+      raise ConfigError(
+        f'the processes differ in {topic}: {"; ".join(differ)}; {remedy}'
+      )
 
 
 def _seen(folder: RunFolder) -> dict[str, Any]:
@@ -130,7 +137,7 @@ def _differences(
     for name in {**first, **own}:
       if own.get(name) != first.get(name):
         yield (
-          f'{topic}: {name} is {_short(first.get(name))} in process 0'
+          f'{name} is {_short(first.get(name))} in process 0'
           f' ({everyone[0]["host"]}) and {_short(own.get(name))} in process'
           f' {index} ({facts["host"]})'
         )

@@ -20,6 +20,7 @@ import shlex
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -38,8 +39,8 @@ JOIN_S = 300
 GRACE_S = 20
 """Seconds after SIGTERM to reach a step of all processes and save; ours.
 SLURM and Kubernetes wait for 30 s before they kill."""
-PARTING_S = 2
-"""Seconds that a process waits, after an error, for others to print theirs."""
+PARTING_S = 10
+"""Seconds that a process waits, after an error, for others to have the same."""
 _FOREVER_MS = 7 * 24 * 3600 * 1000
 """A dead process ends a wait sooner, by the heartbeat."""
 _LOST = (
@@ -60,12 +61,14 @@ class _Telling:
   Attributes:
     text: the line.
     terminal: file descriptors of standard error, that of the log included.
+    parting: whether this process has an error of its own to tell.
     turn: number of the next exchange, which is the same in every process.
     handler: of SIGABRT; kept, since C has nothing but its address.
   """
 
   text = ''
   terminal: tuple[int, ...] = (2,)
+  parting = False
   turn = 0
   handler: Any = None
 
@@ -154,6 +157,8 @@ def _answer_abort() -> None:
 
   def say(number) -> None:
     del number
+    if _Telling.parting:
+      time.sleep(PARTING_S)  # the error is printed meanwhile, and ends this
     text, code = f'{program}: error: {_Telling.text}', 1
     if interrupts.received is not None:
       text = interrupts.line(program, interrupts.received)
@@ -168,6 +173,7 @@ def _answer_abort() -> None:
 
 def _part() -> None:
   """Waits for the other processes, if they come to this place at all."""
+  _Telling.parting = True
   with contextlib.suppress(Exception):
     _client().wait_at_barrier('avjax/error', PARTING_S * 1000)
 
@@ -247,11 +253,12 @@ def from_first(make: Callable[[], bytes]) -> bytes:
       data = make()
   if this().count == 1:
     return data
-  (size,) = multihost_utils.broadcast_one_to_all(np.array([len(data)], 'i4'))
+  first = this().first
+  size = multihost_utils.broadcast_one_to_all(np.array(len(data), 'i4'), first)
   array = np.zeros(size, np.uint8)
-  if this().first:
+  if first:
     array[:] = np.frombuffer(data, np.uint8)
-  return multihost_utils.broadcast_one_to_all(array).tobytes()
+  return multihost_utils.broadcast_one_to_all(array, first).tobytes()
 
 
 def tree_from_first(tree: Any) -> Any:

@@ -100,7 +100,7 @@ class Trainer:
     state = hosts.tree_from_first(state)
     if content:
       print(f'{workdir}: resumed at step {int(state.step)}', file=sys.stderr)
-    if self._devices.process.first:
+    if hosts.this().first:
       progress.write(workdir)
     return self._devices.put_state(state), progress
 
@@ -115,7 +115,7 @@ class Trainer:
     """Returns the step, of which the first process writes a checkpoint."""
     saved = steps.as_saved(self._devices.unstack(state))
     step = int(saved['step'])
-    if self._devices.process.first:
+    if hosts.this().first:
       progress.write(workdir)
       checkpoints.save(step, saved, dataclasses.asdict(progress), best)
     return step

@@ -21,8 +21,8 @@ CONFIG = dataclasses.replace(
 DIFFERENT = {
   'settings': (
     lambda facts: facts['settings'].update(seed=3),
-    'settings: seed is 0 in process 0 (here) and 3 in process 1 (there);'
-    ' start the same command',
+    'differ in settings: seed is 0 in process 0 (here) and 3 in process 1'
+    ' (there); start the same command',
   ),
   'clips': (
     lambda facts: facts['clips'].update(fingerprint='f' * 64),
@@ -30,8 +30,8 @@ DIFFERENT = {
   ),
   'versions': (
     lambda facts: facts['versions'].update(avjax='9.9'),
-    f'versions: avjax is {avjax.__version__} in process 0 (here) and 9.9 in'
-    ' process 1 (there); install the same versions',
+    f'differ in versions: avjax is {avjax.__version__} in process 0 (here) and'
+    ' 9.9 in process 1 (there); install the same versions',
   ),
   'step': (
     lambda facts: facts['folder'].update({'newest checkpoint': 'step 12'}),
