@@ -26,8 +26,9 @@ class Devices:
   """All devices of all processes, and how a step is distributed over them.
 
   Args:
-    parallelism: 'jit' maps the step over the devices by shard_map, 'pmap' by
-      pmap. Both compute the same updates.
+    parallelism: 'jit' shards the batch, and the compiler inserts the
+      communication; in several processes shard_map does. 'pmap' maps the step
+      over the devices explicitly. All compute the same updates.
 
   Attributes:
     process: which process this is; its rows follow those of the one before.
@@ -180,9 +181,14 @@ class Devices:
     return state, first | {'losses': losses}
 
   @property
+  def apart(self) -> bool:
+    """Whether a step is several, one a device with rows of its own."""
+    return len(self) > 1 and (self._pmap or self.process.count > 1)
+
+  @property
   def _jitted_step(self):
     """The step under jit."""
-    if len(self) == 1:
+    if self.process.count == 1:
       return steps.train_step
     return steps.sharded_train_step(self._mesh)
 
@@ -217,10 +223,8 @@ class Devices:
       batch: NumPy arrays, of which this process has its own rows; the
         prediction has those of all processes.
     """
-    step = steps.eval_step
-    if len(self) > 1:
-      step = steps.sharded_eval_step(self._mesh)
-    prediction = step(state, self._put_batch(batch))
+    batch = self._put_batch(batch)
     if self.process.count == 1:
-      return jax.device_get(prediction)
+      return jax.device_get(steps.eval_step(state, batch))
+    prediction = steps.sharded_eval_step(self._mesh)(state, batch)
     return multihost_utils.process_allgather(prediction, tiled=True)

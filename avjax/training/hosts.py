@@ -122,9 +122,9 @@ def joined(
   except Exception as error:
     _end(error)
   except SystemExit:
-    jax.distributed.shutdown()
+    _leave()
     raise
-  jax.distributed.shutdown()
+  _leave()
 
 
 def _connect(coordinator, process, heartbeat, join_s) -> None:
@@ -188,6 +188,12 @@ def _end(error: Exception) -> None:
   traceback.print_exception(error)
   sys.stderr.flush()
   os._exit(1)
+
+
+def _leave() -> None:
+  """Waits for the other processes to have done their work too."""
+  with contextlib.suppress(RuntimeError):  # this one's work is done
+    jax.distributed.shutdown()
 
 
 def _client() -> Any:

@@ -55,7 +55,8 @@ class Trainer:
     """Raises ConfigError if mixup would have a pair of clips on two devices."""
     count, size = len(self._devices), self._loader.batch_size
     rows = self._loader.rows // count
-    if self._config.training.regularisation.mixup and count > 1 and rows % 2:
+    mixed = self._config.training.regularisation.mixup
+    if mixed and self._devices.apart and rows % 2:
       raise ConfigError(
         f'training.batch_size {size} gives each of {count} devices {rows}'
         f' clips, and mixup mixes pairs; make it a multiple of {2 * count}'
