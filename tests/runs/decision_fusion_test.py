@@ -73,7 +73,13 @@ def test_choose():
 def test_fuse():
   """Law: equal weights are equal, and the facts add up."""
   parts = examples.make_parts()
-  facts = {'seconds': 2.0, 'epochs': 3, 'parameters': 10, 'device': 'd'}
+  facts = {
+    'seconds': 2.0,
+    'epochs': 3,
+    'parameters': 10,
+    'device': 'd',
+    'lstm': 'fused',
+  }
   fitted = {
     name: Fitted(
       {split: outcome(clips, 1, seed) for split, clips in parts.items()},
