@@ -26,7 +26,7 @@ from avjax.settings import FeaturesConfig
 if TYPE_CHECKING:
   import distributed
 
-CONNECT_S = 15
+CONNECT_S = 30
 """Seconds in which the scheduler must answer."""
 LAG_S = 60
 """Seconds after which a file must be seen everywhere; NFS may keep for so long
@@ -94,6 +94,8 @@ def measure_all(
     dataclasses.asdict(settings),
   )
   with _client(address) as client:
+    from distributed import as_completed
+
     if not client.scheduler_info(n_workers=1)['workers']:
       tell(f'the scheduler at {address} has no worker yet; waiting for one')
     name = f'measure-{uuid.uuid4().hex}'
@@ -104,7 +106,7 @@ def measure_all(
       for k, task in tasks.items()
     ]
     keys = dict(zip((str(f.key) for f in futures), tasks, strict=True))
-    for future in _ended(futures):
+    for future in as_completed(futures):
       key = keys[str(future.key)]
       yield key, _outcome(future, tasks[key], address)
       future.release()
@@ -227,13 +229,6 @@ def _client(address: str) -> Iterator['distributed.Client']:
     ) from error
   with client:
     yield client
-
-
-def _ended(futures: list) -> Iterator['distributed.Future']:
-  """Yields tasks as they end."""
-  from distributed import as_completed
-
-  yield from as_completed(futures)
 
 
 def _outcome(

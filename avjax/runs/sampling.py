@@ -71,12 +71,14 @@ class Sampling:
 
   def run(self) -> None:
     """Tries settings until all trials have ended, or others have the rest."""
-    while (number := self._next()) is not None:
-      try:
-        with files.lock(self._folder / 'trials' / str(number)):
-          self._try(number)
-      except BusyError:
-        self._others.add(number)
+    for _ in range(2):  # others may have died in the meantime
+      self._others.clear()
+      while (number := self._next()) is not None:
+        try:
+          with files.lock(self._folder / 'trials' / str(number)):
+            self._try(number)
+        except BusyError:
+          self._others.add(number)
 
   def waiting(self) -> int:
     """Returns how many trials have not ended."""
@@ -128,4 +130,10 @@ class Sampling:
     assert self._sweep.suggest is not None
     frozen = self._trials()[number]
     trial = optuna.trial.Trial(self._study, frozen._trial_id)
-    return dict(self._sweep.suggest(trial))
+    try:
+      return dict(self._sweep.suggest(trial))
+    except Exception as error:  # of a user's function
+      raise ConfigError(
+        f'suggest(trial) of the sweep failed ({type(error).__name__}: {error});'
+        ' correct it, then run the same command again to go on'
+      ) from error

@@ -111,6 +111,9 @@ def test_a_sampler_and_folds(tmp_path):
     direction='maximize',
   )
   study.ask()  # by a process that then was killed
+  (tmp_path / 'bad.py').write_text('TRIALS = 3\ndef suggest(trial): 1 / 0')
+  with pytest.raises(ConfigError, match='ZeroDivisionError: division by zero'):
+    sweeping.run(given[0], str(tmp_path / 'bad.py'), given[2], Process())
   choices = sweeping.run(*given, Process(1, 2))
   assert [choice.fold for choice in choices] == [0, 1, 2, 3]
   assert [trial.state.name for trial in study.trials] == ['COMPLETE'] * 3
