@@ -26,7 +26,7 @@ from avjax.settings import FeaturesConfig
 if TYPE_CHECKING:
   import distributed
 
-CONNECT_S = 15
+CONNECT_S = 30
 """Seconds in which the scheduler must answer."""
 LAG_S = 60
 """Seconds after which a file must be seen everywhere; NFS may keep for so long
