@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from avjax.clips import Note, RawClip
-from avjax.errors import ConfigError, DataError
+from avjax.errors import DataError
 from avjax.features import (
   audio,
   cautions,
@@ -129,14 +129,11 @@ class Measure:
       ConfigError: the clips have no faces to choose from.
     """
     face_choice.check(face)
-    if face == face_choice.LARGEST:
-      return ((raw, None),)
     if self._detector is None:
       why = 'are from a file' if self._visual else 'are not among the features'
-      raise ConfigError(
-        f'face is {face!r} and the landmarks {why}, so that there are no faces'
-        f' to choose from; leave out --face'
-      )
+      face_choice.refuse(face, why)
+    if self._detector is None or face == face_choice.LARGEST:
+      return ((raw, None),)
     return face_choice.persons(raw, face, self._detector)
 
   def __call__(self, raw: RawClip) -> Columns:

@@ -8,7 +8,6 @@ and the bytes of frames, waveform and coverage; or only a header with the key
 imported, so that the process starts quickly.
 """
 
-import collections
 import contextlib
 import json
 import os
@@ -16,15 +15,22 @@ import resource
 import signal
 import struct
 import sys
-from collections.abc import Callable, Iterator
-from fractions import Fraction
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from avjax.features import file_formats
+from avjax.features import file_formats, pieces
+from avjax.features.open_media import (
+  Frames,
+  check_density,
+  collected,
+  lacking,
+  nothing,
+  opened,
+)
 from avjax.features.parts import Notes, Parts
-from avjax.features.timestamps import MAX_BYTES, MAX_PIXELS, RefusedFile
+from avjax.features.timestamps import MAX_BYTES, RefusedFile
 
 MAX_MEMORY = MAX_BYTES + 4 * 2**30
 """Bytes of address space: the frames, plus what the codecs need."""
@@ -36,72 +42,26 @@ the caller is gone and FFmpeg hangs."""
 DECLARED = -1
 """For `every` in a request that only asks how long the file says it is."""
 
-LEAST_BYTES = 10
-"""Bytes of a file for each frame after the first ten seconds. A black video of
-96 x 64 has 20; with fewer, time stamps stretch a few pictures."""
-
 
 def decode(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
   """Returns a header, and a file's frames, waveform and coverage.
 
   Args:
-    path: absolute; in another, FFmpeg takes the text before a colon for a
-      protocol.
+    path: see `opened`.
 
   Raises:
     RefusedFile: nothing can be decoded, or the file is too long or too large.
   """
   faults: list[str] = []
-  with file_formats.opened(path) as (container, notes):
-    video, tracks = file_formats.chosen(container, 'video')
-    audio, more = file_formats.chosen(container, 'audio')
-    delay, assumed = file_formats.assumed_delay(container, video, audio)
-    notes += tracks + more + assumed
-    prepare(video, audio)
-    counted = container.format.name == 'avi'
-    start = audio.start_time if audio else None
-    parts = Parts(
-      Fraction((video and video.sample_aspect_ratio) or 1),
-      counted,
-      file_formats.discontinuous(container),
-      None if start is None else start * audio.time_base,
-    )
-    frames = Frames(container, video, audio, counted, faults)
+  with opened(path) as source:
+    parts = Parts(*source.time_line)
+    frames = Frames(source, faults)
     for kind, frame, time in frames:
       with collected(faults):
         parts.add(kind, frame, time)
-    parts.finish(delay, lambda: collected(faults))
-    notes += file_formats.unread(container, frames.reach, path)
-    partial = []
-    if len(parts.all) == 1 and parts.length:
-      part = parts.all[0]
-      ends = [
-        (video, part.video.own_end, part.zero[0]),
-        (audio, part.audio.end, part.zero[1]),
-      ]
-      partial = file_formats.partial(container, ends)
-    notes += partial or file_formats.cut(path)
+    parts.finish(source.delay, lambda: collected(faults))
+    notes = source.notes + source.ending(parts, frames.reach)
   return _assemble(parts, os.path.getsize(path), faults, notes)
-
-
-def prepare(video, audio) -> None:
-  """Sets the limits of the decoders.
-
-  Raises:
-    RefusedFile: there is no stream, or the video is too large.
-  """
-  if not (video or audio):
-    raise RefusedFile('it has neither a video nor an audio stream')
-  if video and video.width * video.height > MAX_PIXELS:
-    raise RefusedFile(
-      f'its video is {video.width} x {video.height}, and at most'
-      f' {MAX_PIXELS / 1e6:.1f} million pixels are decoded'
-    )
-  for stream in filter(None, (video, audio)):
-    # One thread: the caller runs a process per core; also repeatable.
-    stream.codec_context.thread_count = 1
-    # A damaged packet may declare another size.
-    stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
 
 
 def _assemble(
@@ -111,22 +71,11 @@ def _assemble(
   length, frames = parts.length, parts.frames
   if not length:
     raise nothing(faults)
-  if frames and size < LEAST_BYTES * (length - 250):
-    raise RefusedFile(
-      f'its time stamps stretch {size} bytes over {length / 25:.0f} s; encode'
-      ' it again'
-    )
+  if frames:
+    check_density(size, length)
   waveform, audible, bad, more = parts.render()
   notes = more + notes
-  if not frames:
-    notes.append(('no picture', 'no video'))
-  if not audible.any():
-    notes.append(('no sound', 'no audio'))
-  if faults:
-    text = f'damaged: {len(faults)} packets cannot be decoded'
-    notes.append(('damaged', text))
-  if bad:
-    notes.append(('sound', f'{bad} audio samples are not finite'))
+  notes += lacking(len(frames) > 0, bool(audible.any()), faults, bad)
   header = {
     'length': length,
     'images': len(frames),
@@ -135,79 +84,6 @@ def _assemble(
     'notes': notes,
   }
   return header, [*frames, waveform, audible]
-
-
-def nothing(faults: list[str]) -> RefusedFile:
-  """Returns the error of a file that gives neither picture nor sound."""
-  reason = f' ({faults[0]})' if faults else ''
-  return RefusedFile(f'no frame and no audio sample can be decoded{reason}')
-
-
-@contextlib.contextmanager
-def collected(faults: list[str]) -> Iterator[None]:
-  """Catches an error of FFmpeg in the block and adds it to the faults."""
-  from av.error import FFmpegError
-
-  try:
-    yield
-  except FFmpegError as error:
-    faults.append(error.strerror or str(error))
-
-
-class Frames:
-  """The decoded frames of a file; decoding errors are added to the faults.
-
-  An iterable of ('video' or 'audio', frame, time stamp in seconds or None).
-
-  Attributes:
-    reach: offset in the file of the end of the last packet.
-
-  Args:
-    container: the open file.
-    video, audio: the streams to decode, or None.
-    counted: whether the container counts frames instead of stamping them. The
-      stamps that FFmpeg makes up belong to the order of decoding, so that the
-      pictures take them in turn.
-    faults: to add to.
-  """
-
-  def __init__(self, container, video, audio, counted: bool, faults: list[str]):
-    self.reach = 0
-    self._container, self._video = container, video
-    self._streams = [stream for stream in (video, audio) if stream]
-    self._counted, self._faults = counted, faults
-    self._counts: collections.deque = collections.deque()
-
-  def __iter__(self) -> Iterator[tuple[str, Any, Fraction | None]]:
-    for stream, step in self._steps():
-      kind = 'video' if stream is self._video else 'audio'
-      for frame in self._decoded(kind, step):
-        stamp, base = frame.pts, frame.time_base
-        if self._counted and kind == 'video':
-          stamp = self._counts.popleft() if self._counts else None
-        time = None if stamp is None or base is None else stamp * base
-        yield kind, frame, time
-
-  def _decoded(self, kind: str, step: Callable) -> list:
-    """Returns the frames of a decoding call; none after an error."""
-    with collected(self._faults):
-      return step()
-    if kind == 'video' and self._counts:
-      self._counts.pop()  # there will be no picture of this packet
-    return []
-
-  def _steps(self) -> Iterator[tuple[Any, Callable]]:
-    """Yields the decoding call of each packet, then those that flush."""
-    # PyAV raises IndexError if another stream appears in the middle of a file.
-    with collected(self._faults), contextlib.suppress(IndexError):
-      for packet in self._container.demux(self._streams):
-        if packet.size:  # an empty packet would end the decoding
-          self.reach = max(self.reach, (packet.pos or 0) + packet.size)
-          if self._counted and packet.stream is self._video:
-            self._counts.append(packet.dts)
-          yield packet.stream, packet.decode
-    for stream in self._streams:
-      yield stream, stream.decode
 
 
 def _declared(path: str) -> float | None:
@@ -220,8 +96,6 @@ def _answers(
   path: str, every: int | None
 ) -> Iterator[tuple[dict[str, Any], list[np.ndarray]]]:
   """Yields the result of `decode`, or pieces; or a header with the fault."""
-  from avjax.features import pieces
-
   try:
     if every is None:
       yield decode(path)

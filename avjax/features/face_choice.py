@@ -54,21 +54,47 @@ def check(face: str) -> None:
     )
 
 
-def lasting(found: Sequence[Track]) -> tuple[Track, ...]:
-  """Returns the tracks that are long enough to be those of a person."""
-  return tuple(
-    track
-    for track in found
-    if track.found.sum() >= min(_LEAST_S * FRAME_RATE, len(track.found) / 2)
-  )
-
-
-def choose(found: Sequence[Track], face: str) -> tuple[Track, ...]:
-  """Returns the chosen tracks: 'all', or the one on the 'left' or 'right'.
+def refuse(face: str, why: str) -> None:
+  """Raises ConfigError if another face than the largest is asked for.
 
   Args:
-    found: those of persons; see `lasting`.
+    face: one of `CHOICES`.
+    why: what the landmarks are, so that there are no faces to choose from.
+  """
+  if face != LARGEST:
+    raise ConfigError(
+      f'face is {face!r} and the landmarks {why}, so that there are no faces to'
+      ' choose from; leave out --face'
+    )
+
+
+def lasts(seen: int, length: int) -> bool:
+  """Returns whether a face is seen for long enough to be that of a person.
+
+  Args:
+    seen: frames with the face.
+    length: frames in all.
+  """
+  return seen >= min(_LEAST_S * FRAME_RATE, length / 2)
+
+
+def lasting(found: Sequence[Track]) -> tuple[Track, ...]:
+  """Returns the tracks that are long enough to be those of a person."""
+  return tuple(t for t in found if lasts(int(t.found.sum()), len(t.found)))
+
+
+def choose(
+  seen: Sequence[int], middles: Sequence[float], face: str
+) -> list[int]:
+  """Returns which persons are meant: 'all', or the one 'left' or 'right'.
+
+  Args:
+    seen: frames with each person's face.
+    middles: mean x of each face.
     face: 'all', 'left' or 'right'.
+
+  Returns:
+    their indices.
 
   Raises:
     ConfigError: `face` is something else.
@@ -77,12 +103,16 @@ def choose(found: Sequence[Track], face: str) -> tuple[Track, ...]:
     raise ConfigError(
       f'face is {face!r}; tracks are chosen by all, left, right'
     )
-  if face == ALL or not found:
-    return tuple(found)
-  longest = max(track.found.sum() for track in found)
-  settled = [t for t in found if t.found.sum() >= _SHARE * longest]
+  if face == ALL or not seen:
+    return [*range(len(seen))]
+  settled = [k for k, n in enumerate(seen) if n >= _SHARE * max(seen)]
   outermost = min if face == LEFT else max
-  return (outermost(settled, key=_middle),)
+  return [outermost(settled, key=lambda k: middles[k])]
+
+
+def third(middle: float, width: int) -> str:
+  """Returns the third of an image, so many pixels wide, in which a face is."""
+  return ('left', 'middle', 'right')[min(max(int(3 * middle / width), 0), 2)]
 
 
 def persons(
@@ -109,16 +139,12 @@ def persons(
     found = np.zeros(raw.length, bool)
     return ((dataclasses.replace(raw, points=points, found=found), None),)
   each = []
-  for track in choose(there, face):
-    third = min(max(int(3 * _middle(track) / width), 0), 2)
-    person = ChosenFace(
-      there.index(track) + 1, len(there), ('left', 'middle', 'right')[third]
+  seen = [int(track.found.sum()) for track in there]
+  middles = [float(track.box[0] + track.box[2]) / 2 for track in there]
+  for k in choose(seen, middles, face):
+    person = ChosenFace(k + 1, len(there), third(middles[k], width))
+    placed = dataclasses.replace(
+      raw, points=there[k].points, found=there[k].found
     )
-    placed = dataclasses.replace(raw, points=track.points, found=track.found)
     each.append((placed, person))
   return tuple(each)
-
-
-def _middle(track: Track) -> float:
-  """Returns the mean x of a face, in pixels."""
-  return float(track.box[0] + track.box[2]) / 2

@@ -9,24 +9,24 @@ told apart by their movement.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import scipy.optimize
 
 from avjax.clips import FRAME_RATE
+from avjax.features.face_matching import SAME, assigned, grouped, shared
 from avjax.features.landmarks import CONFIDENT, INNER, Detector, Face, filled
 from avjax.shapes import Bool, Float
 
 _SEARCHES = 5  # of the whole frame, a second
 _ABSENT_S = 1.0  # seconds after which a person who is not seen is forgotten
 _HIDDEN = 3  # times as long if somebody else is in front
-_REACH = 0.7  # farthest from the expected place, in sides of the face
-_GROWTH = 1.6  # largest ratio of a face's side to the expected one
-_SAME = 0.5  # faces that share more of the smaller one are the same face
 _FOLLOW = 0.2  # share of a new movement in the expected movement
 _SLOWING = 0.97  # expected movement of a hidden face, from frame to frame
-_NEVER = 1e3  # cost of what is not allowed
+_STATE = (
+  'person', 'box', 'zoom', 'score', 'latest', 'velocity', 'absent', 'missed'
+)  # fmt: skip
+"""Arrays with a row a person, in the order of `_Person`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,14 +108,16 @@ class FaceTracker:
     self._known = 0  # persons so far
     self._frame = 0  # number of the next frame
 
-  def __call__(self, frames: np.ndarray) -> tuple[Track, ...]:
+  def __call__(
+    self, frames: np.ndarray | Sequence[np.ndarray]
+  ) -> tuple[Track, ...]:
     """Returns the tracks of all persons who are seen in the next frames.
 
     Frames before a face was found are tracked backwards, as far as this piece
     goes. A piece may be one frame.
 
     Args:
-      frames: (T, height, width, 3) uint8 RGB.
+      frames: (T, height, width, 3) uint8 RGB, or the grey levels of each.
     """
     seen = [self._forwards(self._detector.grey(frame)) for frame in frames]
     for t in reversed(range(len(frames) - 1)):
@@ -124,18 +126,60 @@ class FaceTracker:
         self._backwards(grey, seen[t], missing)
     return tuple(_track(k, seen) for k in sorted(set().union(*seen)))
 
+  @property
+  def persons(self) -> frozenset[int]:
+    """Identities of those who are not forgotten."""
+    return frozenset(person.identity for person in self._persons)
+
+  def state(self) -> dict[str, np.ndarray]:
+    """Returns what is known after a piece; see `resume`."""
+    every = self._persons
+    faces = [person.latest.face for person in every]
+    fitted = [person.latest.points for person in every]
+    return {
+      'counts': np.array([self._known, self._frame]),
+      'person': np.array([p.identity for p in every], int),
+      'box': np.array([face.box for face in faces]).reshape(-1, 4),
+      'zoom': np.array([face.zoom for face in faces], float),
+      'score': np.array([face.score for face in faces], float),
+      'latest': np.array(fitted).reshape(-1, len(INNER), 2),
+      'velocity': np.array([p.velocity for p in every]).reshape(-1, 2),
+      'absent': np.array([p.absent for p in every], int),
+      'missed': np.array([p.missed for p in every], int),
+    }
+
+  def resume(self, state: Mapping[str, np.ndarray]) -> None:
+    """Takes over what another tracker knew; it then goes on as that one.
+
+    Args:
+      state: of the other tracker.
+    """
+    self._known, self._frame = state['counts'].tolist()
+    self._persons = [
+      _Person(
+        int(identity),
+        _Sighting(Face(box, float(zoom), float(score)), points),
+        velocity,
+        int(absent),
+        int(missed),
+      )
+      for identity, box, zoom, score, points, velocity, absent, missed in zip(
+        *(state[k] for k in _STATE), strict=True
+      )
+    ]
+
   def _forwards(self, grey: np.ndarray) -> dict[int, _Sighting]:
     """Returns identity -> face of the next frame."""
     expected = [person.expected() for person in self._persons]
     groups = self._search(grey, expected)
-    pairs = _assigned(expected, [group[0][1] for group in groups])
+    pairs = assigned(expected, [group[0][1] for group in groups])
     seen = {}
     for row, column in pairs.items():
       own = [face for source, face in groups[column] if source == row]
       face = own[0] if own else groups[column][0][1]
       now = _Sighting(face, self._detector.fit(grey, face))
       others = [box for k, box in enumerate(expected) if k != row]
-      crowded = any(_shared(face, other) > 0 for other in others)
+      crowded = any(shared(face, other) > 0 for other in others)
       self._persons[row].meet(now, crowded)
       seen[self._persons[row].identity] = now
     missing = [k for k in range(len(expected)) if k not in pairs]
@@ -156,12 +200,12 @@ class FaceTracker:
     if self._frame % self._pause == 0:
       found += [(-1, face) for face in self._detector.everywhere(grey)]
     self._frame += 1
-    return _grouped(found)
+    return grouped(found)
 
   def _miss(self, missing, seen) -> None:
     """Counts a frame without these persons; forgets who is away too long."""
     for person, face in missing:
-      hidden = any(_shared(face, other.face) > 0 for other in seen.values())
+      hidden = any(shared(face, other.face) > 0 for other in seen.values())
       person.absent += 1
       person.missed += not hidden
     longest = _HIDDEN * self._absent
@@ -192,9 +236,9 @@ class FaceTracker:
       faces = [
         face
         for face in self._detector.near(grey, after.face)
-        if not any(_shared(face, other.face) > _SAME for other in seen.values())
+        if not any(shared(face, other.face) > SAME for other in seen.values())
       ]
-      if pairs := _assigned([after.face], faces):
+      if pairs := assigned([after.face], faces):
         face = faces[pairs[0]]
         seen[identity] = _Sighting(face, self._detector.fit(grey, face))
 
@@ -216,54 +260,3 @@ def _track(identity: int, seen: Sequence[dict[int, _Sighting]]) -> Track:
   points[found] = [f[identity].points for f in seen if identity in f]
   boxes = [f[identity].face.box for f in seen if identity in f]
   return Track(identity, filled(points, found), found, np.mean(boxes, axis=0))
-
-
-def _grouped(
-  found: Sequence[tuple[int, Face]],
-) -> list[list[tuple[int, Face]]]:
-  """Returns the detections of each face, the best one first."""
-  groups: list[list[tuple[int, Face]]] = []
-  for one in sorted(found, key=lambda one: -one[1].score):
-    same = [g for g in groups if _shared(g[0][1], one[1]) > _SAME]
-    if same:
-      max(same, key=lambda g: _shared(g[0][1], one[1])).append(one)
-    else:
-      groups.append([one])
-  return groups
-
-
-def _shared(one: Face, other: Face) -> float:
-  """Returns the common area of two faces, relative to the smaller one."""
-  first = np.maximum(one.box[:2], other.box[:2])
-  last = np.minimum(one.box[2:], other.box[2:])
-  return float(
-    np.prod(np.maximum(last - first, 0)) / min(one.side, other.side) ** 2
-  )
-
-
-def _assigned(
-  expected: Sequence[Face], faces: Sequence[Face]
-) -> dict[int, int]:
-  """Returns expected face -> its face, as indices, at the least cost.
-
-  The cost is the distance in sides of the face, plus the logarithm of the ratio
-  of the sides.
-  """
-  if not expected or not faces:
-    return {}
-  cost = np.full((len(expected), len(faces)), _NEVER)
-  for row, before in enumerate(expected):
-    for column, face in enumerate(faces):
-      apart = (
-        face.box[:2] + face.box[2:] - before.box[:2] - before.box[2:]
-      ) / 2
-      distance = np.hypot(*apart) / before.side
-      growth = abs(np.log(face.side / before.side))
-      if distance < _REACH and growth < np.log(_GROWTH):
-        cost[row, column] = distance + growth
-  rows, columns = scipy.optimize.linear_sum_assignment(cost)
-  return {
-    int(row): int(column)
-    for row, column in zip(rows, columns, strict=True)
-    if cost[row, column] < _NEVER
-  }

@@ -1,7 +1,8 @@
 """The landmarks of a recording that is being measured, minute by minute.
 
   WORK/recording.json    the file and the settings that they belong to
-  WORK/00000.npz, ...    what was found in each minute, and the latest face
+  WORK/00000.npz, ...    what was found in each minute, and where faces are
+                         looked for next
 
 The files are written atomically, and one counts only after all earlier ones.
 So a measurement that was interrupted resumes, and ends as it would have.
@@ -10,8 +11,7 @@ So a measurement that was interrupted resumes, and ends as it would have.
 import json
 import os
 import pathlib
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -20,24 +20,7 @@ from avjax import files
 from avjax.data import npy
 from avjax.data.corpora.tree import digest
 from avjax.errors import AvjaxError, DataError
-from avjax.features.landmarks import INNER, Face, Follower
 from avjax.features.work_folder import DECODING
-
-
-class _Minute(NamedTuple):
-  """What was found in a minute.
-
-  Attributes:
-    rows: (frame, landmarks) of the faces that were found, in order.
-    end: number of the frame after the last one.
-    latest: the latest face, or None.
-    next_search: see `Follower`.
-  """
-
-  rows: list[tuple[int, np.ndarray]]
-  end: int
-  latest: Face | None
-  next_search: int
 
 
 class KeptLandmarks:
@@ -47,18 +30,22 @@ class KeptLandmarks:
     work: the folder.
     path: of the recording.
     every: every how many frames are searched.
+    faces: which faces are measured, 'largest' or 'all'.
 
   Raises:
     DataError: it is of another recording, or cannot be written to.
   """
 
-  def __init__(self, work: pathlib.Path, path: str | os.PathLike, every: int):
+  def __init__(
+    self, work: pathlib.Path, path: str | os.PathLike, every: int, faces: str
+  ):
     self._work, self._next = work, 0
     about = {
       'avjax': avjax.__version__,
       'decoding': DECODING,
       'sha256': digest(path),
       'every': every,
+      'faces': faces,
     }
     text = json.dumps(about, indent=2).encode()
     try:
@@ -73,36 +60,23 @@ class KeptLandmarks:
     except OSError as error:
       raise DataError(f'cannot write to {work}: {error.strerror}') from error
 
-  def read(self) -> Iterator[_Minute]:
+  def read(self) -> Iterator[dict[str, np.ndarray]]:
     """Yields what was kept of each minute, in order."""
     while (minute := _read(self._path())) is not None:
       self._next += 1
       yield minute
 
-  def write(
-    self, rows: list[tuple[int, np.ndarray]], end: int, follower: Follower
-  ) -> None:
+  def write(self, minute: Mapping[str, np.ndarray]) -> None:
     """Keeps what was found since the last call.
 
     Args:
-      rows: (frame, landmarks), in the order in which they were found.
-      end: number of the next frame.
-      follower: that will be given it.
+      minute: its arrays.
 
     Raises:
       DataError: the folder cannot be written to.
     """
-    latest = follower.latest
-    arrays = {
-      'numbers': np.array([number for number, _ in rows], np.int64),
-      'points': np.array([p for _, p in rows]).reshape(-1, len(INNER), 2),
-      'end': np.array([end, follower.next_search], np.int64),
-    }
-    if latest is not None:
-      arrays['box'] = np.asarray(latest.box)
-      arrays['face'] = np.array([latest.zoom, latest.score])
     try:
-      files.put(self._path(), npy.pack(arrays))
+      files.put(self._path(), npy.pack(minute))
     except OSError as error:
       raise DataError(
         f'{self._path()} cannot be written: {error.strerror}; run the same'
@@ -114,15 +88,9 @@ class KeptLandmarks:
     return self._work / f'{self._next:05}.npz'
 
 
-def _read(path: pathlib.Path) -> _Minute | None:
-  """Returns a minute, or None if it is missing or damaged."""
+def _read(path: pathlib.Path) -> dict[str, np.ndarray] | None:
+  """Returns the arrays of a minute, or None if it is missing or damaged."""
   try:
-    arrays = npy.unpack(path.read_bytes())
-    latest = None
-    if 'box' in arrays:
-      latest = Face(arrays['box'], *map(float, arrays['face']))
-    numbers = arrays['numbers'].tolist()
-    rows = list(zip(numbers, arrays['points'], strict=True))
-    return _Minute(rows, int(arrays['end'][0]), latest, int(arrays['end'][1]))
-  except (OSError, AvjaxError, KeyError, TypeError, ValueError, IndexError):
+    return npy.unpack(path.read_bytes())
+  except (OSError, AvjaxError):
     return None

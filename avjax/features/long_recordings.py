@@ -4,9 +4,9 @@ The pictures and the sound are decoded in pieces of two seconds and forgotten.
 What is kept: landmarks and whether there is a face, for every frame; the
 whitened audio columns; how much is to be heard; and some small pictures.
 
-  landmarks   of every frame by the detector that follows a face from piece to
-              piece; or of every k-th, and in between by linear interpolation
-              where both neighbours have a face
+  landmarks   of every frame by the detector that follows a face, or all faces,
+              from piece to piece; or of every k-th, and in between by linear
+              interpolation where both neighbours have a face
   audio       as for a clip, up to rounding
   shape       normalised over each window, as over a clip of that length
 """
@@ -20,18 +20,18 @@ import numpy as np
 
 from avjax.clips import FRAME_RATE, SAMPLE_RATE, Note
 from avjax.errors import ConfigError, DataError
-from avjax.features import landmarks
+from avjax.features import face_choice, landmarks
 from avjax.features.audio.framing import SHORT
 from avjax.features.audio.streamed_columns import StreamedColumns
+from avjax.features.every_face import EveryFace
 from avjax.features.extractor import Extractor
 from avjax.features.kept_landmarks import KeptLandmarks
 from avjax.features.media import Decoder, RecordingPiece
+from avjax.features.recorded_faces import LargestFace, RecordedFace
 from avjax.features.small_pictures import SmallPictures
 from avjax.settings import FeaturesConfig
-from avjax.shapes import Bool, Float
+from avjax.shapes import Float
 
-_MINUTE = 60 * FRAME_RATE
-_ROOM = 48 * 2**20  # bytes of frames that are kept to be tracked backwards
 _SAMPLES = SAMPLE_RATE // FRAME_RATE  # of a video frame
 
 Progress = Callable[[float], None]
@@ -47,11 +47,13 @@ class Recorded:
     length: number of video frames T, at 25 per second.
     every: every how many frames were searched for a face.
     audio: (Ta, K) whitened columns, float32; None without that stream.
-    points: (T, 49, 2) landmarks in pixels; zeros without a face.
-    found: (T,) whether there is a face.
+    faces: the largest face, in all frames; or every face that lasts.
+    brief: number of faces left out that were seen for under half a second.
+    short: number of further ones that were seen for less than a window.
     looked: whether faces were looked for.
     audible: (T,) share of each frame in which the file has sound.
     level: (T,) largest size of a sample, 0 to 1.
+    size: width and height of the pictures; (0, 0) without video.
     numbers: of the frames with a small picture.
     pictures: (K, height, width, 3) uint8 RGB; empty without video.
     notes: remarks for the user.
@@ -61,11 +63,13 @@ class Recorded:
   length: int
   every: int
   audio: Float[np.ndarray, 'Ta K'] | None
-  points: Float[np.ndarray, 'T 49 2']
-  found: Bool[np.ndarray, ' T']
+  faces: tuple[RecordedFace, ...]
+  brief: int
+  short: int
   looked: bool
   audible: Float[np.ndarray, ' T']
   level: Float[np.ndarray, ' T']
+  size: tuple[int, int]
   numbers: list[int]
   pictures: np.ndarray
   notes: tuple[Note, ...]
@@ -104,6 +108,8 @@ class RecordingMeasure:
     every: int = 1,
     work: pathlib.Path | None = None,
     progress: Progress | None = None,
+    face: str = face_choice.LARGEST,
+    least: int = 0,
   ) -> Recorded:
     """Returns what is kept of a recording.
 
@@ -113,19 +119,25 @@ class RecordingMeasure:
       work: folder where the landmarks are kept minute by minute, so that this
         resumes after an interruption; None keeps none.
       progress: called after every piece.
+      face: the largest face, or another of `face_choice.CHOICES` for all faces.
+      least: frames for which another face than the largest must be there.
 
     Raises:
+      ConfigError: there are no faces to choose from.
       DataError: the file cannot be decoded, or the folder is for another one.
     """
-    faces = _Faces(self._detector, every)
-    if work is not None and self._detector is not None:
-      faces.resume(KeptLandmarks(work, path, every))
+    faces = self._faces(face, every, least)
+    if work is not None and faces is not None:
+      kind = 'all' if isinstance(faces, EveryFace) else 'largest'
+      faces.resume(KeptLandmarks(work, path, every, kind))
     sound = _Sound(self._fitted)
-    pictures, length = SmallPictures(), 0
+    pictures, length, size = SmallPictures(), 0, (0, 0)
     for piece in self._decoder.pieces(path, every):
-      faces.add(piece, length)
+      if faces is not None:
+        faces.add(piece, length)
       sound.add(piece)
       if piece.images is not None:
+        size = piece.images.shape[2], piece.images.shape[1]
         for k, image in zip(piece.shown, piece.images, strict=True):
           pictures.add((length + k) // every, length + k, image)
       length += piece.frames
@@ -134,7 +146,7 @@ class RecordingMeasure:
         progress(length / FRAME_RATE)
     if not length:
       raise DataError(f'{path} has neither video nor audio of any length')
-    points, found = faces.finish(length)
+    each = () if faces is None else faces.finish(length)
     looked = self._detector is not None and len(pictures.numbers) > 0
     audio, audible, level = sound.finish(length)
     if every > 1 and looked:
@@ -143,10 +155,24 @@ class RecordingMeasure:
         ' two of these are interpolated'
       )
       notes += (Note('face', text),)
+    brief = short = 0
+    if isinstance(faces, EveryFace):
+      brief, short = faces.brief, faces.short
     return Recorded(
-      os.fspath(path), length, every, audio, points, found, looked,
-      audible, level, pictures.numbers, pictures.images, notes,
+      os.fspath(path), length, every, audio, each, brief, short, looked,
+      audible, level, size, pictures.numbers, pictures.images, notes,
     )  # fmt: skip
+
+  def _faces(
+    self, face: str, every: int, least: int
+  ) -> LargestFace | EveryFace | None:
+    """Returns what collects the landmarks; None without a stream of them."""
+    if self._detector is None:
+      face_choice.refuse(face, 'are not among the features')
+      return None
+    if face == face_choice.LARGEST:
+      return LargestFace(self._detector, every)
+    return EveryFace(self._detector, every, least)
 
 
 def refusal(settings: FeaturesConfig) -> str:
@@ -168,123 +194,6 @@ def refusal(settings: FeaturesConfig) -> str:
 def _nth(number: int) -> str:
   names = {2: 'second', 3: 'third', 4: 'fourth', 5: 'fifth'}
   return names.get(number, f'{number}th')
-
-
-class _Faces:
-  """The landmarks of a recording, minute by minute."""
-
-  def __init__(self, detector: landmarks.Detector | None, every: int):
-    self._every = every
-    self._follower: landmarks.Follower | None = None
-    self._detector = detector
-    if detector is not None:
-      self._follower = landmarks.Follower(detector, _ROOM)
-    self._points: list[np.ndarray] = []
-    self._found: list[np.ndarray] = []
-    self._searched: list[np.ndarray] = []
-    self._kept: KeptLandmarks | None = None
-    self._known = 0  # frames whose faces are known from before
-    self._new: list[tuple[int, np.ndarray]] = []
-
-  def resume(self, kept: KeptLandmarks) -> None:
-    """Takes what is kept of an earlier measurement."""
-    assert self._follower is not None
-    for minute in kept.read():
-      self._put(minute.rows)
-      self._follower.latest = minute.latest
-      self._follower.next_search = minute.next_search
-      self._known = minute.end
-    self._kept = kept
-
-  def _put(self, rows: list[tuple[int, np.ndarray]]) -> None:
-    for number, fitted in rows:
-      minute, second = divmod(number, _MINUTE)
-      self._room(minute)
-      self._points[minute][second] = fitted
-      self._found[minute][second] = True
-
-  def _room(self, minute: int) -> None:
-    while len(self._points) <= minute:
-      self._points.append(np.zeros((_MINUTE, len(landmarks.INNER), 2)))
-      self._found.append(np.zeros(_MINUTE, bool))
-      self._searched.append(np.zeros(_MINUTE, bool))
-
-  def add(self, piece: RecordingPiece, first: int) -> None:
-    """Adds a piece whose first frame has a number."""
-    if self._follower is None or self._detector is None:
-      return
-    if piece.images is None:
-      return
-    for k, image in zip(piece.shown, piece.images, strict=True):
-      self._see(first + k, self._detector.grey(image))
-    end = first + piece.frames
-    if self._kept is not None and end >= self._known + _MINUTE:
-      self._kept.write(self._new, end, self._follower)
-      self._new, self._known = [], end
-
-  def _see(self, number: int, grey: np.ndarray) -> None:
-    """Looks for the face in a frame, unless it is known from before."""
-    assert self._follower is not None
-    minute, second = divmod(number, _MINUTE)
-    self._room(minute)
-    self._searched[minute][second] = True
-    if number < self._known:
-      found = self._found[minute][second]
-      self._follower.pass_by(number, None if found else grey)
-      return
-    rows = self._follower.add(number, grey)
-    self._put(rows)
-    if self._kept is not None:
-      self._new += rows
-
-  def finish(self, length: int):
-    """Returns points (T, 49, 2) and whether there is a face (T,)."""
-    self._room(max(length - 1, 0) // _MINUTE)
-    found = np.concatenate(self._found)[:length]
-    searched = np.concatenate(self._searched)[:length]
-    points = np.zeros((length, len(landmarks.INNER), 2))
-    for first in range(0, length, _MINUTE):  # no copy of all at once
-      rows = points[first : first + _MINUTE]
-      rows[:] = self._points[first // _MINUTE][: len(rows)]
-      self._points[first // _MINUTE] = rows
-    if self._every > 1 and searched.any():
-      found = interpolate(points, found, searched, self._every)
-    return points, found
-
-
-def interpolate(
-  points: Float[np.ndarray, 'T 49 2'],
-  found: Bool[np.ndarray, ' T'],
-  searched: Bool[np.ndarray, ' T'],
-  every: int,
-) -> Bool[np.ndarray, ' T']:
-  """Fills in the landmarks between frames that were searched, linearly.
-
-  A frame in between has a face where both neighbours have one; those after the
-  last one are like it.
-
-  Args:
-    points: landmarks, which are changed.
-    found: whether there is a face in the frames that were searched.
-    searched: which frames were searched, the first one of all at least.
-    every: the largest distance of two of them to interpolate between.
-
-  Returns:
-    (T,) whether there is a face.
-  """
-  numbers, frame = np.flatnonzero(searched), np.arange(len(points))
-  row = np.searchsorted(numbers, frame, side='right') - 1
-  before = numbers[np.maximum(row, 0)]
-  after = numbers[np.minimum(row + 1, len(numbers) - 1)]
-  after = np.where(searched | (after < before), before, after)
-  near = (row >= 0) & (after - before <= every) & (frame - before < every)
-  both = near & found[before] & found[after]
-  for t in np.flatnonzero(both & ~searched):
-    share = (t - before[t]) / max(after[t] - before[t], 1)
-    share *= after[t] > before[t]
-    step = points[after[t]] - points[before[t]]
-    points[t] = points[before[t]] + share * step
-  return both
 
 
 class _Sound:
@@ -328,7 +237,11 @@ def _single(rows: np.ndarray) -> np.ndarray:
 
 
 def window(
-  recorded: Recorded, fitted: Extractor, start: int, stop: int
+  recorded: Recorded,
+  fitted: Extractor,
+  start: int,
+  stop: int,
+  face: RecordedFace | None = None,
 ) -> dict[str, np.ndarray]:
   """Returns the streams of a window, as `Extractor` gives those of a clip.
 
@@ -341,6 +254,7 @@ def window(
     fitted: the extractor.
     start: first frame, at 25 per second.
     stop: the frame after the last one.
+    face: whose landmarks count; None: of nobody.
   """
   streams = {}
   if recorded.audio is not None:
@@ -349,8 +263,11 @@ def window(
     first = max(min(first, len(recorded.audio) - rows), 0)
     streams['audio'] = recorded.audio[first : first + rows]
   if fitted.shape is not None:
-    found = recorded.found[start:stop]
-    shape = landmarks.normalise(recorded.points[start:stop], found)
+    points = np.zeros((stop - start, len(landmarks.INNER), 2))
+    found = np.zeros(stop - start, bool)
+    if face is not None:
+      points, found = face.part(start, stop)
+    shape = landmarks.normalise(points, found)
     white = np.where(found[:, None], fitted.shape(shape), 0)
     streams['shape'] = white.astype(np.float32)
     streams['face'] = found[:, None].astype(np.float32)

@@ -1,7 +1,7 @@
 """A media file -> pieces of frames and sound in time order, as it is decoded.
 
 For recordings of any length: only a few seconds are kept. The time line is
-that of `decoding`, which this module serves. JAX is not imported.
+that of `decoding`. JAX is not imported.
 """
 
 import os
@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from avjax.features import file_formats
-from avjax.features.decoding import (
-  LEAST_BYTES,
+from avjax.features.open_media import (
   Frames,
+  check_density,
   collected,
+  lacking,
   nothing,
-  prepare,
+  opened,
 )
 from avjax.features.parts import Guard, Part, Parts
 from avjax.features.sound_stream import WHOLE_S, Sound, SoundStream
-from avjax.features.timestamps import FRAME_RATE, RefusedFile
+from avjax.features.timestamps import FRAME_RATE
 from avjax.features.video_track import VideoTrack
 
 PIECE = 50
@@ -184,51 +184,28 @@ def pieces(
     RefusedFile: nothing can be decoded, or the file is too long or too large.
   """
   faults: list[str] = []
-  size, total, sounding = os.path.getsize(path), 0, 0
-  with file_formats.opened(path) as (container, notes):
-    video, tracks = file_formats.chosen(container, 'video')
-    audio, more = file_formats.chosen(container, 'audio')
-    delay, assumed = file_formats.assumed_delay(container, video, audio)
-    notes += tracks + more + assumed
-    prepare(video, audio)
-    counted = container.format.name == 'avi'
-    start = audio.start_time if audio else None
+  size, total, sounding, seen = os.path.getsize(path), 0, 0, False
+  with opened(path) as source:
     parts = StreamedParts(
-      Fraction((video and video.sample_aspect_ratio) or 1),
-      counted,
-      file_formats.discontinuous(container),
-      None if start is None else start * audio.time_base,
-      [kind for kind, s in (('video', video), ('audio', audio)) if s],
+      *source.time_line,
+      [kind for kind in ('video', 'audio') if getattr(source, kind)],
       every,
-      delay,
+      source.delay,
       lambda: collected(faults),
     )
-    seen = False
-    frames = Frames(container, video, audio, counted, faults)
+    frames = Frames(source, faults)
     for taken, sound in _taken(frames, parts, faults):
       total += len(taken)
       seen = seen or any(frame is not None for frame in taken)
       sounding += int(sound[1].sum())
-      if seen and size < LEAST_BYTES * (total - 250):
-        raise RefusedFile(
-          f'its time stamps stretch {size} bytes over {total / 25:.0f} s or'
-          ' more; encode it again'
-        )
+      if seen:
+        check_density(size, total)
       yield from _cut(taken, sound)
     if not total:
       raise nothing(faults)
-    notes += file_formats.unread(container, frames.reach, path)
-    notes += _missing(container, parts, video, audio) or file_formats.cut(path)
-  notes = parts.notes() + notes
-  if not seen:
-    notes.append(('no picture', 'no video'))
-  if not sounding:
-    notes.append(('no sound', 'no audio'))
-  if faults:
-    text = f'damaged: {len(faults)} packets cannot be decoded'
-    notes.append(('damaged', text))
-  if bad := sum(part.audio.bad for part in parts.all):
-    notes.append(('sound', f'{bad} audio samples are not finite'))
+    notes = source.notes + source.ending(parts, frames.reach)
+  bad = sum(part.audio.bad for part in parts.all)
+  notes = parts.notes() + notes + lacking(seen, sounding > 0, faults, bad)
   if parts.late:
     notes.append(('order', f'{parts.late} blocks come too late in the file'))
   yield _header(0, [], None, 0, last=True) | {'notes': notes}, []
@@ -246,18 +223,6 @@ def _taken(
       yield from parts.take()
       latest = time.monotonic()
   yield from parts.take(last=True)
-
-
-def _missing(container, parts: StreamedParts, video, audio):
-  """Returns a note if the file ends before its declared end, or []."""
-  if len(parts.all) > 1 or not parts.length:
-    return []
-  part = parts.all[0]
-  ends = [
-    (video, part.video.own_end, part.zero[0]),
-    (audio, part.audio.end, part.zero[1]),
-  ]
-  return file_formats.partial(container, ends)
 
 
 def _cut(frames: list, sound: Sound) -> Iterator[tuple[dict, list]]:

@@ -21,14 +21,18 @@ import avjax
 from avjax import files
 from avjax.clips import AUDIO, Clip
 from avjax.data.corpora.tree import digest
-from avjax.errors import CheckpointError, ConfigError, DataError
+from avjax.errors import CheckpointError, DataError
 from avjax.features import face_choice, long_recordings
-from avjax.features.face_choice import ChosenFace
 from avjax.features.long_recordings import Progress
 from avjax.features.media import Decoder
 from avjax.recognition.recognised import Recognised, Unrecognised
 from avjax.recognition.recogniser import Recogniser
-from avjax.recognition.windows import RecordedTimeline, check, table
+from avjax.recognition.recorded_timeline import (
+  FaceTimelines,
+  RecordedTimeline,
+  table,
+)
+from avjax.recognition.windows import check
 
 LONG_S = 60.0
 """Seconds. A longer file has a time line, unless a window is given."""
@@ -45,8 +49,7 @@ class Asked:
     every: every how many frames of a time line are searched for a face.
     standardise: see `Recogniser.by`.
     enrolled: paths of recordings of the speaker of all files.
-    face: which face of a clip is measured, of `face_choice.CHOICES`; a time
-      line has the largest one.
+    face: which face is measured, of `face_choice.CHOICES`.
   """
 
   window: float | None = None
@@ -59,11 +62,6 @@ class Asked:
   def __post_init__(self):
     check(4.0 if self.window is None else self.window, self.hop, self.every)
     face_choice.check(self.face)
-    if self.window is not None and self.face != face_choice.LARGEST:
-      raise ConfigError(
-        f'face is {self.face!r} and a time line has the largest face; leave out'
-        ' --face or --window'
-      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Answered:
   """
 
   content: dict[str, Any]
-  result: Recognised | RecordedTimeline | None
+  result: Recognised | RecordedTimeline | FaceTimelines | None
 
   @property
   def path(self) -> str:
@@ -176,7 +174,9 @@ def answers(
   enrolled = [recogniser.recorded(path) for path in request.enrolled]
   with Decoder() as decoder:
     for path in paths:
-      results: list[Recognised | RecordedTimeline | Unrecognised]
+      results: list[
+        Recognised | RecordedTimeline | FaceTimelines | Unrecognised
+      ]
       try:
         sha256 = digest(path) if kept and os.path.isfile(path) else ''
         if (path, sha256) in answered.known:
@@ -189,10 +189,13 @@ def answers(
           )
           results = list(each)
         else:
-          landmarks = work and work / f'{sha256[:16]}-{request.every}'
-          results = [
-            _timeline(recogniser, path, request, enrolled, landmarks, progress)
-          ]
+          faces = '' if request.face == face_choice.LARGEST else '-faces'
+          landmarks = work and work / f'{sha256[:16]}-{request.every}{faces}'
+          line = recogniser.timeline(
+            path, request.window or 4.0, request.hop, request.standardise,
+            request.every, enrolled, landmarks, progress, request.face,
+          )  # fmt: skip
+          results = [line]
       except (DataError, OSError) as error:
         results = [Unrecognised(path, ' '.join(str(error).split()))]
       for result in results:
@@ -205,31 +208,6 @@ def answers(
           answered.add(content | key)
           shutil.rmtree(work, ignore_errors=True)
         yield Answered(content, result)
-
-
-def _timeline(
-  recogniser, path, request, enrolled, work, progress
-) -> RecordedTimeline:
-  """Returns the time line of a file.
-
-  Raises:
-    DataError: another face than the largest is asked for.
-  """
-  if request.face != face_choice.LARGEST:
-    raise DataError(
-      f'it lasts more than {LONG_S:g} s, and a time line has the largest face;'
-      ' leave out --face'
-    )
-  return recogniser.timeline(
-    path,
-    request.window or 4.0,
-    request.hop,
-    request.standardise,
-    request.every,
-    enrolled,
-    work,
-    progress,
-  )
 
 
 def _is_long(recogniser: Recogniser, path: str, decoder: Decoder) -> bool:
@@ -261,22 +239,32 @@ def fingerprint(recogniser: Recogniser, request: Asked) -> str:
   return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
 
-def rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-  """Returns the rows of an answer for a table: one, or one a window."""
-  clip = content['clip']
-  if 'face' in content:
-    clip = f'{clip}, {ChosenFace(**content["face"])}'
+def rows(
+  content: Mapping[str, Any], face: str = face_choice.LARGEST
+) -> list[dict[str, Any]]:
+  """Returns the rows of an answer for a table: one, or one a window.
+
+  Args:
+    content: the answer.
+    face: which one was asked for; others than the largest have a column with
+      their number.
+  """
+  first = {'clip': content['clip']}
+  if face != face_choice.LARGEST:
+    first['face'] = content.get('face', {}).get('number', '')
   if 'timeline' in content:
-    return [{'clip': clip, **row} for row in content['timeline']]
-  row = {'clip': clip, 'time': '', 'predicted': content['predicted']}
-  return [row | content['probabilities'] | {'face': '', 'audible': ''}]
+    return [first | row for row in content['timeline']]
+  row = first | {'time': '', 'predicted': content['predicted']}
+  return [row | content['probabilities'] | {'found': '', 'audible': ''}]
 
 
-def write_table(path: str, answers: Sequence[Mapping[str, Any]]) -> None:
-  """Writes the rows of all answers as a CSV file.
+def write_table(
+  path: str, answers: Sequence[Mapping[str, Any]], face: str
+) -> None:
+  """Writes the rows of all answers as a CSV file; see `rows`.
 
   Raises:
     CheckpointError: it cannot be written.
   """
-  made = [row for content in answers for row in rows(content)]
+  made = [row for content in answers for row in rows(content, face)]
   files.write_text(pathlib.Path(path), table(made))

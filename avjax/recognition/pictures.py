@@ -5,13 +5,13 @@ import pathlib
 
 from avjax.errors import AvjaxError
 from avjax.recognition.recognised import Recognised
-from avjax.recognition.windows import RecordedTimeline
+from avjax.recognition.recorded_timeline import FaceTimelines, RecordedTimeline
 
 _LONGEST = 255  # bytes of a file name
 
 
 def picture(
-  recognised: Recognised | RecordedTimeline,
+  recognised: Recognised | RecordedTimeline | FaceTimelines,
   folder: pathlib.Path,
   taken: set[str],
 ) -> pathlib.Path:
@@ -33,10 +33,10 @@ def picture(
   taken.add(name)
   try:
     folder.mkdir(parents=True, exist_ok=True)
-    if isinstance(recognised, RecordedTimeline):
-      figure = over_time.draw(recognised.picture)
-    else:
+    if isinstance(recognised, Recognised):
       figure = timeline.draw(recognised.timeline)
+    else:
+      figure = over_time.draw(recognised.picture)
     timeline.save(figure, folder / name)
   except OSError as error:
     raise AvjaxError(

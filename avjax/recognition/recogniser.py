@@ -45,7 +45,10 @@ from avjax.training import outcome as outcomes
 from avjax.training.outcome import Outcome
 
 if TYPE_CHECKING:
-  from avjax.recognition.windows import RecordedTimeline
+  from avjax.recognition.recorded_timeline import (
+    FaceTimelines,
+    RecordedTimeline,
+  )
 
 _FACES = frozenset({'shape', 'appearance'})  # streams that need a face
 _MOST = 32  # clips of a batch
@@ -308,7 +311,8 @@ class Recogniser:
     enrolled: Sequence[str | os.PathLike | RawClip | Clip] = (),
     work: pathlib.Path | None = None,
     progress: Progress | None = None,
-  ) -> 'RecordedTimeline':
+    face: str = face_choice.LARGEST,
+  ) -> 'RecordedTimeline | FaceTimelines':
     """Returns the emotions in a recording of any length, over time.
 
     The file is decoded piece by piece, in bounded memory, and measured once.
@@ -326,6 +330,8 @@ class Recogniser:
       work: folder where landmarks are kept minute by minute, so that this
         resumes after an interruption; the caller removes it. None: no folder.
       progress: called with the seconds that are measured.
+      face: which face is measured, of `face_choice.CHOICES`; 'all' gives the
+        time lines of all faces, as `FaceTimelines`.
 
     Raises:
       AvjaxError: the file cannot be read, or the model is not for recordings.
@@ -333,6 +339,7 @@ class Recogniser:
     from avjax.recognition import windows  # it needs this module
 
     windows.check(window, hop, every)
+    face_choice.check(face)
     other = self.by(standardise, len(enrolled))
     known = [self.features(one) for one in enrolled]
 
@@ -341,8 +348,9 @@ class Recogniser:
       if progress is not None:
         progress(seconds)
 
-    recorded = self._recordings(path, every, work, measured)
-    made = windows.timeline(other, recorded, window, hop, known)
+    least = windows.frames(window)
+    recorded = self._recordings(path, every, work, measured, face, least)
+    made = windows.timeline(other, recorded, window, hop, known, face)
     _trim()
     return made
 

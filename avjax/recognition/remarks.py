@@ -5,8 +5,12 @@ Such caveats stand beside the emotion, wherever that is; other notes below.
 
 from collections.abc import Sequence
 
-from avjax.clips import AUDIO, SOUND, Note
+import numpy as np
+
+from avjax.clips import AUDIO, FRAME_RATE, SOUND, Note
 from avjax.features.extractor import Extractor
+from avjax.features.long_recordings import Recorded
+from avjax.features.recorded_faces import RecordedFace
 
 SEEN = {
   'no picture': 'no picture',
@@ -76,3 +80,52 @@ def divided(
     words |= HEARD
   caveats = [words[n.kind] or n.text for n in notes if n.kind in words]
   return tuple(caveats), tuple(n for n in notes if n.kind not in words)
+
+
+def of_share(recorded: Recorded) -> list[Note]:
+  """Returns in how much of the recording the face is, if not in all of it."""
+  share = max((one.found.mean() for one in recorded.faces), default=0.0)
+  if not share:
+    return of_nobody(recorded)
+  if share == 1:
+    return []
+  text = f'a face in {100 * share:.0f} % of the frames'
+  return [Note('no face' if share < 0.5 else 'face', text)]
+
+
+def of_nobody(recorded: Recorded) -> list[Note]:
+  """Returns the note on a time line of nobody's face, if one was looked for."""
+  if not recorded.looked:
+    return []
+  seen = recorded.brief + recorded.short or any(
+    one.found.any() for one in recorded.faces
+  )
+  text = 'no face lasts for a window' if seen else 'no face in any frame'
+  return [Note('no face', text)]
+
+
+def of_span(face: RecordedFace) -> Note:
+  """Returns the note on where a face was seen."""
+  first, last = np.flatnonzero(face.found)[[0, -1]]
+  times = (
+    '{}:{:02}'.format(*divmod(round((face.first + at) / FRAME_RATE), 60))
+    for at in (first, last + 1)
+  )
+  share = face.found[first : last + 1].mean()
+  text = f'seen from {" to ".join(times)} min, in {100 * share:.0f} % of it'
+  return Note('face', text)
+
+
+def of_left_out(recorded: Recorded, kept: int, size: int) -> list[Note]:
+  """Returns the notes on faces that have no time line."""
+  every = recorded.brief + recorded.short + len(recorded.faces)
+  short = every - recorded.brief - kept
+  reasons = (
+    (recorded.brief, 'under half a second'),
+    (short, f'less than a window of {size / FRAME_RATE:g} s'),
+  )
+  return [
+    Note('brief', f'left out for {text}: {count} of {every} faces')
+    for count, text in reasons
+    if count
+  ]

@@ -4,164 +4,38 @@ Every window is a clip of its own for the model: a few seconds of the
 recording's features, which are measured once (`features.long_recordings`).
 """
 
-import csv
 import dataclasses
-import io
+import functools
 import itertools
-import os
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-from avjax import files
-from avjax.clips import FRAME_RATE, Clip, Note
+from avjax.clips import AUDIO, FRAME_RATE, SOUND, Clip, Note
 from avjax.data import standardising
 from avjax.errors import ConfigError
-from avjax.features import long_recordings
+from avjax.features import face_choice, long_recordings
+from avjax.features.face_choice import ChosenFace
 from avjax.features.long_recordings import Recorded
+from avjax.features.recorded_faces import RecordedFace
 from avjax.recognition import remarks
-from avjax.recognition.recognised import printable
 from avjax.recognition.recogniser import Recogniser
-from avjax.reporting.over_time import OverTime
-from avjax.shapes import Float
+from avjax.recognition.recorded_timeline import FaceTimelines, RecordedTimeline
+from avjax.reporting.over_time import FaceOverTime, OverTime
+from avjax.shapes import Bool, Float, Int
 
 _TOGETHER = 256  # windows that are predicted at once
+_THERE = 0.5  # of the frames of a window, to be one of a face
+_AROUND = 0.2  # of the extent of the landmarks, on each side of a drawn face
 
 BY_RECORDING = {
-  'speaker': 'the whole recording stands for the speaker',
-  'recording': 'standardised by the whole recording',
-  'enrolment': 'the whole recording stands for other recordings of the speaker',
+  'speaker': '{} stands for the speaker',
+  'recording': 'standardised by {}',
+  'enrolment': '{} stands for other recordings of the speaker',
 }
-"""How a model standardises -> the note on what that is for a window."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordedTimeline:
-  """The emotions of a recording over time.
-
-  Attributes:
-    path: of its file.
-    emotions: names of the N classes.
-    window: seconds of a window.
-    hop: seconds from one window to the next.
-    time: centre of each window, in seconds, to the nearest frame.
-    probabilities: of the emotions in each window; each row sums to one.
-    face: share of each window's frames with a face.
-    audible: share of each window in which the file has sound.
-    caveats: what makes the answer doubtful.
-    notes: further remarks on the recording and its features.
-    picture: the data of its picture.
-  """
-
-  path: str
-  emotions: tuple[str, ...]
-  window: float
-  hop: float
-  time: Float[np.ndarray, ' W']
-  probabilities: Float[np.ndarray, 'W N']
-  face: Float[np.ndarray, ' W']
-  audible: Float[np.ndarray, ' W']
-  caveats: tuple[str, ...]
-  notes: tuple[Note, ...]
-  picture: OverTime
-
-  @property
-  def seconds(self) -> float:
-    """Duration of the recording."""
-    return self.picture.seconds
-
-  @property
-  def rows(self) -> list[dict[str, Any]]:
-    """A row a window: time, predicted emotion, probabilities, face, audible."""
-    each = zip(
-      self.time.tolist(),
-      self.probabilities.tolist(),
-      self.face.tolist(),
-      self.audible.tolist(),
-      strict=True,
-    )
-    return [
-      {
-        'time': round(time, 3),
-        'predicted': self.emotions[int(np.argmax(shares))],
-        **dict(zip(self.emotions, shares, strict=True)),
-        'face': face,
-        'audible': audible,
-      }
-      for time, shares, face, audible in each
-    ]
-
-  @property
-  def mean(self) -> dict[str, float]:
-    """Emotion -> mean probability over the recording."""
-    shares = self.probabilities.mean(axis=0)
-    return dict(zip(self.emotions, map(float, shares), strict=True))
-
-  def to_dict(self) -> dict[str, Any]:
-    """Returns the time line as bin/predict --json prints it."""
-    return {
-      'clip': self.path,
-      'seconds': self.seconds,
-      'window': self.window,
-      'hop': self.hop,
-      'caveats': list(self.caveats),
-      'mean': self.mean,
-      'notes': [note.text for note in self.notes],
-      'timeline': self.rows,
-    }
-
-  def to_frame(self):
-    """Returns the time line as a pandas DataFrame, a row a window.
-
-    Raises:
-      ConfigError: pandas is not installed.
-    """
-    try:
-      import pandas
-    except ImportError:
-      raise ConfigError(
-        'to_frame needs the package pandas; pip install pandas, or use to_dict'
-      ) from None
-    return pandas.DataFrame(self.rows)
-
-  def to_csv(self, path: str | os.PathLike) -> None:
-    """Writes the time line as a CSV file, a row a window.
-
-    Raises:
-      CheckpointError: the file cannot be written.
-    """
-    files.write_text(pathlib.Path(path), table(self.rows))
-
-  def __str__(self) -> str:
-    lines = [
-      f'{printable(self.path)}: {self.seconds:.0f} s,'
-      f' {len(self.time)} windows of {self.window:g} s'
-    ]
-    if self.caveats:
-      lines[0] += f' - but {", ".join(self.caveats)}'
-    most = self.probabilities.argmax(axis=1)
-    for k, (name, share) in enumerate(self.mean.items()):
-      first = np.count_nonzero(most == k) / len(most)
-      lines.append(
-        f'  {name:<10} {100 * share:5.1f} % on average, the most probable in'
-        f' {100 * first:.0f} % of the windows'
-      )
-    lines += [f'  note: {note.text}' for note in self.notes]
-    return '\n'.join(lines)
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-  """Returns rows as CSV; numbers have six digits after the point."""
-  text = io.StringIO()
-  writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
-  writer.writeheader()
-  for row in rows:
-    writer.writerow(
-      {k: f'{v:.6f}' if isinstance(v, float) else v for k, v in row.items()}
-    )
-  return text.getvalue()
+"""How a model standardises -> the note on what that is for a window, with room
+for what is meant."""
 
 
 def check(window: float, hop: float, every: int) -> None:
@@ -190,79 +64,210 @@ def timeline(
   window: float = 4.0,
   hop: float = 0.5,
   enrolled: Sequence[Clip] = (),
-) -> RecordedTimeline:
-  """Returns the emotions of a recording over time.
+  face: str = face_choice.LARGEST,
+) -> RecordedTimeline | FaceTimelines:
+  """Returns the emotions of a recording over time; for 'all', of every face.
 
   Windows begin every `hop` seconds, as long as they are whole; a recording that
-  is shorter than a window is one. A model whose clips are standardised takes
-  the statistics of the whole recording.
+  is shorter than a window is one. Another face than the largest has those in
+  which it is in half of the frames or more. A model whose clips are
+  standardised takes the statistics of the whole recording, or of the face.
 
   Args:
     recogniser: with an extractor.
-    recorded: a recording, measured with that.
+    recorded: a recording, measured with that, for this face.
     window: seconds.
     hop: seconds from one window to the next.
     enrolled: other recordings of the speaker; then their statistics count.
+    face: one of `face_choice.CHOICES`.
   """
-  fitted = recogniser.extractor
-  assert fitted is not None
-  size = min(round(window * FRAME_RATE), recorded.length)
-  count = int((recorded.length - size) / (hop * FRAME_RATE) + 1e-9) + 1
-  starts = [round(k * hop * FRAME_RATE) for k in range(count)]
-  starts = [start for start in starts if start + size <= recorded.length]
+  size = min(frames(window), recorded.length)
+  asked = _Windows(recogniser, recorded, size, hop, tuple(enrolled))
+  if face == face_choice.LARGEST:
+    largest = next(iter(recorded.faces), None)
+    notes = [*asked.notes('the whole recording'), *remarks.of_share(recorded)]
+    return asked.line(largest, None, notes)
+  there = [one for one in recorded.faces if asked.with_face(one).any()]
+  notes = asked.notes('all that shows the face')
+  notes += remarks.of_left_out(recorded, len(there), size)
+  if len(there) > 1 and {AUDIO, SOUND} & set(recogniser.streams):
+    notes.append(Note('voices', 'no voice is attributed to one of the faces'))
+  seen = [int(one.found.sum()) for one in there]
+  middles = [one.middle for one in there]
+  chosen = [
+    (
+      there[k],
+      ChosenFace(
+        k + 1, len(there), face_choice.third(middles[k], recorded.size[0])
+      ),
+    )
+    for k in face_choice.choose(seen, middles, face)
+  ]
+  if face == face_choice.ALL:
+    return _together(asked, chosen, notes)
+  for one, which in chosen:
+    return asked.line(one, which, [*notes, remarks.of_span(one)])
+  return asked.line(None, None, [*notes, *remarks.of_nobody(recorded)])
 
-  def clip(start: int) -> Clip:
-    streams = long_recordings.window(recorded, fitted, start, start + size)
-    return Clip(f'{start / FRAME_RATE:.2f} s', streams, speaker=recorded.path)
 
-  how = recogniser.standardise
-  apart = list(enrolled)
-  if how != 'none' and not apart:
-    tiles = range(0, recorded.length - size + 1, size)
-    apart = [clip(start) for start in tiles]
-  ready = standardising.windows(
-    map(clip, starts), how, apart, recogniser.average
-  )
-  shares = [recogniser.outcome(some).probabilities for some in _batches(ready)]
-  spans = [slice(start, start + size) for start in starts]
-  notes = [*recorded.notes, *remarks.of_features(fitted, recogniser.streams)]
-  notes += _face_notes(recorded)
-  if enrolled:
-    notes += remarks.of_standardising(how, len(enrolled))
-  elif how in BY_RECORDING:
-    notes.append(Note('recording', BY_RECORDING[how]))
-  caveats, rest = remarks.divided(notes, recogniser.streams)
-  time = np.arange(len(starts)) * hop + size / 2 / FRAME_RATE
-  probabilities = np.concatenate(shares)
-  picture = OverTime(
-    name=pathlib.Path(recorded.path).name,
-    seconds=recorded.length / FRAME_RATE,
-    emotions=recogniser.emotions,
-    window=size / FRAME_RATE,
-    hop=hop,
-    time=time,
-    probabilities=probabilities,
-    numbers=recorded.numbers,
-    pictures=recorded.pictures,
-    found=recorded.found if recorded.looked else recorded.found[:0],
-    level=recorded.level,
-    audible=recorded.audible,
+def frames(window: float) -> int:
+  """Returns the number of frames of a window of some seconds."""
+  return round(window * FRAME_RATE)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Windows:
+  """The windows of a recording, to be recognised in each of its faces."""
+
+  recogniser: Recogniser
+  recorded: Recorded
+  size: int
+  hop: float
+  enrolled: tuple[Clip, ...]
+
+  @functools.cached_property
+  def starts(self) -> Int[np.ndarray, ' W']:
+    """Numbers of the first frame of each window."""
+    step, last = self.hop * FRAME_RATE, self.recorded.length - self.size
+    count = int(last / step + 1e-9) + 1
+    starts = np.array([round(k * step) for k in range(count)])
+    return starts[starts <= last]
+
+  def with_face(
+    self, face: RecordedFace, starts: Int[np.ndarray, ' W'] | None = None
+  ) -> Bool[np.ndarray, ' W']:
+    """Returns in which windows a face is; None: of all `starts`."""
+    starts = self.starts if starts is None else starts
+    seen = np.append(0, np.cumsum(face.found))
+    first, end = (
+      np.clip(at - face.first, 0, len(face.found))
+      for at in (starts, starts + self.size)
+    )
+    return seen[end] - seen[first] >= _THERE * self.size
+
+  def notes(self, whole: str) -> list[Note]:
+    """Returns the remarks that hold for every face.
+
+    Args:
+      whole: by what windows are standardised, in words.
+    """
+    recogniser, fitted = self.recogniser, self.recogniser.extractor
+    assert fitted is not None
+    notes = [*self.recorded.notes]
+    notes += remarks.of_features(fitted, recogniser.streams)
+    how = recogniser.standardise
+    if self.enrolled:
+      notes += remarks.of_standardising(how, len(self.enrolled))
+    elif how in BY_RECORDING:
+      notes.append(Note('recording', BY_RECORDING[how].format(whole)))
+    return notes
+
+  def line(
+    self,
+    face: RecordedFace | None,
+    which: ChosenFace | None,
+    notes: Sequence[Note],
+  ) -> RecordedTimeline:
+    """Returns the time line of a face.
+
+    Args:
+      face: whose landmarks count; None: of nobody.
+      which: the face, if it was chosen; its time line has the windows with it.
+      notes: remarks on it.
+    """
+    recogniser, recorded, size = self.recogniser, self.recorded, self.size
+    fitted = recogniser.extractor
+    assert fitted is not None
+    chosen = np.ones(len(self.starts), bool)
+    if face is not None and which is not None:
+      chosen = self.with_face(face)
+    starts = self.starts[chosen].tolist()
+
+    def clip(start: int) -> Clip:
+      streams = long_recordings.window(
+        recorded, fitted, start, start + size, face
+      )
+      return Clip(f'{start / FRAME_RATE:.2f} s', streams, speaker=recorded.path)
+
+    how, apart = recogniser.standardise, list(self.enrolled)
+    if how != 'none' and not apart:
+      tiles = np.arange(starts[0], recorded.length - size + 1, size)
+      if face is not None and which is not None:
+        tiles = tiles[self.with_face(face, tiles)]
+      apart = [clip(start) for start in tiles.tolist()]
+    ready = standardising.windows(
+      map(clip, starts), how, apart, recogniser.average
+    )
+    shares = [
+      recogniser.outcome(some).probabilities for some in _batches(ready)
+    ]
+    caveats, rest = remarks.divided(notes, recogniser.streams)
+    time = np.flatnonzero(chosen) * self.hop + size / 2 / FRAME_RATE
+    probabilities = np.concatenate(shares)
+    found = _found(recorded, face)
+    spans = [slice(start, start + size) for start in starts]
+    seen = FaceOverTime(
+      str(which or ''),
+      time,
+      probabilities,
+      found if recorded.looked else found[:0],
+      _boxes(recorded, face),
+    )
+    return RecordedTimeline(
+      recorded.path,
+      recogniser.emotions,
+      size / FRAME_RATE,
+      self.hop,
+      time,
+      probabilities,
+      np.array([found[span].mean() for span in spans]),
+      np.array([recorded.audible[span].mean() for span in spans], float),
+      caveats,
+      rest,
+      self._picture(seen, caveats, rest),
+      which,
+    )
+
+  def _picture(self, face: FaceOverTime, caveats, notes) -> OverTime:
+    recorded = self.recorded
+    return OverTime(
+      name=pathlib.Path(recorded.path).name,
+      seconds=recorded.length / FRAME_RATE,
+      emotions=self.recogniser.emotions,
+      window=self.size / FRAME_RATE,
+      hop=self.hop,
+      faces=(face,),
+      numbers=recorded.numbers,
+      pictures=recorded.pictures,
+      level=recorded.level,
+      audible=recorded.audible,
+      caveats=caveats,
+      notes=tuple(note.text for note in notes),
+    )
+
+
+def _together(
+  asked: _Windows,
+  chosen: Sequence[tuple[RecordedFace, ChosenFace]],
+  notes: Sequence[Note],
+) -> FaceTimelines:
+  """Returns the time lines of all faces, or of nobody's where there is none."""
+  if chosen:
+    lines = tuple(
+      asked.line(one, who, [remarks.of_span(one)]) for one, who in chosen
+    )
+  else:
+    lines = (asked.line(None, None, []),)
+    notes = [*notes, *remarks.of_nobody(asked.recorded)]
+  caveats, rest = remarks.divided(notes, asked.recogniser.streams)
+  picture = dataclasses.replace(
+    lines[0].picture,
+    faces=tuple(line.picture.faces[0] for line in lines),
     caveats=caveats,
     notes=tuple(note.text for note in rest),
   )
-  return RecordedTimeline(
-    recorded.path,
-    recogniser.emotions,
-    picture.window,
-    hop,
-    time,
-    probabilities,
-    np.array([recorded.found[span].mean() for span in spans]),
-    np.array([recorded.audible[span].mean() for span in spans], float),
-    caveats,
-    rest,
-    picture,
-  )
+  path = asked.recorded.path
+  return FaceTimelines(path, len(chosen), lines, caveats, rest, picture)
 
 
 def _batches(clips: Iterator[Clip]) -> Iterator[list[Clip]]:
@@ -270,12 +275,27 @@ def _batches(clips: Iterator[Clip]) -> Iterator[list[Clip]]:
     yield some
 
 
-def _face_notes(recorded: Recorded) -> list[Note]:
-  """Returns in how much of the recording there is a face, if not in all."""
-  share = recorded.found.mean()
-  if not recorded.looked or share == 1:
-    return []
-  if not share:
-    return [Note('no face', 'no face in any frame')]
-  text = f'a face in {100 * share:.0f} % of the frames'
-  return [Note('no face' if share < 0.5 else 'face', text)]
+def _found(
+  recorded: Recorded, face: RecordedFace | None
+) -> Bool[np.ndarray, ' T']:
+  """Returns in which frames of the recording a face was found."""
+  found = np.zeros(recorded.length, bool)
+  if face is not None:
+    found[face.first : face.first + len(face.found)] = face.found
+  return found
+
+
+def _boxes(
+  recorded: Recorded, face: RecordedFace | None
+) -> Float[np.ndarray, 'K 4']:
+  """Returns the place of a face in each small picture, see `FaceOverTime`."""
+  boxes = np.full((len(recorded.numbers), 4), np.nan)
+  if face is None:
+    return boxes
+  for k, number in enumerate(recorded.numbers):
+    points, found = face.part(number, number + 1)
+    if found[0]:
+      low, high = points[0].min(axis=0), points[0].max(axis=0)
+      edge = _AROUND * (high - low)
+      boxes[k] = np.append(low - edge, high + edge)
+  return boxes / np.tile(np.maximum(recorded.size, 1), 2)

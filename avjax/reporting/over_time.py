@@ -1,12 +1,16 @@
 """The emotions of a recording over time: one picture of any length.
 
-picture        some frames of the recording
+picture        some frames of the recording, with the numbers of several faces
 probability    of every emotion, stacked, at the centre of each window
 most probable  the emotion of each window, as a strip
 face, sound    share of frames with a face; the level of the sound
+
+Of several faces each has a probability, a strip and its share of frames; those
+who are seen longest are drawn.
 """
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -20,7 +24,9 @@ from avjax.shapes import Array, Bool, Float
 _WIDTH, _MARGIN, _NAMES = 12.0, 0.25, 1.95
 _HEAD, _LINE, _TITLE, _FOOT = 0.62, 0.16, 0.30, 0.42
 _AREAS, _STRIP, _FACE, _SOUND = 2.4, 0.2, 0.28, 0.5
+_SEVERAL = 1.5  # height of the probabilities of each of several faces
 _FRAMES = 10  # of the picture
+_MOST = 4  # faces that are drawn
 _COLOURS = {
   'angry': '#d55e00', 'disgust': '#009e73', 'fear': '#cc79a7',
   'happy': '#f0c142', 'neutral': '#c8c8c8', 'sad': '#0072b2',
@@ -33,6 +39,27 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 
 
 @dataclasses.dataclass(frozen=True)
+class FaceOverTime:
+  """What is recognised in one face over time.
+
+  Attributes:
+    name: of the face, such as 'face 1 of 2 (left)'; '' for the only one.
+    time: centre of each window, in seconds; those without the face lack.
+    probabilities: of the emotions in each window.
+    found: whether the face was found in each frame; empty if none was looked
+      for.
+    boxes: left, top, right and bottom of the face in each of the pictures, as
+      shares of its width and height; NaN without the face.
+  """
+
+  name: str
+  time: Float[Array, ' W']
+  probabilities: Float[Array, 'W N']
+  found: Bool[Array, ' _']
+  boxes: Float[Array, 'K 4']
+
+
+@dataclasses.dataclass(frozen=True)
 class OverTime:
   """The data of the picture; arrays without an entry omit a panel.
 
@@ -42,11 +69,9 @@ class OverTime:
     emotions: their names.
     window: seconds of a window.
     hop: seconds from one window to the next.
-    time: centre of each window, in seconds.
-    probabilities: of the emotions in each window.
+    faces: those with a time line; one at least, which may be nobody's.
     numbers: of the frames in `pictures`, at 25 per second.
     pictures: (K, height, width, 3) uint8 RGB.
-    found: whether a face was found in each frame; empty if none was looked for.
     level: largest size of a sample in each frame, 0 to 1.
     audible: share of each frame in which the file has sound.
     caveats: what makes the answer doubtful.
@@ -58,11 +83,9 @@ class OverTime:
   emotions: tuple[str, ...]
   window: float
   hop: float
-  time: Float[Array, ' W']
-  probabilities: Float[Array, 'W N']
+  faces: tuple[FaceOverTime, ...]
   numbers: list[int]
   pictures: np.ndarray
-  found: Bool[Array, ' _']
   level: Float[Array, ' T']
   audible: Float[Array, ' T']
   caveats: tuple[str, ...] = ()
@@ -82,39 +105,26 @@ def draw(data: OverTime):
   doubts = pages.wrapped(
     [f'but {", ".join(data.caveats)}'] if data.caveats else [], width
   )
-  chosen = _chosen(data)
-  shown = data.pictures[chosen]
-  tall = panels.thumbnail_size(shown, width)[1] if len(shown) else 0.0
-  heights = {
-    'picture': tall,
-    'areas': _AREAS,
-    'strip': _STRIP,
-    'face': _FACE if len(data.found) else 0.0,
-    'sound': _SOUND if np.any(data.audible) else 0.0,
-  }
-  body = sum(h + _TITLE for h in heights.values() if h)
+  chosen, faces = _chosen(data), _longest(data.faces)
+  panels_of = _panels(data, chosen, faces, width)
+  body = sum(height + _TITLE for _, height, _ in panels_of)
   top = _HEAD + len(doubts) * _LINE
   page.resize(top + body + _FOOT + len(notes) * _LINE + _MARGIN / 2)
-  _head(page, data, left, doubts)
+  _head(page, data, len(faces), left, doubts)
   axes, y = None, top
-  for name, height in heights.items():
-    if not height:
-      continue
+  for name, height, face in panels_of:
     y += _TITLE
     axes = page.axes(left, y, width, height, sharex=axes)
     axes.tick_params(labelsize=pages.SMALL, length=2.5)
     if name == 'picture':
-      _pictures(axes, data, chosen, width, height)
-    elif name == 'areas':
-      _areas(axes, data)
-      names = page.axes(left + width + 0.1, y, _NAMES, height)
-      _legend(names, data)
-    elif name == 'strip':
-      _most(axes, data)
-    elif name == 'face':
-      _faces(axes, data)
-    else:
+      _pictures(axes, data, chosen, faces, width, height)
+    elif face is None:
       _sound(axes, data)
+    else:
+      _PANELS[name](axes, data, face)
+      if name == 'areas':
+        names = page.axes(left + width + 0.1, y, _NAMES, height)
+        _legend(names, data, face, height)
     y += height
     axes.tick_params('x', bottom=False, labelbottom=False)
   assert axes is not None
@@ -129,15 +139,45 @@ def draw(data: OverTime):
   return page.figure
 
 
-def _head(page: Page, data: OverTime, left: float, doubts: list[str]) -> None:
+def _longest(faces: tuple[FaceOverTime, ...]) -> list[FaceOverTime]:
+  """Returns the faces that are seen longest, in their order."""
+  seen = [np.count_nonzero(face.found) for face in faces]
+  longest = np.argsort(np.negative(seen), kind='stable')[:_MOST]
+  return [faces[k] for k in sorted(longest.tolist())]
+
+
+def _panels(
+  data: OverTime, chosen: list[int], faces: list[FaceOverTime], width: float
+) -> list[tuple[str, float, FaceOverTime | None]]:
+  """Returns name, height and face of each panel, from the top."""
+  made: list[tuple[str, float, FaceOverTime | None]] = []
+  if chosen:
+    tall = panels.thumbnail_size(data.pictures[chosen], width)[1]
+    made.append(('picture', tall, None))
+  for face in faces:
+    made.append(('areas', _AREAS if len(faces) == 1 else _SEVERAL, face))
+    made.append(('strip', _STRIP, face))
+    if len(face.found):
+      made.append(('face', _FACE, face))
+  if np.any(data.audible):
+    made.append(('sound', _SOUND, None))
+  return made
+
+
+def _head(
+  page: Page, data: OverTime, shown: int, left: float, doubts: list[str]
+) -> None:
   """Writes the name of the recording, the windows and the caveats."""
   bold = {'fontsize': pages.LARGE, 'fontweight': 'bold'}
-  name, _ = page.fit(data.name, 7.0, **bold)
+  name, _ = page.fit(data.name, 6.0, **bold)
   page.text(left, 0.38, name, **bold)
-  text = (
-    f'{_clock(data.seconds, data.seconds)}, {len(data.time)} windows of'
-    f' {data.window:g} s every {data.hop:g} s'
-  )
+  text = f'windows of {data.window:g} s every {data.hop:g} s'
+  if len(data.faces) == 1:
+    text = f'{len(data.faces[0].time)} {text}'
+  else:
+    left_out = '' if shown == len(data.faces) else f', longest {shown} drawn'
+    text = f'{len(data.faces)} faces{left_out}, {text}'
+  text = f'{_clock(data.seconds, data.seconds)}, {text}'
   edge, small = _WIDTH - _MARGIN, {'fontsize': pages.NORMAL}
   page.text(edge, 0.38, text, ha='right', color=panels.INK, **small)
   font = {'fontsize': pages.SMALL, 'color': panels.ALARM}
@@ -156,7 +196,7 @@ def _chosen(data: OverTime) -> list[int]:
   return apart.argmin(axis=1).tolist()
 
 
-def _pictures(axes, data: OverTime, chosen, width: float, height: float):
+def _pictures(axes, data: OverTime, chosen, faces, width, height) -> None:
   panels.title(axes, 'Picture')
   axes.set_yticks([])
   axes.spines[:].set_visible(False)
@@ -166,8 +206,23 @@ def _pictures(axes, data: OverTime, chosen, width: float, height: float):
     middle = (k + 0.5) * data.seconds / len(chosen)
     box = middle - half, middle + half, 0, height
     axes.imshow(data.pictures[number], extent=box, aspect='auto')
+    for face in faces if len(data.faces) > 1 else ():
+      x, top, right, bottom = face.boxes[number]
+      if np.isfinite(x):
+        span = middle - half + 2 * half * np.array([x, right])
+        low, high = height * (1 - bottom), height * (1 - top)
+        corners = span[[0, 1, 1, 0, 0]], [low, low, high, high, low]
+        axes.plot(*corners, color='white', lw=0.8)
+        _number(axes, (span.mean(), high), face.name.split()[1])
   axes.set_xlim(0, data.seconds)
   axes.set_ylim(0, height)
+
+
+def _number(axes, place, text: str) -> None:
+  """Writes the number of a face above it."""
+  box = {'fc': 'white', 'ec': 'none', 'pad': 0.8, 'alpha': 0.85}
+  font = {'fontsize': pages.SMALL - 2, 'ha': 'center', 'va': 'bottom'}
+  axes.text(*place, text, bbox=box, **font)
 
 
 def _colour(data: OverTime, k: int) -> str:
@@ -175,64 +230,82 @@ def _colour(data: OverTime, k: int) -> str:
   return _COLOURS.get(name, _OTHERS[k % len(_OTHERS)])
 
 
-def _steps(data: OverTime) -> np.ndarray:
-  """Returns the edges of what a window stands for: half a hop to each side."""
+def _runs(data: OverTime, face: FaceOverTime) -> list[slice]:
+  """Returns which windows follow each other without a gap."""
+  breaks = np.flatnonzero(np.diff(face.time) > 1.5 * data.hop) + 1
+  edges = [0, *breaks.tolist(), len(face.time)]
+  return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def _steps(data: OverTime, time: np.ndarray) -> np.ndarray:
+  """Returns the edges of what a window stands for: half a hop to each side.
+
+  The only window of a recording stands for all of it.
+  """
   half = data.hop / 2
-  edges = np.append(data.time - half, data.time[-1] + half)
-  if len(data.time) == 1:
+  edges = np.append(time - half, time[-1] + half)
+  if data.window + data.hop > data.seconds:
     edges = np.array([0, data.seconds])
   return np.clip(edges, 0, data.seconds)
 
 
-def _areas(axes, data: OverTime) -> None:
-  panels.title(axes, 'Probability of each emotion')
-  shares = np.asarray(data.probabilities)
-  edges = _steps(data)
+def _of(face: FaceOverTime, text: str) -> str:
+  """Returns the title of a panel, with the face it is of."""
+  return f'{face.name.capitalize()}: {text}' if face.name else text.capitalize()
+
+
+def _areas(axes, data: OverTime, face: FaceOverTime) -> None:
+  panels.title(axes, _of(face, 'probability of each emotion'))
   # A step a window, at most one a pixel.
-  bins = max(len(shares) // int(axes.bbox.width), 1)
-  starts = np.arange(0, len(shares), bins)
-  sums = np.add.reduceat(shares, starts)
-  means = sums / np.diff(np.append(starts, len(shares)))[:, None]
-  at = np.append(edges[starts], edges[-1])
-  tops = np.cumsum(means, axis=1)
-  tops = np.vstack([tops, tops[-1:]])
-  low = np.zeros(len(at))
-  for k in range(len(data.emotions)):
-    font = {'color': _colour(data, k), 'lw': 0, 'step': 'post'}
-    axes.fill_between(at, low, tops[:, k], **font)
-    low = tops[:, k]
+  bins = max(len(face.time) // int(axes.bbox.width), 1)
+  for run in _runs(data, face):
+    shares = np.asarray(face.probabilities)[run]
+    edges = _steps(data, np.asarray(face.time)[run])
+    starts = np.arange(0, len(shares), bins)
+    sums = np.add.reduceat(shares, starts)
+    means = sums / np.diff(np.append(starts, len(shares)))[:, None]
+    at = np.append(edges[starts], edges[-1])
+    tops = np.cumsum(means, axis=1)
+    tops = np.vstack([tops, tops[-1:]])
+    low = np.zeros(len(at))
+    for k in range(len(data.emotions)):
+      font = {'color': _colour(data, k), 'lw': 0, 'step': 'post'}
+      axes.fill_between(at, low, tops[:, k], **font)
+      low = tops[:, k]
   axes.set_ylim(0, 1)
   axes.set_yticks([0, 0.5, 1], ['0 %', '50 %', '100 %'])
   axes.spines[['top', 'right']].set_visible(False)
 
 
-def _legend(axes, data: OverTime) -> None:
+def _legend(axes, data: OverTime, face: FaceOverTime, height: float) -> None:
   """Draws the names of the emotions from the top, with their means."""
   axes.set_axis_off()
   axes.set_xlim(0, _NAMES)
   count = len(data.emotions)
   axes.set_ylim(-0.5, count)
-  means = np.asarray(data.probabilities).mean(axis=0)
+  means = np.asarray(face.probabilities).mean(axis=0)
   best = int(means.argmax())
   box = {'width': 0.16, 'height': 0.6, 'lw': 0}
+  size = min(pages.NORMAL, 54 * height / count)  # points
   for k, name in enumerate(data.emotions):
     axes.barh(k, box['width'], box['height'], 0.04, color=_colour(data, k))
     weight = 'bold' if k == best else 'normal'
-    font = {'fontsize': pages.NORMAL, 'va': 'center', 'fontweight': weight}
+    font = {'fontsize': size, 'va': 'center', 'fontweight': weight}
     text = f'{pages.printable(name)[:16]}  {100 * means[k]:.0f} %'
     axes.text(0.28, k, text, **font)
   axes.text(0.04, count - 0.2, 'mean', fontsize=pages.SMALL, va='center')
 
 
-def _most(axes, data: OverTime) -> None:
-  panels.title(axes, 'Most probable')
-  most = np.asarray(data.probabilities).argmax(axis=1)
-  edges = _steps(data)
-  cuts = np.flatnonzero(np.diff(most)) + 1
-  starts, ends = np.append(0, cuts), np.append(cuts, len(most))
-  for a, b in zip(starts, ends, strict=True):
-    colour = _colour(data, int(most[a]))
-    axes.axvspan(edges[a], edges[b], color=colour, lw=0)
+def _most(axes, data: OverTime, face: FaceOverTime) -> None:
+  panels.title(axes, _of(face, 'most probable'))
+  for run in _runs(data, face):
+    most = np.asarray(face.probabilities)[run].argmax(axis=1)
+    edges = _steps(data, np.asarray(face.time)[run])
+    cuts = np.flatnonzero(np.diff(most)) + 1
+    starts, ends = np.append(0, cuts), np.append(cuts, len(most))
+    for a, b in zip(starts, ends, strict=True):
+      colour = _colour(data, int(most[a]))
+      axes.axvspan(edges[a], edges[b], color=colour, lw=0)
   axes.set_yticks([])
   axes.set_ylim(0, 1)
   axes.spines[:].set_visible(False)
@@ -246,10 +319,11 @@ def _pooled(values: Array, axes) -> tuple[np.ndarray, np.ndarray]:
   return np.linspace(0, len(values) / FRAME_RATE, len(means) + 1), means
 
 
-def _faces(axes, data: OverTime) -> None:
-  share = float(np.mean(data.found))
-  panels.title(axes, f'Face found, {100 * share:.0f} % of the frames')
-  edges, means = _pooled(data.found, axes)
+def _faces(axes, data: OverTime, face: FaceOverTime) -> None:
+  share = float(np.mean(face.found))
+  what = 'found' if face.name else 'face found'
+  panels.title(axes, _of(face, f'{what}, {100 * share:.0f} % of the frames'))
+  edges, means = _pooled(face.found, axes)
   means = np.append(means, means[-1])
   axes.fill_between(edges, 0, means, color=panels.STRONG, lw=0, step='post')
   axes.set_ylim(0, 1)
@@ -273,6 +347,10 @@ def _sound(axes, data: OverTime) -> None:
   axes.set_ylim(0, 1.05 * high)
   axes.set_yticks([0, high], ['0', f'{high:.2g}'])
   axes.spines[['top', 'right']].set_visible(False)
+
+
+_PANELS = {'areas': _areas, 'strip': _most, 'face': _faces}
+"""Panel of a face -> what draws it."""
 
 
 def _ticks(seconds: float) -> list[float]:

@@ -13,6 +13,7 @@ from avjax.data.corpora import tree
 from avjax.features import extractor as extractors
 from avjax.features import fitting
 from avjax.runs import finished
+from avjax.synthesis import raw_clips
 from tests.bin.programs import ROOT, fails, forked
 
 SPEAKERS, LABELS = ('anna', 'ben', 'cleo'), ('happy', 'sad')
@@ -197,6 +198,7 @@ def test_an_extractor_for_every_fold(corpus):
   error = fails('bundle', run, 'm.zip', '--figures=l/fold-1', cwd=corpus)
   assert 'is a run of another network' in error
   over_time(corpus, 'l/fold-1')
+  faces(corpus, 'l/fold-1')
   assert len(prints) == 2
   assert finished.load(corpus / 'l').speakers == {
     name: name.split('-')[0] for name in NAMES
@@ -246,6 +248,25 @@ def over_time(corpus, run):
   assert 'the window is 0 s' in fails(
     'predict', *given[:2], '--window=0', cwd=corpus
   )
+
+
+def faces(corpus, run):
+  """A table with the time line of every face, and of sound without one."""
+  raw_clips.make(corpus / 'd', raw_clips.plan(1, 1, (192, 144), 0), 1)
+  (drawn,) = (corpus / 'd').glob('*.mp4')
+  paths = f'd/{drawn.name}', f'R/audio/{NAMES[0]}.wav'
+  code, out, error = forked(
+    'predict', *paths, f'--workdir={run}', '--face=all', '--window=1.2',
+    '--hop=0.5', '--csv=f', cwd=corpus,
+  )  # fmt: skip
+  assert code == 0, error
+  assert f'{paths[0]}: 2 s, 1 face\nface 1 of 1 (middle): 2 windows of' in out
+  assert f'{paths[1]}: 1 s, 0 faces - but no picture\nno face: 1 win' in out
+  lines = list(csv.DictReader((corpus / 'f').read_text().splitlines()))
+  assert [(row['clip'], row['face'], float(row['time'])) for row in lines] == [
+    (paths[0], '1', 0.6), (paths[0], '1', 1.1), (paths[1], '', 0.6)
+  ]  # fmt: skip
+  assert [float(row['found']) > 0.9 for row in lines] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,8 @@ def test_one_face_is_as_without_tracks(detector):
 def test_two_who_cross_remain_themselves(detector):
   """Law: places continue on the other side, in one piece or frame by frame.
 
-  In the middle one face is hidden by the other.
+  In the middle one face is hidden by the other. After every frame another
+  tracker resumes.
   """
   right = np.linspace(60, 260, 26)
   frames = clip(right, right[::-1])
@@ -61,9 +62,13 @@ def test_two_who_cross_remain_themselves(detector):
   for one, path in zip(both, (right, right[::-1]), strict=True):
     assert one.found[:8].all() and one.found[-8:].all()
     np.testing.assert_allclose(middles(one), path[one.found], atol=12)
-  tracker = face_tracks.FaceTracker(detector)
+  state = face_tracks.FaceTracker(detector).state()
   for t in range(len(frames)):
-    for one in tracker(frames[t : t + 1]):
+    tracker = face_tracks.FaceTracker(detector)
+    tracker.resume(state)
+    found = tracker(frames[t : t + 1])
+    state = tracker.state()
+    for one in found:
       if both[one.identity].found[t]:
         expected = both[one.identity].points[t]
         np.testing.assert_array_equal(one.points[0], expected)
@@ -105,9 +110,9 @@ def test_the_choice():
   )
   there = face_choice.lasting(every)
   assert there == every[:3]
-  assert face_choice.choose(there, 'all') == every[:3]
-  assert face_choice.choose(there, 'left') == every[:1]
-  assert face_choice.choose(there, 'right') == every[1:2]
+  given = [60, 60, 29], [100.0, 300.0, 40.0]
+  chosen = {k: face_choice.choose(*given, k) for k in ('all', 'left', 'right')}
+  assert chosen == {'all': [0, 1, 2], 'left': [0], 'right': [1]}
   short = track([1, 1, 0], 50)
   assert face_choice.lasting([short, track([0, 1, 0], 90)]) == (short,)
   with pytest.raises(ConfigError, match="face is 'middle'"):
