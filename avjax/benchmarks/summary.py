@@ -12,6 +12,7 @@ Line = Mapping[str, Any]
 Entry = Mapping[str, Line]
 """Implementation -> its line, for one case and shape in one run."""
 
+AHEAD, BEHIND = '🟢', '🔴'
 KEY = ('case', 'batch', 'frames', 'cells', 'ragged', 'dtype', 'tf32')
 OURS = 'avjax'
 CASES = {
@@ -38,8 +39,8 @@ lines of `bin/benchmark`; do not edit them.
 
 All implementations have the same weights, agreed with the equations in float64
 before they were timed, and are called in turns in one process. In brackets: the
-time relative to `avjax`; above 1, `avjax` is faster. After ±: the interquartile
-range of the calls, relative to the median.
+time relative to `avjax`; above 1 (🟢), `avjax` is faster; below (🔴), slower.
+After ±: the interquartile range of the calls, relative to the median.
 
 ![Time of each implementation relative to avjax](BENCHMARKS.png)
 """
@@ -192,7 +193,8 @@ def _table(entries: Sequence[Entry], cell: Callable[[Line], str]) -> str:
 def _time(line: Line, time: str, ratio: str, spread: str) -> str:
   cell = f'{line[time]:.3g} ±{100 * line[spread]:.0f} %'
   if line['implementation'] != OURS and ratio in line:
-    cell += f' (**{line[ratio]:.2f}**)'
+    ahead = AHEAD if line[ratio] >= 1 else BEHIND
+    cell += f' ({ahead} **{line[ratio]:.2f}**)'
   return cell
 
 

@@ -63,17 +63,17 @@ def test_ratios(written, tmp_path):
     [line('avjax', 20.0, peak_bytes=3e6), line('torch', 45.67, ratio=2.284)],
     [
       line('avjax', 1.0, case='lstm', cells=64, dtype='bfloat16'),
-      line('avjax', 10.0, case='lstm', cells=64, tf32=True, frames=110),
-      line('cudnn', 3.0, case='lstm', cells=64, tf32=True, frames=110, ratio=3),
+      line('avjax', 10.0, case='lstm', cells=8, tf32=True, frames=90),
+      line('cudnn', 3.0, case='lstm', cells=8, tf32=True, frames=90, ratio=0.3),
     ],
   )
   for row in (
     '| clips x frames | `avjax` | `torch` |',
-    '| 32 x 60, ragged | 20 ±4 % | 45.7 ±4 % (**2.28**) |',
-    '| 32 x 60, ragged | 10 ±5 % | 22.8 ±5 % (**1.14**) |',
+    '| 32 x 60, ragged | 20 ±4 % | 45.7 ±4 % (🟢 **2.28**) |',
+    '| 32 x 60, ragged | 10 ±5 % | 22.8 ±5 % (🟢 **1.14**) |',
     '| 32 x 60, ragged | 1.2; 3.0 | 1.2; - |',
     '| 32 x 60, hidden size 64, ragged, bfloat16 | 1 ±4 % | - |',
-    '| 32 x 110, hidden size 64, ragged, TF32 | 10 ±4 % | 3 ±4 % (**3.00**) |',
+    '| 32 x 90, hidden size 8, ragged, TF32 | 10 ±4 % | 3 ±4 % (🔴 **0.30**) |',
     'Revision abc; jax 1.2, torch 3.4.',
     '- `cudnn`: `jax.experimental.rnn.lstm`',
   ):
@@ -91,7 +91,7 @@ def test_newest_run(written):
   old = [line('avjax', 11.0, OLD), line('torch', 44.0, OLD, 4.0)]
   for files in (new, old), (old, new):
     text = written(*files)
-    assert '| 32 x 60, ragged | 20 ±4 % | 33 ±4 % (**1.65**) |' in text
+    assert '| 32 x 60, ragged | 20 ±4 % | 33 ±4 % (🟢 **1.65**) |' in text
     assert '11' not in text and 'torch`' not in text
   text = written(new, [x | {'device': 'another'} for x in old])
   assert '## a device' in text and '## another' in text
