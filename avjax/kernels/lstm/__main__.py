@@ -7,6 +7,7 @@ from avjax.kernels.lstm import implementations
 
 
 def main() -> int:
+  """Prints a line an implementation; what failed before is tried again."""
   compiled.forget()
   for name, reason in implementations().items():
     print(f'{name:14} {reason or "ready"}')
