@@ -9,6 +9,7 @@ from absl import logging
 
 from avjax.kernels import KernelError, compiled
 from avjax.kernels.lstm import cpu, lstm, picked
+from tests.kernels.here import skip_without_compiler
 from tests.kernels.lstm_test import example
 
 STUB = """
@@ -53,8 +54,7 @@ def compiler(folder, body):
 
 def test_what_is_picked(monkeypatch):
   """Law: C++ where it runs on one device; `fused` if that is asked for."""
-  if reason := compiled.missing():
-    pytest.skip(reason)
+  skip_without_compiler()
   monkeypatch.delenv('AVJAX_LSTM', raising=False)
   monkeypatch.setattr(jax, 'device_count', lambda: 1)
   assert picked() == 'cpu'

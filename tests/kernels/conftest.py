@@ -7,8 +7,8 @@ import functools
 
 import pytest
 
-from avjax.kernels import compiled
 from avjax.kernels.lstm import IMPLEMENTATIONS
+from tests.kernels.here import skip_without_compiler
 
 
 @pytest.fixture
@@ -16,9 +16,7 @@ def interpreted(monkeypatch, request):
   """Makes the Pallas implementations run on a CPU."""
   asked = getattr(request.node, 'callspec', None)
   if asked and str(asked.params.get('name')).startswith('cpu'):
-    reason = compiled.missing()
-    if reason:
-      pytest.skip(reason)
+    skip_without_compiler()
   for name in [n for n in IMPLEMENTATIONS if n.startswith('pallas')]:
     scan = functools.partial(IMPLEMENTATIONS[name], interpret=True)
     monkeypatch.setitem(IMPLEMENTATIONS, name, scan)

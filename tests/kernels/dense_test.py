@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from avjax.kernels import compiled
 from avjax.kernels.dense import dense
+from tests.kernels.here import skip_without_compiler
 
 LENGTHS = np.array([9, 0, 4, 1], np.int32)
 WITHIN = np.arange(9)[None, :, None] < LENGTHS[:, None, None]
@@ -14,8 +14,7 @@ WITHIN = np.arange(9)[None, :, None] < LENGTHS[:, None, None]
 
 @pytest.fixture(autouse=True)
 def _compiled():
-  if reason := compiled.missing():
-    pytest.skip(reason)
+  skip_without_compiler()
 
 
 def example(dtype, inputs=5, outputs=6):

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from avjax.kernels import compiled, windowed
+from avjax.kernels import windowed
 from avjax.models import alignment
+from tests.kernels.here import skip_without_compiler
 from tests.models import paper
 
 AUDIO, VIDEO = np.array([[9, 4, 0, 1], [7, 3, 5, 0]], np.int32)
@@ -16,8 +17,7 @@ HEARD = np.arange(9)[None, :, None] < AUDIO[:, None, None]
 
 @pytest.fixture(autouse=True)
 def _compiled():
-  if reason := compiled.missing():
-    pytest.skip(reason)
+  skip_without_compiler()
 
 
 def example(dtype, cells=5, size=6):

@@ -9,9 +9,9 @@ import pytest
 
 import avjax
 from avjax.errors import ConfigError
-from avjax.kernels import compiled
 from avjax.models.classifiers import check
 from avjax.settings import AlignmentConfig, ModelConfig
+from tests.kernels.here import skip_without_compiler
 from tests.models import paper
 
 SMALL = ModelConfig(
@@ -39,8 +39,8 @@ VISUAL_LENGTH = np.array([7, 5, 0, 1], np.int32)
 
 def network(name):
   settings = dataclasses.replace(SMALL, **VARIANTS[name])
-  if settings.implementation == 'cpu' and (reason := compiled.missing()):
-    pytest.skip(reason)
+  if settings.implementation == 'cpu':
+    skip_without_compiler()
   return settings, avjax.build(settings, EMOTIONS)
 
 
