@@ -10,9 +10,6 @@ from avjax.errors import ConfigError
 
 _RATE = 16000  # samples per second
 _BLOCK = 1024  # samples per AAC frame
-_SOUND = {'.mp4': ('aac', 'fltp'), '.avi': ('pcm_s16le', 's16')}
-"""Ending of the file -> codec and sample format of the sound."""
-_TYPES = {'fltp': np.float32, 's16': np.int16}
 _BITS = {'video': 400_000, 'audio': 64_000}  # per second
 
 
@@ -43,17 +40,18 @@ def write(
   """
   import av
 
-  ending = pathlib.Path(path).suffix
-  codec, kept = _SOUND[ending]
+  avi = pathlib.Path(path).suffix == '.avi'
+  container, samples = ('avi', 's16') if avi else ('mp4', 'fltp')
   options = {'fflags': '+bitexact'}
-  with av.open(
-    os.fspath(path), 'w', format=ending[1:], options=options
-  ) as file:
-    audio = file.add_stream(codec, rate=_RATE, layout='mono')
+  with av.open(os.fspath(path), 'w', container, options) as file:
+    if avi:
+      audio = file.add_stream('pcm_s16le', rate=_RATE, layout='mono')
+    else:
+      audio = file.add_stream('aac', rate=_RATE, layout='mono')
     video = file.add_stream('mpeg4', rate=25)
-    for stream, kind in ((video, 'video'), (audio, 'audio')):
+    for stream, of in ((video, 'video'), (audio, 'audio')):
       stream.codec_context.thread_count = 1
-      stream.codec_context.bit_rate = _BITS[kind]
+      stream.codec_context.bit_rate = _BITS[of]
       stream.codec_context.options = {'flags': '+bitexact'}
     for index, image in enumerate(frames):
       if index == 0:
@@ -63,15 +61,19 @@ def write(
       frame.pts = index
       file.mux(video.encode(frame))
     for start in range(0, len(waveform), _BLOCK):
-      block = waveform[None, start : start + _BLOCK]
-      if kept == 's16':
-        block = np.clip(np.round(32768 * block), -32768, 32767)
-      block = np.ascontiguousarray(block, _TYPES[kept])
-      samples = av.AudioFrame.from_ndarray(block, format=kept, layout='mono')
-      samples.sample_rate, samples.pts = _RATE, start
-      file.mux(audio.encode(samples))
+      block = _block(waveform[None, start : start + _BLOCK], avi)
+      sound = av.AudioFrame.from_ndarray(block, samples, 'mono')
+      sound.sample_rate, sound.pts = _RATE, start
+      file.mux(audio.encode(sound))
     for stream in (video, audio):
       file.mux(stream.encode(None))
+
+
+def _block(block: np.ndarray, integers: bool) -> np.ndarray:
+  """Returns samples as float32, or as 16-bit integers."""
+  if not integers:
+    return np.ascontiguousarray(block, np.float32)
+  return np.clip(np.round(32768 * block), -32768, 32767).astype(np.int16)
 
 
 def write_image(path: str | os.PathLike, image: np.ndarray) -> None:

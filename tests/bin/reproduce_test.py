@@ -18,7 +18,7 @@ def holder(tmp_path_factory):
   """A folder with a tree `made`, and `out`, killed once and made whole."""
   folder = tmp_path_factory.mktemp('holder')
   code, _, error = forked(
-    'synthesise', 'made', '--layout=afew', '--clips=35', '--speakers=5',
+    'synthesise', 'made', '--layout=afew', '--clips=21', '--speakers=3',
     cwd=folder,
   )  # fmt: skip
   assert code == 0, error
@@ -84,7 +84,7 @@ def test_everything_is_there(holder):
   for text in ('random weights', '(paper 711)', 'A trial', 'No label of the 2'):
     assert text in told and text in page
   assert 'not on SFEW' not in told
-  assert 'random forest on 6 faces' in (out / 'store/report.txt').read_text()
+  assert 'random forest on 2 faces' in (out / 'store/report.txt').read_text()
   stages = json.loads((out / 'seconds.json').read_text())
   assert len(stages) == 10 and all(value > 0 for value in stages.values())
 

@@ -10,14 +10,14 @@ import sys
 import numpy as np
 import pytest
 
-from avjax.errors import DataError
 from avjax.data.corpora import catalogue
+from avjax.errors import DataError
 from avjax.features import random_forest
 from avjax.synthesis import (
+  afew_layout,
   curves,
   difficulty,
   face,
-  layouts,
   raw_clips,
   scene,
   voice,
@@ -109,7 +109,7 @@ def test_file_agrees_with_the_truth(tmp_path):
 def test_layout_of_afew(tmp_path):
   """Law: the reader of AFEW finds each clip, as it would be in a table."""
   takes = raw_clips.plan(21, 3, SIZE, seed=5)
-  films = layouts.place(takes, 'afew')
+  films = afew_layout.place(takes)
   chosen = [films[number] for number in (0, 1, 7, 14)]
   raw_clips.make(tmp_path / 'films', chosen, workers=1)
   raw_clips.make(tmp_path / 'clips', [takes[0]], workers=1)
