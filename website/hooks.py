@@ -24,7 +24,7 @@ _MADE = {
   'reference/files.md': run_files.page,
 }
 """Page of the site -> what makes it from the project's sources."""
-_OWN = ('site.css', 'iframe-worker.js', 'mark.svg')
+_OWN = ('site.css', 'site.js', 'iframe-worker.js', 'mark.svg')
 """Files beside this one that the site needs."""
 _TABLE = re.compile(r'<table>.*?</table>', re.DOTALL)
 
@@ -61,6 +61,11 @@ def on_page_content(
 ) -> str:
   """Returns a page with equations, and tables that scroll on their own."""
   return _TABLE.sub(_scrolling, equations.as_mathml(content))
+
+
+def on_post_build(*, config: MkDocsConfig) -> None:
+  """Removes the page that only a server shows; its paths begin at its root."""
+  pathlib.Path(config.site_dir, '404.html').unlink(missing_ok=True)
 
 
 def _scrolling(found: re.Match[str]) -> str:
