@@ -25,6 +25,7 @@ RUN = ('bash', 'python')
 READ = {
   'csv': 'the table of my_videos, to which clone.py adds rows',
   'bibtex': 'how to cite the paper',
+  'text': 'what a command printed, or a layout of files',
 }
 """Language of a block that holds no commands -> what it is."""
 
@@ -35,6 +36,9 @@ PARSED = {
   'README.md': {
     "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
     ' bundle, and tests/recognition/bundle_test.py reads the ready model',
+  },
+  'docs/start.md': {
+    'bin/predict new.mp4': 'README.md has the same commands',
   },
   'docs/use.md': {
     '--window=4': 'tests/bin/extract_sound_test.py makes time lines of a list',
