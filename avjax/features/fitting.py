@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from avjax.features import extractor as extractors
 from avjax.features import whitening
 from avjax.features.columns import Columns
 from avjax.features.work_folder import Measured
+from avjax.onnx_stream import FACE, OnnxStream
 from avjax.settings import DataConfig, FeaturesConfig
 
 if TYPE_CHECKING:
@@ -110,7 +112,15 @@ def fit(
   about = [f'fitted on {len(chosen)} of {len(measured)} clips']
   if landmarks:
     about.append(landmarks)
-  network = ''
+  network, whiteners = '', {}
+  for one in settings.onnx:
+    about.append(_described(one))
+    if one.whiten:
+      frames = [
+        c.arrays[one.stream][c.found if one.of == FACE else slice(None)]
+        for c in clips.values()
+      ]
+      whiteners[one.name] = whitening.fit(frames, one.whiten)
   if 'audio' in settings.streams:
     frames = [columns.arrays['audio'] for columns in clips.values()]
     audio = whitening.fit(frames, settings.audio_width)
@@ -133,7 +143,15 @@ def fit(
     audio=audio,
     shape=shape,
     appearance=appearance,
+    whiteners=whiteners,
   )
+
+
+def _described(one: OnnxStream) -> str:
+  """Returns a line about an ONNX stream."""
+  what = f'{one.whiten} whitened values' if one.whiten else 'the values'
+  name = pathlib.PurePath(one.file).name
+  return f'{one.stream}: {what} of the model {name}, SHA-256 {one.sha256}'
 
 
 def _fit_appearance(

@@ -183,6 +183,12 @@ def refusal(settings: FeaturesConfig) -> str:
       ' would be too much; take a model of audio and shape, or cut the'
       ' recording into clips'
     )
+  if settings.onnx:
+    return (
+      f'a long recording is measured without {settings.onnx[0].stream}, which an'
+      ' ONNX model computes of whole clips; take a model of audio and shape from'
+      ' a store without it, or cut the recording into clips'
+    )
   if settings.landmarks and not settings.landmark_archive:
     return (
       f'the landmarks are from files ({settings.landmarks}), and those of a'

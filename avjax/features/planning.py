@@ -11,6 +11,7 @@ from avjax.data.corpora.tree import digest
 from avjax.errors import ConfigError, DataError
 from avjax.features import corpus_report, fitting, landmark_source
 from avjax.features.extractor import Extractor
+from avjax.onnx_stream import FACE
 from avjax.settings import DataConfig, FeaturesConfig
 
 _SOUND = (
@@ -229,6 +230,11 @@ def _check_pictures(request: ExtractionRequest, made: ExtractionPlan) -> None:
     return
   streams = request.settings.streams
   left = 'audio,shape' if request.settings.landmarks else 'audio'
+  if faces := [s.name for s in request.settings.onnx if s.of == FACE]:
+    raise DataError(
+      f'the clips of {request.corpus} are sound files, and {faces[0]} is'
+      f' measured from pictures; leave out --stream={faces[0]}:...'
+    )
   if 'appearance' in streams:
     raise DataError(
       f'the clips of {request.corpus} are sound files, and the appearance is'

@@ -90,6 +90,10 @@ def begin(work: pathlib.Path, settings: FeaturesConfig) -> None:
     about['landmarks'] = pathlib.PurePath(settings.landmarks).name
   if not settings.landmarks_rate:
     del about['landmarks_rate']
+  if settings.onnx:  # its hash tells which model it is
+    about['onnx'] = [{**one, 'file': '', 'whiten': 0} for one in about['onnx']]
+  else:
+    del about['onnx']
   text = json.dumps(about, indent=2, sort_keys=True).encode()
   path = work / SETTINGS
   try:
