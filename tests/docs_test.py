@@ -12,13 +12,15 @@ import pytest
 
 from tests.docs import clone, left, pages
 
-PAGES = pages.named('README.md', 'docs/*.md')
+PAGES = pages.named('README.md', 'docs/*.md', 'docs/*/*.md')
 FIRST = {
   'docs/use.md': ('README.md',),
-  'docs/export.md': ('README.md', 'docs/use.md'),
   'docs/live.md': ('README.md',),
   'docs/pretrained.md': ('README.md',),
   'docs/python.md': ('README.md', 'docs/pretrained.md'),
+  'docs/tutorials/attention.md': ('README.md', 'docs/use.md'),
+  'docs/tutorials/deploy.md': ('README.md',),
+  'docs/tutorials/train.md': ('README.md',),
 }
 """Page -> those whose blocks it builds on."""
 RUN = ('bash', 'python')
@@ -48,6 +50,7 @@ PARSED = {
   },
   'docs/data.md': {
     '--shard=1/2': 'tests/bin/extract_test.py runs it, and compares the bytes',
+    'grouping=balanced': 'tests/data/protocols_test.py balances groups',
     '--config.data.enrolment=4': 'needs 17 clips of every speaker; run by'
     ' tests/runs/enrolment_test.py',
     'RAVDESS/audio stores/takes': 'tests/bin/extract_sound_test.py runs it on'
@@ -98,6 +101,24 @@ PARSED = {
     'dask_jobqueue': 'needs SLURM',
     'gcloud': SEVERAL,
   },
+  'docs/tutorials/train.md': {
+    'bin/synthesise': 'tests/docs/clone.py runs it for all pages',
+  },
+  'docs/tutorials/speakers.md': {
+    'recommended.py': 'tests/bin/train_test.py trains every config',
+  },
+  'docs/tutorials/cluster.md': {
+    '--shard=': 'needs SLURM; tests/bin/extract_test.py runs shards',
+    '--array=0-11': 'needs SLURM; tests/runs/dividing_test.py sets what it'
+    ' sets',
+    '--processes=2 --process=0': 'tests/runs/dividing_test.py divides folds',
+    'bin/sweep': 'needs SLURM; tests/runs/sweeping_test.py runs small ones',
+    '--ntasks-per-node=4': 'needs SLURM and GPUs; tests/bin/train_test.py sets'
+    ' what SLURM sets',
+  },
+  'docs/concepts/splits.md': {
+    'for protocol in': 'tests/bin/ingest_test.py trains on a random split',
+  },
   'docs/afew.md': {
     'bin/ingest': 'needs AFEW; tests/data/corpora_test.py checks a made one',
     '--size=smoke': 'needs AFEW; tests/bin/reproduce_test.py runs it on clips'
@@ -123,7 +144,7 @@ def follow(reader, page):
     if name not in done:
       done.add(name)
       for block in pages.blocks(name):
-        if block.language in RUN:
+        if block.language in RUN and not block.source:
           wrong = made.run(block, only_parse=reason(block) is not None)
           assert wrong is None, f'{block}\n{wrong}'
 
@@ -166,7 +187,16 @@ def test_what_is_not_run():
         assert (pages.ROOT / test).exists(), f'{page}: {words!r}: {test}'
 
 
-@pytest.mark.parametrize('page', pages.named('*.md', 'docs/*.md'))
+def test_quotations():
+  """Law: a block with the name of a file is a passage of that file."""
+  quoted = [b for page in PAGES for b in pages.blocks(page) if b.source]
+  assert quoted
+  assert not [f'{b}: {b.source}' for b in quoted if not pages.stands(b)]
+
+
+@pytest.mark.parametrize(
+  'page', pages.named('*.md', 'docs/*.md', 'docs/*/*.md')
+)
 def test_links(page):
   """Law: what a page links to is there, headings too."""
   wrong = []

@@ -36,6 +36,9 @@ class Clone:
       forks.command(self._tools / name, name, address)
     (folder / 'configs').symlink_to(ROOT / 'configs')
     shutil.copytree(ROOT / 'benchmarks', folder / 'benchmarks')
+    # What draws the pictures of the pages writes beside itself.
+    shutil.copytree(ROOT / 'docs/pictures', folder / 'docs/pictures')
+    (folder / 'docs/results.md').symlink_to(ROOT / 'docs/results.md')
 
   def run(self, block: Block, only_parse: bool = False) -> str | None:
     """Returns what went wrong in a block of bash or Python, or None.

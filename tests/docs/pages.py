@@ -3,9 +3,12 @@
 import dataclasses
 import pathlib
 import re
+import textwrap
 
 ROOT = pathlib.Path(__file__).parents[2]
-_FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+  r'^```(\w*)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL
+)
 _LINK = re.compile(r'\]\(([^)\s]+)\)')
 _HEADING = re.compile(r'^#+ +(.+)$', re.MULTILINE)
 
@@ -18,12 +21,14 @@ class Block:
     page: its path from the project's root.
     line: of the page, on which the first line of the block stands.
     language: after the fence, or ''.
+    source: title of the block, the file of which it quotes a passage; or ''.
     text: between the fences.
   """
 
   page: str
   line: int
   language: str
+  source: str
   text: str
 
   def __str__(self) -> str:
@@ -48,9 +53,20 @@ def blocks(page: str) -> list[Block]:
   """Returns the fenced blocks of a page in their order."""
   whole = text(page)
   return [
-    Block(page, whole.count('\n', 0, found.start(2)) + 1, *found.groups())
+    Block(page, whole.count('\n', 0, found.start(3)) + 1, *found.groups(''))
     for found in _FENCE.finditer(whole)
   ]
+
+
+def stands(block: Block) -> bool:
+  """Returns whether a passage stands in its source, at any indentation."""
+  source = (ROOT / block.source).read_text(encoding='utf-8').splitlines()
+  passage = textwrap.dedent(block.text).splitlines()
+  return any(
+    textwrap.dedent('\n'.join(source[k : k + len(passage)])).splitlines()
+    == passage
+    for k in range(len(source))
+  )
 
 
 def links(page: str) -> list[str]:

@@ -121,9 +121,9 @@ def pytest(arguments: Arguments) -> str | None:
 
 
 def python(arguments: Arguments) -> None:
-  """Runs a file of Python, a block of a page."""
-  (path,) = arguments
-  runpy.run_path(path, run_name='__main__')
+  """Runs a file of Python: a block of a page, or a program of docs/."""
+  sys.argv = arguments
+  runpy.run_path(arguments[0], run_name='__main__')
 
 
 def launched(arguments: Arguments) -> None:
