@@ -14,6 +14,7 @@ import sys
 
 import pytest
 
+import avjax
 from tests.docs import pages
 
 EMBEDDED = {
@@ -104,3 +105,10 @@ def test_messages():
     if not any(all(part in text for part in words) for text in sources):
       strange.append(message)
   assert len(quoted) > 20 and not strange
+
+
+def test_version():
+  """Law: the package, CITATION.cff and CHANGELOG.md have the same version."""
+  changes = re.findall(r'^## (.+)$', pages.text('CHANGELOG.md'), re.MULTILINE)
+  cited = re.findall(r'^version: (.+)$', pages.text('CITATION.cff'), re.M)
+  assert [changes[0], *cited] == [avjax.__version__] * 2
