@@ -173,7 +173,7 @@ def typed(values: Mapping[str, str], whose: str) -> dict[str, Any]:
   Raises:
     ConfigError: there is no such setting, or a text is no number.
   """
-  default = {f.name: f.default for f in dataclasses.fields(OnnxStream)}
+  kinds = {f.name: type(f.default) for f in dataclasses.fields(OnnxStream)}
   made: dict[str, Any] = {}
   for key, text in values.items():
     if key not in SETTINGS:
@@ -183,10 +183,11 @@ def typed(values: Mapping[str, str], whose: str) -> dict[str, Any]:
         f'{whose} has no setting {key!r}{hint}; there are {", ".join(SETTINGS)}'
       )
     try:
-      kind = type(default[key])
-      many = kind is tuple
+      kind: Any = kinds[key]
       made[key] = (
-        tuple(float(part) for part in text.split('/')) if many else kind(text)
+        tuple(float(part) for part in text.split('/'))
+        if kind is tuple
+        else kind(text)
       )
     except ValueError:
       raise ConfigError(
