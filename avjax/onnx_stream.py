@@ -124,7 +124,7 @@ class OnnxStream:
     if getattr(self, key) not in choices:
       raise self.fault(key, ' or '.join(c or 'left out' for c in choices))
 
-  def _within(self, key: str, least: float, most: float) -> None:
+  def _within(self, key: str, least: int | float, most: int | float) -> None:
     if not least <= getattr(self, key) <= most:
       raise self.fault(key, f'from {least:g} to {most:g}')
 
