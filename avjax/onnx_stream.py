@@ -124,7 +124,7 @@ class OnnxStream:
     if getattr(self, key) not in choices:
       raise self.fault(key, ' or '.join(c or 'left out' for c in choices))
 
-  def _within(self, key: str, least: float, most: float) -> None:
+  def _within(self, key: str, least: int | float, most: int | float) -> None:
     if not least <= getattr(self, key) <= most:
       raise self.fault(key, f'from {least:g} to {most:g}')
 
@@ -173,7 +173,7 @@ def typed(values: Mapping[str, str], whose: str) -> dict[str, Any]:
   Raises:
     ConfigError: there is no such setting, or a text is no number.
   """
-  default = {f.name: f.default for f in dataclasses.fields(OnnxStream)}
+  kinds = {f.name: type(f.default) for f in dataclasses.fields(OnnxStream)}
   made: dict[str, Any] = {}
   for key, text in values.items():
     if key not in SETTINGS:
@@ -183,10 +183,11 @@ def typed(values: Mapping[str, str], whose: str) -> dict[str, Any]:
         f'{whose} has no setting {key!r}{hint}; there are {", ".join(SETTINGS)}'
       )
     try:
-      kind = type(default[key])
-      many = kind is tuple
+      kind: Any = kinds[key]
       made[key] = (
-        tuple(float(part) for part in text.split('/')) if many else kind(text)
+        tuple(float(part) for part in text.split('/'))
+        if kind is tuple
+        else kind(text)
       )
     except ValueError:
       raise ConfigError(

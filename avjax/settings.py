@@ -400,6 +400,7 @@ class FeaturesConfig:
   audio_width: int = 50  # of 901 columns, Section 3.3
   shape_width: int = 20  # of 98 coordinates, Section 3.1
   appearance_width: int = 1024  # of 9216 values of pool5, Section 3.2
+  appearance: str = 'alexnet'  # Section 3.2; or 'dlib', 128 numbers; ours
   alexnet: str = ''  # file of weights; '': random, untrained weights
   landmarks: str = ''  # files, with {clip}, or one .npz of all; '': dlib
   landmarks_rate: str = ''  # frames a second in them; '': every video frame
@@ -421,6 +422,17 @@ class FeaturesConfig:
       _one_of('a stream', name, ('audio', 'shape', 'appearance'))
     if not (self.streams or self.onnx):
       raise ConfigError('no stream is asked for; ask for audio or shape')
+    _one_of('appearance', self.appearance, ('alexnet', 'dlib'))
+    if self.appearance == 'dlib' and self.alexnet:
+      raise ConfigError(
+        f"appearance is 'dlib' and alexnet is {self.alexnet!r}; a clip has one"
+        ' appearance: leave out one of them'
+      )
+    if self.appearance == 'dlib' and self.appearance_width not in (1024, 128):
+      raise ConfigError(
+        f"appearance is 'dlib' and appearance_width {self.appearance_width}; of"
+        " dlib's 128 numbers none is left out: leave out appearance_width"
+      )
     for name in ('audio_width', 'shape_width', 'appearance_width'):
       _at_least(name, getattr(self, name), 1)
     if self.landmarks and not (
@@ -449,6 +461,11 @@ class FeaturesConfig:
   def names(self) -> tuple[str, ...]:
     """Names of all streams that are measured, but for 'face'."""
     return (*self.streams, *(one.stream for one in self.onnx))
+
+  @property
+  def appearance_column(self) -> str:
+    """Name of the raw features of the appearance."""
+    return 'dlib' if self.appearance == 'dlib' else 'pool5'
 
   @property
   def landmark_archive(self) -> bool:

@@ -3,15 +3,18 @@
 It is built once, in a process of its own, where MkDocs is installed.
 """
 
+import ast
 import html.parser
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
 
+import avjax
 from tests.docs import pages
 
 EMBEDDED = {
@@ -78,3 +81,34 @@ def test_pages(site):
         assert there.exists(), f'{path.name}: {tag} {target}'
         linked.add(there)
   assert set(made) <= linked
+
+
+def texts(path):
+  """Returns the strings in a file of Python; NUL is where values are put in."""
+  found = []
+  for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    if isinstance(node, ast.JoinedStr):
+      parts = [getattr(part, 'value', '') for part in node.values]
+      found += [''.join(p if isinstance(p, str) else '\0' for p in parts)]
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+      found.append(node.value)
+  return '\n'.join(found)
+
+
+def test_messages():
+  """Law: what docs/faq.md quotes of a message stands in one source file."""
+  quoted = re.findall(r'^> `(.+)`$', pages.text('docs/faq.md'), re.MULTILINE)
+  sources = [texts(path) for path in pages.ROOT.glob('avjax/**/*.py')]
+  strange = []
+  for message in quoted:
+    words = [part for part in message.split('...') if part]
+    if not any(all(part in text for part in words) for text in sources):
+      strange.append(message)
+  assert len(quoted) > 20 and not strange
+
+
+def test_version():
+  """Law: the package, CITATION.cff and CHANGELOG.md have the same version."""
+  changes = re.findall(r'^## (.+)$', pages.text('CHANGELOG.md'), re.MULTILINE)
+  cited = re.findall(r'^version: (.+)$', pages.text('CITATION.cff'), re.M)
+  assert [changes[0], *cited] == [avjax.__version__] * 2

@@ -53,7 +53,12 @@ def on_page_markdown(
   markdown: str, *, page: Page, config: MkDocsConfig, files: Files
 ) -> str:
   """Returns a page whose links lead to pages of the site."""
-  return links.mended(markdown, page.file.src_uri)
+  titles = {
+    file.src_uri: links.title(file.content_string)
+    for file in files.documentation_pages()
+  }
+  titles['overview.md'] = 'README'
+  return links.mended(markdown, page.file.src_uri, titles)
 
 
 def on_page_content(

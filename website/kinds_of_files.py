@@ -69,7 +69,13 @@ _RUN = FolderKind(
       ' probability, of six decimals. Of several seeds the mean',
     ),
     FileKind(
-      ('results.json',), 'scores of every split, audit, digests', 'Results'
+      ('results.json',),
+      'scores of every split, audit, digests',
+      'Results',
+      more={
+        'penalty?': "`linear`: scikit-learn's C",
+        'step?': 'of `bin/evaluate`: the step whose state was evaluated',
+      },
     ),
     FileKind(
       ('checkpoints/*/meta.json',),
@@ -184,8 +190,9 @@ _BUNDLE = FolderKind(
     FileKind(('bundle.json',), 'in the bundle: what it holds', '_Head'),
     FileKind(
       ('card.md', 'licence.txt'),
-      'in the bundle: for people; the card lies beside it too, as `NAME.md`',
+      'in the bundle: for people',
     ),
+    FileKind(('*.md',), 'the card, beside the bundle', shown=('NAME.md',)),
     FileKind(
       ('extractor/*.npy', '*/[0-9]*/*.npy'),
       'in the bundle: arrays of the extractor; parameters of each network, by'

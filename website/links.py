@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections.abc import Mapping
 
 DOCS = 'docs'
 MOVED = {
@@ -18,10 +19,11 @@ MOVED = {
 """Path in the repository -> path in the site, where it is another."""
 _PATH_OF = {site: path for path, site in MOVED.items() if path.endswith('.md')}
 _FENCE = re.compile(r'^(```.*?^```)$', re.MULTILINE | re.DOTALL)
+_TITLE = re.compile(r'^# +(.+)$', re.MULTILINE)
 _LINK = re.compile(r'(!?)\[([^\]]*)\]\(([^)\s]+)\)')
 
 
-def mended(markdown: str, page: str) -> str:
+def mended(markdown: str, page: str, titles: Mapping[str, str]) -> str:
   """Returns a page whose links lead to pages of the site.
 
   A link to any other file of the repository becomes text that names the file.
@@ -29,15 +31,24 @@ def mended(markdown: str, page: str) -> str:
   Args:
     markdown: of the page, as it stands in the repository.
     page: its path in the site, such as 'use.md'.
+    titles: path of a page of the site -> its title, which takes the place of
+      the name of its file in the text of a link.
   """
   parts = _FENCE.split(markdown)
   parts[::2] = [
-    _LINK.sub(lambda found: _mended(found, page), part) for part in parts[::2]
+    _LINK.sub(lambda found: _mended(found, page, titles), part)
+    for part in parts[::2]
   ]
   return ''.join(parts)
 
 
-def _mended(found: re.Match[str], page: str) -> str:
+def title(markdown: str) -> str:
+  """Returns the first heading of a page."""
+  found = _TITLE.search(markdown)
+  return found[1] if found else ''
+
+
+def _mended(found: re.Match[str], page: str, titles: Mapping[str, str]) -> str:
   mark, text, link = found.groups()
   if re.match(r'\w+:|#', link):
     return found[0]
@@ -50,6 +61,8 @@ def _mended(found: re.Match[str], page: str) -> str:
     site = MOVED[target]
   else:
     return _named(text, target)
+  if text.endswith('.md'):
+    text = titles.get(site, text)
   site = posixpath.relpath(site, posixpath.dirname(page) or '.')
   return f'{mark}[{text}]({site}{"#" if heading else ""}{heading})'
 

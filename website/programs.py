@@ -84,6 +84,6 @@ def _default(flag: dict[str, Any]) -> str:
 
 def _plain(text: str) -> str:
   """Returns text that Markdown leaves as it is."""
-  for mark in '\\|<>*_[]`':
+  for mark in '\\|*_[]`':
     text = text.replace(mark, f'\\{mark}')
-  return text
+  return text.replace('<', '&lt;')

@@ -125,14 +125,15 @@ def _written(fields: Mapping[str, str]) -> list[Field]:
 
 def kind_of(path: pathlib.PurePath) -> FileKind | None:
   """Returns the kind of a file by its path; None for one not described."""
-  for folder in FOLDERS:
-    for kind in folder.files:
-      if any(
-        fnmatch.fnmatchcase(f'/{path.as_posix()}', f'*/{pattern}')
-        for pattern in kind.patterns
-      ):
-        return kind
-  return None
+  found = [
+    (len(pattern), kind)
+    for folder in FOLDERS
+    for kind in folder.files
+    for pattern in kind.patterns
+    if fnmatch.fnmatchcase(f'/{path.as_posix()}', f'*/{pattern}')
+  ]
+  # The longest pattern says most.
+  return max(found, key=lambda each: each[0])[1] if found else None
 
 
 def page(root: pathlib.Path) -> str:

@@ -116,4 +116,4 @@ def _comments(source: str) -> dict[int, str]:
 
 
 def _plain(text: str) -> str:
-  return text.replace('|', '\\|').replace('<', '\\<')
+  return text.replace('|', '\\|').replace('<', '&lt;')

@@ -3,6 +3,7 @@
   audio   (Ta, 901)  Yaafe's features                          Section 3.3
   shape   (T, 98)    49 landmarks, normalised                  Section 3.1
   pool5   (T, 9216)  AlexNet's pool5 of the aligned face       Section 3.2
+  dlib    (T, 128)   or dlib's numbers of it instead           ours
   found   (T,)       whether a face was found in the frame
   NAME    (T, D)     of an ONNX model, or audio.NAME (Tn, D)   ours
 
@@ -22,7 +23,6 @@ from avjax.errors import DataError
 from avjax.features import (
   audio,
   cautions,
-  crops,
   face_choice,
   landmark_source,
   landmark_track,
@@ -63,9 +63,9 @@ class Examined:
   """What `Measure.examine` has of a clip; its frames are needed no more.
 
   Attributes:
-    columns: the raw features without pool5.
-    faces: (n, 227, 227, 3) uint8 aligned faces of the frames with a face; None
-      if the settings do not name the appearance.
+    columns: the raw features without the appearance.
+    faces: (n, side, side, 3) uint8 aligned faces of the frames with a face;
+      None if the settings do not name the appearance.
   """
 
   columns: Columns
@@ -77,7 +77,8 @@ class Measure:
 
   Args:
     settings: the streams and how to compute them.
-    network: the `alexnet.FaceNetwork`; only the appearance needs it.
+    network: the `alexnet.FaceNetwork` or `dlib_faces.DlibFaces`; only the
+      appearance needs it.
     carried: name of an ONNX stream -> content of its model, for models that are
       not read from their files.
 
@@ -154,7 +155,7 @@ class Measure:
     return self.finish(self.examine(raw))
 
   def examine(self, raw: RawClip, cautious: bool = False) -> Examined:
-    """Returns the raw features of a decoded clip but pool5.
+    """Returns the raw features of a decoded clip but the appearance.
 
     Args:
       raw: the clip.
@@ -208,20 +209,19 @@ class Measure:
     return Examined(Columns(arrays, found, tuple(notes), seconds), faces)
 
   def finish(self, examined: Examined) -> Columns:
-    """Returns the raw features of a clip, with pool5 if it is asked for."""
+    """Returns the raw features of a clip, with the appearance if wanted."""
     columns, faces = examined.columns, examined.faces
     if faces is None:
       return columns
-    from avjax.features import alexnet
-
     start = time.perf_counter()
-    pool5 = np.zeros((len(columns.found), alexnet.POOL5), np.float32)
-    pool5[columns.found] = self._network.pool5(faces)
+    values = self._network.values(faces)
+    rows = np.zeros((len(columns.found), values.shape[1]), np.float32)
+    rows[columns.found] = values
     stage = 'appearance'
     taken = columns.seconds[stage] + time.perf_counter() - start
     return dataclasses.replace(
       columns,
-      arrays={**columns.arrays, 'pool5': pool5},
+      arrays={**columns.arrays, self._settings.appearance_column: rows},
       seconds={**columns.seconds, stage: taken},
     )
 
@@ -235,10 +235,10 @@ class Measure:
 
   def _faces(self, raw: RawClip, points, found) -> np.ndarray:
     """Returns the aligned face of each frame that has one."""
-    if not found.any():
-      return np.zeros((0, crops.SIDE, crops.SIDE, 3), np.uint8)
-    pictures = self._pictures(raw, 'appearance')
-    return crops.aligned(pictures, points, np.flatnonzero(found))
+    pictures = np.zeros((0, 1, 1, 3), np.uint8)
+    if found.any():
+      pictures = self._pictures(raw, 'appearance')
+    return self._network.crops(pictures, points, np.flatnonzero(found))
 
   def _pictures(self, raw: RawClip, stream: str) -> np.ndarray:
     """Returns the frames of a clip with a face."""

@@ -4,6 +4,7 @@
   shape       (T, 20)    landmarks, scaled and whitened alike  Section 3.1
   appearance  (T, 1024)  values of pool5 selected by a random forest, each
                          divided by its standard deviation     Section 3.2
+              (T, 128)   or all of dlib's, divided alike       ours
   face        (T, 1)     1 if a face was found, else 0         ours
   NAME        (T, D)     of an ONNX model of faces             ours
   audio.NAME  (Tn, D)    of one of sound, on its own clock     ours
@@ -27,7 +28,7 @@ import numpy as np
 from avjax import files
 from avjax.data import npy
 from avjax.errors import ConfigError, DataError
-from avjax.features import onnx_model, whitening
+from avjax.features import dlib_faces, onnx_model, whitening
 from avjax.features.columns import Columns
 from avjax.onnx_stream import FACE
 from avjax.records import EXTRACTOR
@@ -118,7 +119,8 @@ class Extractor:
       white = self.shape(columns.arrays['shape'])
       streams['shape'] = np.where(columns.found[:, None], white, 0)
     if self.appearance:
-      kept = columns.arrays['pool5'][:, self.appearance.index]
+      values = columns.arrays[self.settings.appearance_column]
+      kept = values[:, self.appearance.index]
       scaled = (kept * self.appearance.scale).astype(np.float32)
       streams['appearance'] = np.where(columns.found[:, None], scaled, 0)
     for one in self.settings.onnx:
@@ -211,10 +213,15 @@ class Extractor:
     }
 
   @property
-  def untrained(self) -> str:
-    """A line about a face network with random weights, or '' without one."""
+  def face_network(self) -> str:
+    """A line about a face network that is not the user's own, or ''.
+
+    It has random weights, or is that of dlib.
+    """
     if not self.network or self.settings.alexnet:
       return ''
+    if self.settings.appearance == 'dlib':
+      return dlib_faces.DESCRIPTION
     from avjax.features import alexnet  # imports Flax, slow
 
     return alexnet.untrained(self.settings.seed)
@@ -254,6 +261,8 @@ def plain(settings: FeaturesConfig) -> dict[str, Any]:
     values['landmarks'] = pathlib.PurePath(settings.landmarks).name
   if not settings.landmarks_rate:  # as in extractors that are older than it
     del values['landmarks_rate']
+  if settings.appearance == 'alexnet':  # as before there was another one
+    del values['appearance']
   if settings.onnx:  # which models they are is told by their hashes
     values['onnx'] = [
       files.as_json(one) | {'file': ''} for one in values['onnx']
@@ -293,7 +302,7 @@ def load(folder: str | os.PathLike) -> Extractor:
     if network(settings).fingerprint != made.network:
       raise EXTRACTOR.fault(folder / _WEIGHTS, 'it was changed')
   copies = {one.name: folder / f'{one.name}.onnx' for one in made.settings.onnx}
-  places = {k: path for k, path in copies.items() if path.exists()}
+  places = {k: str(path) for k, path in copies.items() if path.exists()}
   return made.at(about.places | places)
 
 
@@ -313,7 +322,7 @@ def restored(
   for name, array in arrays.items():
     stream, _, key = name.partition('.')
     by_stream.setdefault(stream, {})[key] = array
-  parts = {
+  parts: dict[str, Any] = {
     stream: part(**by_stream[stream]) if stream in by_stream else None
     for stream, part in _PARTS.items()
   }
@@ -334,11 +343,14 @@ def restored(
 
 
 def network(settings: FeaturesConfig):
-  """Returns the `FaceNetwork` of the settings: from a file, or random.
+  """Returns the face network of the settings: dlib's, from a file, or random.
 
   Raises:
-    DataError: the file is missing or has no usable weights.
+    AvjaxError: the file is missing or has no usable weights, or a package is
+      missing.
   """
+  if settings.appearance == 'dlib':
+    return dlib_faces.DlibFaces()
   from avjax.features import alexnet, alexnet_weights  # imports Flax, slow
 
   if settings.alexnet:
@@ -354,17 +366,23 @@ def fit_appearance(
 ) -> Kept:
   """Returns the selected values of pool5 (Section 3.2), and their scale (ours).
 
+  Of dlib's 128 numbers all are kept: a forest that selects ninth parts of 9216
+  values has nothing to select from there.
+
   Args:
     frames: pool5 of frames of the training clips, for the scale.
     examples: pool5 of labelled faces, for the random forest.
     labels: the emotion of each example.
     settings: number of values to select, and the seed of the forest.
   """
-  from avjax.features import random_forest
+  if settings.appearance == 'dlib':  # every number is one of identity
+    selected = np.arange(frames.shape[1])
+  else:
+    from avjax.features import random_forest
 
-  selected = random_forest.select(
-    examples, labels, settings.appearance_width, settings.seed
-  )
+    selected = random_forest.select(
+      examples, labels, settings.appearance_width, settings.seed
+    )
   index = np.asarray(selected, np.int64)
   std = frames[:, index].astype(np.float64).std(axis=0)
   return Kept(index, 1 / np.where(std > 0, std, 1))

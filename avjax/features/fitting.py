@@ -12,8 +12,8 @@ from avjax.clips import Clip
 from avjax.data import clip_table, protocols, splits
 from avjax.data.corpora import afew
 from avjax.errors import DataError
+from avjax.features import dlib_faces, whitening
 from avjax.features import extractor as extractors
-from avjax.features import whitening
 from avjax.features.columns import Columns
 from avjax.features.work_folder import Measured
 from avjax.onnx_stream import FACE, OnnxStream
@@ -158,7 +158,7 @@ def _fit_appearance(
   rows: Rows,
   clips: Mapping[int, Columns],
   settings: FeaturesConfig,
-  face_network: 'alexnet.FaceNetwork',
+  face_network: 'alexnet.FaceNetwork | dlib_faces.DlibFaces',
   faces: str,
 ) -> tuple[extractors.Kept, str]:
   """Returns the selected values of pool5, and a line about the selection."""
@@ -166,7 +166,8 @@ def _fit_appearance(
   step = max(1, -(-total // FRAMES))
   pool5, labels = [], []
   for k, columns in clips.items():
-    frames = columns.arrays['pool5'][columns.found][::step]
+    rows_of = columns.arrays[settings.appearance_column]
+    frames = rows_of[columns.found][::step]
     pool5.append(frames)
     labels += [rows[k]['label']] * len(frames)
   training = np.concatenate(pool5)
@@ -175,7 +176,11 @@ def _fit_appearance(
       'no face was found in the clips to fit on; leave appearance and shape'
       ' out of --streams'
     )
-  if faces:
+  if settings.appearance == 'dlib':
+    examples = training[:0]
+    line = 'all 128 numbers are kept; no random forest selects'
+  elif faces:
+    assert not isinstance(face_network, dlib_faces.DlibFaces)
     from avjax.features import random_forest
 
     images, labels = random_forest.read_images(afew.faces(faces))

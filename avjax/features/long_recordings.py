@@ -185,9 +185,9 @@ def refusal(settings: FeaturesConfig) -> str:
     )
   if settings.onnx:
     return (
-      f'a long recording is measured without {settings.onnx[0].stream}, which an'
-      ' ONNX model computes of whole clips; take a model of audio and shape from'
-      ' a store without it, or cut the recording into clips'
+      'a long recording is measured without streams of ONNX models'
+      f' ({settings.onnx[0].stream}), which are computed of whole clips; take a'
+      ' model of audio and shape, or cut the recording into clips'
     )
   if settings.landmarks and not settings.landmark_archive:
     return (

@@ -90,7 +90,8 @@ class FaceColumns:
     stream = self._stream
     pixels = faces[..., ::-1] if stream.colour == 'bgr' else faces
     values = pixels.astype(np.float32) * np.float32(stream.pixel / 255)
-    values = (values - np.float32(stream.mean)) / np.float32(stream.std)
+    mean, std = (np.array(x, np.float32) for x in (stream.mean, stream.std))
+    values = (values - mean) / std
     if self._layout == 'chw':
       values = values.transpose(0, 3, 1, 2)
     made = self._model.batch(values)

@@ -62,6 +62,11 @@ class ExtractionRequest:
   named: str = ''
 
   def __post_init__(self):
+    if self.faces and self.settings.appearance == 'dlib':
+      raise ConfigError(
+        f'--faces={self.faces} is for the random forest, and of the appearance'
+        ' by dlib all numbers are kept; leave it out'
+      )
     divided = self.division.has_folds or bool(self.division.tested)
     if self.fit_on == 'folds' and not divided:
       raise ConfigError(

@@ -35,6 +35,7 @@ from avjax.features import face_choice, measuring
 from avjax.features.columns import Columns, Measure
 from avjax.features.extractor import Extractor
 from avjax.features.long_recordings import Progress, RecordingMeasure
+from avjax.onnx_stream import FACE
 from avjax.recognition import ablation, decoded, remarks
 from avjax.recognition.cards import Card
 from avjax.recognition.recognised import Recognised, Unrecognised
@@ -447,21 +448,38 @@ class Recogniser:
     """
     if not files:
       return self
-    fitted = self._fitted().with_files(files)
+    if self.extractor is None:
+      raise DataError(self.lacking)
+    fitted = self.extractor.with_files(files)
     others = tuple(
       dataclasses.replace(one, extractor=fitted) for one in self.others
     )
     return dataclasses.replace(self, extractor=fitted, others=others)
 
+  @property
+  def used(self) -> Extractor | None:
+    """The extractor without ONNX streams that the model does not read."""
+    made = self.extractor
+    if made is None or not made.settings.onnx:
+      return made
+    read = {*self.streams, f'{AUDIO}.{self.settings.audio}'}
+    onnx = tuple(
+      one
+      for one in made.settings.onnx
+      if one.stream in read or (one.of == FACE and 'face' in read)
+    )
+    settings = dataclasses.replace(made.settings, onnx=onnx)
+    return dataclasses.replace(made, settings=settings)
+
   def _fitted(self) -> Extractor:
-    """Returns the extractor.
+    """Returns the extractor that is used.
 
     Raises:
       DataError: there is none.
     """
-    if self.extractor is None:
+    if (used := self.used) is None:
       raise DataError(self.lacking)
-    return self.extractor
+    return used
 
   @functools.cached_property
   def _recordings(self) -> RecordingMeasure:

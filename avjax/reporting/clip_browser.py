@@ -116,8 +116,11 @@ def _maps(study: Study, k: int) -> str:
     bar = sheet.axes(2.74, y, 0.07, height)
     plots.colour_bar(ax.images[0], bar, unit, 'vertical')
     y += height + 0.5
-  about = f'Attention and alignment of the clip {study.clips[k].name}.'
-  return figure(sheet.figure, about, ' '.join(texts))
+  name = study.clips[k].name
+  return figure(
+    sheet.figure, f'Attention and alignment of the clip {name}, frame by frame.',
+    'Each map has its own scale.', ' '.join(texts),
+  )  # fmt: skip
 
 
 def _half(attention: np.ndarray) -> int:
@@ -126,18 +129,25 @@ def _half(attention: np.ndarray) -> int:
   return int(np.searchsorted(total, total[-1] / 2) + 1)
 
 
-def figure(drawn, text: str, caption: str) -> str:
+def figure(drawn, text: str, caption: str, result: str) -> str:
   """Returns a figure element.
 
   Args:
     drawn: the matplotlib Figure.
     text: the alternative to the picture.
-    caption: below it.
+    caption: what it shows.
+    result: what to see in it.
   """
   data = base64.b64encode(page.png(drawn)).decode()
   width, height = drawn.canvas.get_width_height()
+  seen = f'<span class="seen">{_joined(result)}</span>'
   return (
     f'<figure><img src="data:image/png;base64,{data}" alt="{html.escape(text)}"'
-    f' width="{width}" height="{height}"><figcaption>{html.escape(caption)}'
-    '</figcaption></figure>\n'
+    f' width="{width}" height="{height}">'
+    f'<figcaption>{_joined(caption)} {seen}</figcaption></figure>\n'
   )
+
+
+def _joined(text: str) -> str:
+  """Returns a text as HTML, in which no line begins with a percent sign."""
+  return html.escape(text).replace(' %', '&nbsp;%')

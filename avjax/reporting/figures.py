@@ -21,6 +21,7 @@ from avjax.training.outcome import Outcome
 WIDTH = 3.35  # inches, a column of a paper
 _LEFT, _RIGHT, _TOP, _TITLE, _AXIS = 0.78, 0.12, 0.08, 0.26, 0.42
 _BAR = 0.5  # height in inches of a colour bar and its text
+_FINE = 0.3  # inches, the width of a cell with a decimal
 _LARGEST = 4.5  # inches, the largest side of a confusion matrix
 
 
@@ -193,7 +194,7 @@ def figure_2(
     ' constant weights; weights that follow the content of a clip vary along'
     ' their row.'
   )
-  result = f'{_all(study)}. {sentences.alignment(numbers, high)}'
+  result = f'{_all(study)}: {sentences.alignment(numbers, high)}'
   return Figure('figure-2', drawn, numbers, caption, result, study.run.remarks)
 
 
@@ -229,7 +230,7 @@ def figure_3(
     ' emotion.'
   )
   places = ' '.join(_brightest(study, k) for k in chosen)
-  result = f'{places} {_all(study)}. {sentences.attention(mean, names)}'
+  result = f'{places} {_all(study)}: {sentences.attention(mean, names)}'
   return Figure('figure-3', drawn, numbers, caption, result, study.run.remarks)
 
 
@@ -302,15 +303,16 @@ def figure_5(run: FinishedRun, look: Look = _USUAL) -> Figure:
   recall = classification.row_percentages(counts).diagonal()
   uar = 100 * classification.unweighted_recall(counts)
   accuracy = 100 * counts.trace() / counts.sum()
-  left, beside = _LEFT + 0.1, 0.5
+  left, beside = _LEFT + 0.1, 0.68
   across = min(look.width - left - beside, _LARGEST)
   down = max(across, 0.29 * len(run.emotions))
   sheet = _sheet(look.width, down + 0.75)
   names = [sheet.fit(n, 0.62, fontsize=page.SMALL)[0] for n in run.emotions]
   ax = sheet.axes(left, _TOP, across, down)
-  plots.confusion_matrix(ax, counts, names)
+  fine = across / len(names) >= _FINE
+  plots.confusion_matrix(ax, counts, names, int(fine))
   bar = sheet.axes(left + across + 0.08, _TOP, 0.08, down)
-  plots.colour_bar(ax.images[0], bar, '', 'vertical')
+  plots.colour_bar(ax.images[0], bar, '% of the row', 'vertical')
   each = ', '.join(
     f'{name} {value:.1f} %'
     for name, value in zip(run.emotions, recall, strict=True)

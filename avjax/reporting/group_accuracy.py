@@ -1,6 +1,7 @@
 """Accuracy by group of clips: by speaker, and as bin/evaluate --by has left."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from avjax.data.splits import natural
 from avjax.errors import AvjaxError
@@ -31,7 +32,8 @@ def by_speaker(run: FinishedRun) -> dict[str, GroupScores]:
   names = sorted({*own}, key=natural)
   if len(names) < 2:
     return {}
-  return groups.scores(own, names, shown.probabilities, shown.label, own)
+  made: Any = groups.scores(own, names, shown.probabilities, shown.label, own)
+  return made
 
 
 def evaluated(run: FinishedRun) -> tuple[dict[str, Scores], list[str]]:
@@ -40,7 +42,8 @@ def evaluated(run: FinishedRun) -> tuple[dict[str, Scores], list[str]]:
   They are in the evaluations in the run's folder; speakers and labels are left
   out, which the report has by itself.
   """
-  found, amiss = {}, []
+  found: dict[str, Scores] = {}
+  amiss: list[str] = []
   for folder in sorted(run.folder.glob(_EVALUATIONS)):
     if not (folder / RESULTS).exists():
       continue

@@ -59,7 +59,10 @@ def report(
     sections.append(('comparisons', 'Comparisons', compared))
   if robustness:
     table, made = robustness_curves.read(robustness)
-    body = run_section.shown(made) + markup.as_html(table)
+    body = (
+      f'{run_section.shown(made)}<details><summary>Numbers of the curves, and'
+      f' without a modality</summary>\n{markup.as_html(table)}</details>\n'
+    )
     sections.append(('robustness', 'Robustness', body))
   left_out = {}
   for number, group in enumerate(groups):
@@ -120,8 +123,8 @@ def _results(groups: Sequence[Group], differences: Sequence[str]) -> str:
     )
   glance = overview.overview(groups, Look())
   if glance is not None:
-    parts.append(f'<p>{html.escape(glance.result)}</p>\n')
-    parts.append(run_section.shown([glance]))
+    picture = run_section.shown([glance])
+    parts.append(f'<div class="glance">{picture}</div>\n')
   parts += [markup.as_html(t) for t in paper_tables.own_tables(groups)]
   return ''.join(parts)
 

@@ -1,5 +1,6 @@
 """All rows of a report at a glance: one figure and one sentence."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,8 @@ from avjax.reporting.figures import Figure, Look
 from avjax.reporting.page import Page
 from avjax.runs.finished import Group
 
-_ROW, _TOP, _AXIS, _SIDE = 0.4, 0.08, 0.42, 0.14
+_ROW, _TOP, _AXIS, _SIDE, _LINE = 0.28, 0.08, 0.42, 0.14, 0.13
+_LETTERS = 15  # of an inch of small type
 
 
 def overview(groups: Sequence[Group], look: Look) -> Figure | None:
@@ -20,9 +22,11 @@ def overview(groups: Sequence[Group], look: Look) -> Figure | None:
   if not shown:
     return None
   sheet = Page(look.width)
-  sheet.resize(_TOP + _ROW * len(shown) + _AXIS)
   width = look.width - 2 * _SIDE
-  ax = sheet.axes(_SIDE, _TOP, width, _ROW * len(shown))
+  names = [_wrapped(group.title, width - 0.45) for group in shown]
+  row = _ROW + _LINE * max(map(len, names))
+  sheet.resize(_TOP + row * len(shown) + _AXIS)
+  ax = sheet.axes(_SIDE, _TOP, width, row * len(shown))
   each = [fraction_correct(group) for group in shown]
   shares = [float(np.mean([*one.values()])) for one in each]
   bounds = [_bounds(*pair) for pair in zip(shown, each, strict=True)]
@@ -30,11 +34,12 @@ def overview(groups: Sequence[Group], look: Look) -> Figure | None:
   reference = largest.pop() if len(largest) == 1 else None
   plots.ranges(ax, shares, bounds, reference)
   ax.set_yticks([])
-  for k, (group, share) in enumerate(zip(shown, shares, strict=True)):
-    name, _ = sheet.fit(group.title, width - 0.45, fontsize=page.SMALL)
-    font = {'va': 'center', 'fontsize': page.SMALL}
-    ax.text(0, k - 0.32, name, **font)
-    ax.text(100, k - 0.32, f'{100 * share:.1f}', ha='right', **font)
+  font = {'va': 'bottom', 'fontsize': page.SMALL, 'linespacing': 1.1}
+  for k, (lines, share) in enumerate(zip(names, shares, strict=True)):
+    top = k - 0.1 / row  # above the row's point
+    ax.text(0, top, '\n'.join(lines), **font)
+    ax.text(100, top, f'{100 * share:.1f}', ha='right', **font)
+  ax.set_ylim(len(shown) - 0.7, -1 + 0.18)
   caption = (
     'Test accuracy in % of every row, the mean over its seeds, with a 95 %'
     ' bootstrap over speakers (Wilson interval where speakers are unknown).'
@@ -47,6 +52,11 @@ def overview(groups: Sequence[Group], look: Look) -> Figure | None:
     'overview', sheet.figure, numbers, caption,
     _result(shown, each, shares, bounds), (), f'{spoken}.',
   )  # fmt: skip
+
+
+def _wrapped(title: str, width: float) -> list[str]:
+  """Returns the lines of a title that fit into a width in inches."""
+  return textwrap.wrap(page.printable(title), int(_LETTERS * width))
 
 
 def _bounds(

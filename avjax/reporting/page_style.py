@@ -48,17 +48,26 @@ caption span { position: sticky; left: 0; display: inline-block;
   max-width: min(46rem, calc(100vw - 3rem)); }
 th, td { padding: 0.3rem 0.6rem; border-bottom: 1px solid var(--line);
   text-align: left; vertical-align: top; }
-td, thead th { white-space: nowrap; }
-thead th { border-bottom: 2px solid var(--rule); vertical-align: bottom; }
+td { white-space: nowrap; }
+thead th { max-width: 14rem; border-bottom: 2px solid var(--rule);
+  vertical-align: bottom; }
 .scroll th:first-child { position: sticky; left: 0; background: var(--page);
   border-right: 1px solid var(--line); }
-tbody th { font-weight: 500; min-width: 8rem; max-width: min(22rem, 40vw); }
+tbody th { font-weight: 500; overflow-wrap: anywhere;
+  max-width: min(22rem, 40vw); }
+.scroll tbody th { min-width: min(13rem, 40vw); }
 .notes, figcaption { font-size: 0.875rem; color: var(--soft); }
 .notes { margin: 0.25rem 0 1.5rem; padding-left: 1.2rem; }
 .figures { display: grid; gap: 1.5rem; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); }
 figure { margin: 0.75rem 0; max-width: 34rem; }
 figure img { background: #fff; border-radius: 4px; }
+.glance .figures { grid-template-columns: 1fr; }
+.glance figure { display: grid; gap: 0.5rem 1.5rem; align-items: center;
+  max-width: 62rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
+.glance img { width: 100%; max-width: 27rem; }
+.seen { display: block; color: var(--text); padding-top: 0.25rem; }
 figcaption { padding-top: 0.4rem; max-width: 34rem; }
 img { max-width: 100%; height: auto; display: block; }
 details { border-bottom: 1px solid var(--line); padding: 0.3rem 0; }

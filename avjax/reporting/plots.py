@@ -87,9 +87,13 @@ def _map(ax, values: Float[Array, 'R T'], high: float | None) -> None:
 
 def colour_bar(image, ax, label: str, orientation: str = 'horizontal'):
   """Draws the colour scale of an image, with a label beside it."""
+  from matplotlib.ticker import MaxNLocator
+
   bar = image.figure.colorbar(image, cax=ax, orientation=orientation)
   bar.ax.tick_params(labelsize=SMALL, length=2.5)
   bar.outline.set_linewidth(0.5)
+  count = 3 if orientation == 'vertical' else 5
+  bar.locator = MaxNLocator(count, steps=[1, 2, 5, 10])
   bar.set_label(label, fontsize=SMALL, labelpad=1)
   return ax
 
@@ -132,7 +136,9 @@ def embedding_plane(
   return ax
 
 
-def confusion_matrix(ax, counts: Int[Array, 'N N'], names: Sequence[str]):
+def confusion_matrix(
+  ax, counts: Int[Array, 'N N'], names: Sequence[str], decimals: int = 1
+):
   """Draws Figure 5: the confusion in percent of each true emotion (row).
 
   Each cell has the percentage, and below it the number of clips.
@@ -141,13 +147,14 @@ def confusion_matrix(ax, counts: Int[Array, 'N N'], names: Sequence[str]):
     ax: matplotlib axes.
     counts: confusion counts; rows are true classes.
     names: of the emotions.
+    decimals: of the percentages.
   """
   percent = row_percentages(counts)
   image = ax.imshow(percent, cmap='Blues', vmin=0, vmax=100, aspect='auto')
-  decimals = 1 if len(names) <= 8 else 0
   for row, column in np.ndindex(percent.shape):
     value, n = percent[row, column], int(counts[row, column])
-    text = f'{value:.{decimals}f}\n{n}' if n else '0'
+    share = f'{value:.{decimals}f}' if value < 99.95 else '100'
+    text = f'{share}\n{n}' if n else '0'
     font = {'ha': 'center', 'va': 'center', 'fontsize': CELL}
     colour = _legible(image.cmap(image.norm(value)))
     ax.text(column, row, text, color=colour, linespacing=1.0, **font)
@@ -183,7 +190,7 @@ def reliability_diagram(above, below, bins: Reliability):
   above.plot([0, 100], [0, 100], color=INK, lw=0.8, ls='--')
   for k in np.flatnonzero(bins.counts):
     n = int(bins.counts[k])
-    ends = wilson_interval(round(bins.accuracy[k] * n), n)
+    ends = wilson_interval(round(float(bins.accuracy[k]) * n), n)
     x = 100 * bins.confidence[k]
     above.plot([x, x], [100 * end for end in ends], color=STRONG, lw=0.8)
     above.plot([x], [100 * bins.accuracy[k]], 'o', color=STRONG, ms=4)
@@ -245,7 +252,7 @@ def curve(
     epochs: lines of metrics.jsonl.
     metric: 'loss' or 'accuracy'.
     several: whether these are the curves of one training among several, which
-      are thinner and without a legend.
+      are thinner, and without a mark at the best epoch.
   """
   numbers = [line['epoch'] + 1 for line in epochs]
   scale = 100 if metric == 'accuracy' else 1
@@ -263,8 +270,6 @@ def curve(
   ax.set_ylabel(f'{metric}, %' if scale == 100 else metric, fontsize=SMALL)
   ax.tick_params(labelsize=SMALL, length=2.5)
   ax.spines[['top', 'right']].set_visible(False)
-  if not several:
-    ax.legend(fontsize=SMALL, frameon=False)
   return ax
 
 

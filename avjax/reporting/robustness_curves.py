@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import pathlib
+import re
 from collections.abc import Sequence
 
 from avjax.errors import ConfigError
@@ -63,11 +64,7 @@ def read(folder: str | pathlib.Path) -> tuple[markup.Table, list[Figure]]:
     rows = [_row(line) for line in lines]
   except ValueError as error:
     raise _READER.fault(path, error) from None
-  table = markup.Table(
-    'robustness', 'Accuracy in % on disturbed test clips',
-    tuple(head), tuple(map(tuple, lines)),
-  )  # fmt: skip
-  return table, curves(rows, Look())
+  return table(rows), curves(rows, Look())
 
 
 def _row(line: Sequence[str]) -> DisturbedAccuracy:
@@ -89,11 +86,41 @@ def _number(text: str) -> float:
   return value
 
 
+def table(rows: Sequence[DisturbedAccuracy]) -> markup.Table:
+  """Returns a row for every condition, and a column for every run."""
+  runs = list(dict.fromkeys(row.run for row in rows))
+  found: dict[str, dict[str, str]] = {}
+  for row in rows:
+    level = '' if row.level is None else f', {row.level:g} ({row.unit})'
+    change = f'{row.accuracy - _undisturbed(rows)[row.run]:+.1f}'
+    ends = row.bounds and f' [{row.bounds[0]:.1f}, {row.bounds[1]:.1f}]'
+    cells = found.setdefault(f'{row.disturbance}{level}', {})
+    cells[row.run] = f'{row.accuracy:.1f}{ends or ""} {change}'
+  return markup.Table(
+    'robustness',
+    'Accuracy in % on disturbed test clips',
+    ('disturbance', *runs),
+    tuple(
+      (name, *(_signed(cells.get(run, NONE)) for run in runs))
+      for name, cells in found.items()
+    ),
+    ('Accuracy [95 %, by speaker] and its change from the undisturbed clips.',),
+  )
+
+
+def _signed(text: str) -> str:
+  """Returns the text with a minus sign before digits."""
+  return re.sub(r'-(?=\d)', '\N{MINUS SIGN}', text)
+
+
+def _undisturbed(rows: Sequence[DisturbedAccuracy]) -> dict[str, float]:
+  """Returns run -> accuracy of its first row, which is undisturbed."""
+  return {row.run: row.accuracy for row in reversed(rows)}
+
+
 def curves(rows: Sequence[DisturbedAccuracy], look: Look) -> list[Figure]:
   """Returns a figure for every disturbance with levels, one line a run."""
-  clean: dict[str, float] = {}
-  for row in rows:
-    clean.setdefault(row.run, row.accuracy)  # its first row is undisturbed
+  clean = _undisturbed(rows)
   runs = list(dict.fromkeys(row.run for row in rows))
   kinds = dict.fromkeys(r.disturbance for r in rows if r.level is not None)
   return [
@@ -135,23 +162,29 @@ def _curve(
     key.set_axis_off()
     name, _ = sheet.fit(run, look.width - 0.5, fontsize=page.SMALL)
     sheet.text(0.36, y + 0.12, name, fontsize=page.SMALL)
-  levels = [row.level for row in rows if row.run == named[0]]
+  levels = [
+    row.level for row in rows if row.run == named[0] and row.level is not None
+  ]
   if levels[0] > levels[-1]:
     ax.invert_xaxis()  # worse to the right
   ax.set_ylim(max(lowest - 5, 0), 100)
   ax.set_xlabel(unit, fontsize=page.SMALL)
   ax.set_ylabel('accuracy, %', fontsize=page.SMALL)
-  worst = [
-    min((r for r in rows if r.run == run), key=lambda r: r.accuracy)
-    for run in named
-  ]
-  result = ' '.join(
-    f'{row.run}: from {clean[row.run]:.1f} % undisturbed to'
-    f' {row.accuracy:.1f} % at {row.level:g} ({unit}).'
-    for row in worst
-  )
+  result = ' '.join(_worst([r for r in rows if r.run == run], clean[run])
+                    for run in named)  # fmt: skip
   caption = (
     f'Accuracy under {kind}, with 95 % intervals by speaker; dotted:'
     ' undisturbed.'
   )
   return Figure(f'robustness, {kind}', sheet.figure, {}, caption, result)
+
+
+def _worst(rows: Sequence[DisturbedAccuracy], clean: float) -> str:
+  """Returns how far the accuracy of a run falls under a disturbance."""
+  row = min(rows, key=lambda row: row.accuracy)
+  if row.accuracy >= clean:
+    return f'{row.run} is never below its {clean:.1f} %.'
+  return _signed(
+    f'{row.run} falls from {clean:.1f} % to {row.accuracy:.1f} %, at'
+    f' {row.level:g}.'
+  )

@@ -13,7 +13,7 @@ from avjax.reporting import (
   sentences,
 )
 from avjax.reporting.figures import Figure, Look
-from avjax.reporting.page import Page
+from avjax.reporting.page import SMALL, Page
 from avjax.runs.finished import FinishedRun
 from avjax.runs.results import EpochLine
 
@@ -58,16 +58,17 @@ def section(run: FinishedRun, clips: int, number: int) -> tuple[str, str]:
 def shown(made: Sequence[Figure]) -> str:
   """Returns figures beside one another, each with its caption."""
   texts = [
-    clip_browser.figure(one.figure, one.heard, _caption(one)) for one in made
+    clip_browser.figure(one.figure, one.heard, _caption(one), one.result)
+    for one in made
   ]
   return f'<div class="figures">{"".join(texts)}</div>\n' if texts else ''
 
 
 def _caption(one: Figure) -> str:
-  """Returns the number of a figure of the paper, and its caption."""
+  """Returns what a figure shows, after its number in the paper."""
   kind, _, number = one.name.partition('-')
   name = f'Figure {number}. ' if kind == 'figure' else ''
-  return f'{name}{one.caption} {one.result}'
+  return f'{name}{one.caption}'
 
 
 def _found(run: FinishedRun) -> str:
@@ -122,6 +123,8 @@ def training(histories: Mapping[str, Sequence[EpochLine]]) -> Figure:
     for epochs in histories.values():
       plots.curve(ax, epochs, metric, several)
     y += _HEIGHT + 0.42
+  if not several:
+    ax.legend(fontsize=SMALL, frameon=False)  # below curves that rise
   which = f' of {len(histories)} trainings' if several else ''
   best = '' if several else '; dotted: the best epoch'
   caption = (

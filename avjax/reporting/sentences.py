@@ -1,6 +1,9 @@
 """What to see in a figure, in sentences that are computed from its numbers."""
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +55,12 @@ def confusion(counts: Int[Array, 'N N'], names: Sequence[str]) -> str:
   return f'{text} Confused most often: {"; then ".join(told)}.'
 
 
-def _share(count: int, total: int) -> str:
+def signed(text: str) -> str:
+  """Returns the text with minus signs before negative numbers."""
+  return re.sub(r'(?<![^ (\[])-(?=\d)', '\N{MINUS SIGN}', text)
+
+
+def _share(count: Any, total: Any) -> str:
   return f'{count} of {total} ({100 * count / total:.1f} %)'
 
 
@@ -63,10 +71,10 @@ def attention(mean: Float[Array, 'N N'], names: Sequence[str]) -> str:
     mean: correlation between the maps of each two emotions, over all clips.
     names: of the emotions.
   """
-  upper = [*zip(*np.triu_indices(len(names), 1), strict=True)]
+  upper = [*itertools.combinations(range(len(names)), 2)]
   known = [pair for pair in upper if np.isfinite(mean[pair])]
   if not known:
-    return 'The maps of no two emotions can be compared: they do not vary.'
+    return 'the maps of no two emotions can be compared: they do not vary.'
   average = float(np.mean([mean[pair] for pair in known]))
   low, high = (f(known, key=lambda pair: mean[pair]) for f in (min, max))
   verdict = (
@@ -75,11 +83,11 @@ def attention(mean: Float[Array, 'N N'], names: Sequence[str]) -> str:
     else 'attention depends on the emotion'
   )
   text = (
-    f'The mean correlation between the maps of two emotions is {average:.2f}:'
+    f'the mean correlation between the maps of two emotions is {average:.2f}:'
     f' {verdict}.'
   )
-  return text + (
-    f' Most alike are {names[high[0]]} and {names[high[1]]}'
+  return signed(
+    f'{text} Most alike are {names[high[0]]} and {names[high[1]]}'
     f' ({mean[high]:.2f}), least {names[low[0]]} and {names[low[1]]}'
     f' ({mean[low]:.2f}).'
   )
@@ -94,8 +102,8 @@ def alignment(numbers: Mapping[str, float], largest: float) -> str:
   """
   entropy = numbers['entropy over uniform']
   verdict = 'nearly uniform' if entropy > _UNIFORM else 'not uniform'
-  return (
-    f'The weights are {verdict}: their entropy is {entropy:.3f} of that of'
+  return signed(
+    f'the weights are {verdict}: their entropy is {entropy:.3f} of that of'
     f' uniform ones, and the greatest that is shown is {largest:.2f}. The'
     f' expected audio frame is {numbers["expected place less p_t"]:+.2f} ±'
     f' {numbers["its deviation within a clip"]:.2f} frames from the centre (mean'
@@ -114,13 +122,13 @@ def embeddings(
     after: embeddings after training.
     names: of the emotions.
   """
-  order = np.argsort(-moved, kind='stable')
+  order = sorted(range(len(names)), key=lambda k: -moved[k])
   text = (
-    f'{names[order[0]]} moves most, by {moved[order[0]]:.1f} times the mean'
-    f' distance between two embeddings before training; {names[order[-1]]}'
+    f'Training moves {names[order[0]]} most, by {moved[order[0]]:.1f} times the'
+    f' mean distance between two embeddings before it, and {names[order[-1]]}'
     f' least, by {moved[order[-1]]:.1f}.'
   )
-  pairs = [*zip(*np.triu_indices(len(names), 1), strict=True)]
+  pairs = [*itertools.combinations(range(len(names)), 2)]
   apart = [float(np.linalg.norm(after[a] - after[b])) for a, b in pairs]
   if pairs:
     a, b = pairs[int(np.argmin(apart))]
@@ -150,8 +158,8 @@ def reliability(bins: Reliability, error: float) -> str:
   return (
     f'The predictions are {verdict}: confidence {confidence:.1f} %, accuracy'
     f' {accuracy:.1f} %; expected calibration error (ECE) {100 * error:.1f} %.'
-    f' Most clips, {bins.counts[k]} of {bins.counts.sum()}, have a confidence of'
-    f' {low:.0f} to {high:.0f} %; of these {100 * bins.accuracy[k]:.1f} % are'
+    f' The fullest bin, of {low:.0f} to {high:.0f} %, has {bins.counts[k]} of'
+    f' {bins.counts.sum()} clips; of these {100 * bins.accuracy[k]:.1f} % are'
     ' right.'
   )
 
@@ -162,25 +170,22 @@ def training(histories: Mapping[str, Sequence[EpochLine]]) -> str:
   Args:
     histories: fold, seed or member, or '' -> its epochs.
   """
-  return ' '.join(
-    _best(f'{name}: ' if name else '', lines)
-    for name, lines in histories.items()
-  )
+  return ' '.join(_best(name, lines) for name, lines in histories.items())
 
 
 def _best(name: str, lines: Sequence[EpochLine]) -> str:
+  """Returns the best epoch of one training; the last, if none is marked."""
   marked = [line for line in lines if line['best']]
   line = marked[-1] if marked else lines[-1]
-  which = 'best epoch' if marked else 'last epoch'
+  which = 'best' if marked else 'last'
   inside, outside = (
     100 * x for x in (line['training_accuracy'], line['validation_accuracy'])
   )
-  text = (
-    f'{name}{which} {line["epoch"] + 1} of {len(lines)}, validation'
-    f' {outside:.1f} %, training {inside:.1f} %, {inside - outside:+.1f} points'
-    ' apart.'
+  about = f'Of {name}, the {which}' if name else f'The {which}'
+  return (
+    f'{about} epoch is {line["epoch"] + 1} of {len(lines)}: training'
+    f' {inside:.1f} %, validation {outside:.1f} %.'
   )
-  return text
 
 
 def groups(column: str, scores: Mapping[str, GroupScores]) -> str:

@@ -233,6 +233,19 @@ def _largest_class(groups: Sequence[Group]) -> list[tuple[int, str, bool]]:
   return list(dict.fromkeys(found))
 
 
+def _data(groups: Sequence[Group]) -> list[str]:
+  """Returns notes on the clips and seeds of the groups, equal ones together."""
+  titles = defaultdict(list)
+  for group in groups:
+    data, run = group.first.config.data, group.first
+    seeds = [seed for run in group.runs for seed in run.seeds]
+    word = 'seeds' if len(seeds) > 1 else 'seed'
+    listed = ', '.join(map(str, seeds))
+    where = f'{data.store}, protocol {data.protocol}, {run.stamp}'
+    titles[f'{where}, {word} {listed}'].append(group.title)
+  return [f'{text}: {"; ".join(named)}' for text, named in titles.items()]
+
+
 def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
   """Returns the notes below Table 1, warnings and audits first."""
   ensembles = [
@@ -251,13 +264,7 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
     for line in dict.fromkeys(x for run in group.runs for x in run.audit)
   ]
   notes += _additions(groups)
-  notes += [
-    f'{g.title}: {g.first.config.data.store}, protocol'
-    f' {g.first.config.data.protocol}, {g.first.stamp}, seed'
-    f'{"s" if len(seeds) > 1 else ""} {", ".join(map(str, seeds))}'
-    for g in groups
-    if (seeds := [seed for run in g.runs for seed in run.seeds])
-  ]
+  notes += _data(groups)
   notes.append(
     'One run: accuracy [95 % Wilson interval] right/all; several: mean ±'
     ' deviation over the seeds. By speaker: 95 % bootstrap (speakers). ECE:'
