@@ -18,7 +18,7 @@ wait for JAX.
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 
 if TYPE_CHECKING:
   from avjax.clips import EMOTIONS, Batch, Clip

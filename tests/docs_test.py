@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from tests.docs import clone, pages
+from tests.docs import clone, left, pages
 
 PAGES = pages.named('README.md', 'docs/*.md', 'docs/*/*.md')
 FIRST = {
@@ -38,6 +38,9 @@ PARSED = {
   'README.md': {
     "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
     ' bundle, and tests/recognition/bundle_test.py reads the ready model',
+  },
+  'docs/start.md': {
+    'bin/predict new.mp4': 'README.md has the same commands',
   },
   'docs/use.md': {
     '--window=4': 'tests/bin/extract_sound_test.py makes time lines of a list',
@@ -158,6 +161,15 @@ def reason(block):
 def test_blocks(reader, page):
   """Program: every block of a page does what it is printed for."""
   follow(reader, page)
+
+
+def test_what_is_left(reader):
+  """Program: every file that the programs left is on the page on files."""
+  for page in ('docs/use.md', 'docs/data.md', 'docs/export.md'):
+    follow(reader, page)
+  wrong, met = left.faults(reader[0].folder)
+  assert not wrong
+  assert met >= left.MET
 
 
 def test_what_is_not_run():

@@ -1,0 +1,80 @@
+"""What MkDocs calls while it builds the site."""
+
+import pathlib
+import re
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from website import (
+  api,
+  equations,
+  links,
+  programs,
+  run_files,
+  settings_page,
+)
+
+ROOT = pathlib.Path(__file__).parents[1]
+_MADE = {
+  'reference/programs.md': programs.page,
+  'reference/settings.md': settings_page.page,
+  'reference/api.md': api.page,
+  'reference/files.md': run_files.page,
+}
+"""Page of the site -> what makes it from the project's sources."""
+_OWN = ('site.css', 'site.js', 'iframe-worker.js', 'mark.svg')
+"""Files beside this one that the site needs."""
+_TABLE = re.compile(r'<table>.*?</table>', re.DOTALL)
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+  """Returns the files of docs/, those at the top and those that are made."""
+  for path, site in links.MOVED.items():
+    if path.endswith('.md') or path.endswith('.png'):
+      files.append(_copy(config, site, ROOT / path))
+  for site, page in _MADE.items():
+    files.append(File.generated(config, site, content=page(ROOT)))
+  for name in _OWN:
+    files.append(
+      _copy(
+        config, f'assets/{name}', pathlib.Path(__file__, '..', name).resolve()
+      )
+    )
+  return files
+
+
+def _copy(config: MkDocsConfig, site: str, path: pathlib.Path) -> File:
+  return File.generated(config, site, abs_src_path=str(path))
+
+
+def on_page_markdown(
+  markdown: str, *, page: Page, config: MkDocsConfig, files: Files
+) -> str:
+  """Returns a page whose links lead to pages of the site."""
+  titles = {
+    file.src_uri: links.title(file.content_string)
+    for file in files.documentation_pages()
+  }
+  titles['overview.md'] = 'README'
+  return links.mended(markdown, page.file.src_uri, titles)
+
+
+def on_page_content(
+  content: str, *, page: Page, config: MkDocsConfig, files: Files
+) -> str:
+  """Returns a page with equations, and tables that scroll on their own."""
+  return _TABLE.sub(_scrolling, equations.as_mathml(content))
+
+
+def on_post_build(*, config: MkDocsConfig) -> None:
+  """Removes the page that only a server shows; its paths begin at its root."""
+  pathlib.Path(config.site_dir, '404.html').unlink(missing_ok=True)
+
+
+def _scrolling(found: re.Match[str]) -> str:
+  return (
+    '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+    f'{found[0]}</div>'
+  )
