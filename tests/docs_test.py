@@ -121,8 +121,8 @@ PARSED = {
   },
   'docs/afew.md': {
     'bin/ingest': 'needs AFEW; tests/data/corpora_test.py checks a made one',
-    '--size=smoke': 'needs AFEW; tests/bin/reproduce_test.py runs it on clips'
-    ' in its folders',
+    '--size=smoke': 'takes minutes; tests/bin/reproduce_test.py runs it on six'
+    ' of the clips',
     '--sfew=SFEW': 'needs AFEW and SFEW, and takes days',
   },
 }
