@@ -63,11 +63,11 @@ class ExtractorFile:
   """The content of extractor.json."""
 
   format: int
-  settings: FeaturesConfig
-  corpus: str
-  network: str
-  about: tuple[str, ...]
-  fingerprint: str
+  settings: FeaturesConfig  # of the features
+  corpus: str  # fingerprint of the training clips
+  network: str  # fingerprint of the face network, or ''
+  about: tuple[str, ...]  # lines of text for people
+  fingerprint: str  # of all of it, with the arrays
 
 
 @dataclasses.dataclass(frozen=True)
