@@ -13,11 +13,17 @@ EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise')
 """The paper's seven emotions, in the order of its Figure 5."""
 
 AUDIO = 'audio'
-"""The only stream with a frame rate of its own; all others are visual."""
+"""The sound, with a frame rate of its own. In a store there may be others, such
+as 'audio.wav2vec2'; all other streams are visual. See `is_sound`."""
 
 
 SOUND = 'sound'
 """The audio as the only stream of a network, which then needs no alignment."""
+
+
+def is_sound(stream: str) -> bool:
+  """Returns whether a stream has a frame rate of its own."""
+  return stream == AUDIO or stream.startswith(f'{AUDIO}.')
 
 
 def centre(frame, video_frames: int, audio_frames: int):
@@ -127,8 +133,9 @@ class Clip:
   Attributes:
     name: identity within the corpus.
     streams: stream name -> (frames, width) float32. 'audio' has its own
-      length; all other streams are visual and have the same length. Those of a
-      store that is larger than memory are `UnreadStreams`.
+      length, as has each stream 'audio.NAME'; all other streams are visual and
+      have the same length. Those of a store that is larger than memory are
+      `UnreadStreams`.
     label: name of the emotion, or None if unknown.
     speaker: name of the speaker, or '' if unknown.
     split: the corpus's own split ('training', 'validation', 'test'), or ''.
@@ -177,7 +184,7 @@ class Clip:
   @property
   def visual_length(self) -> int:
     """Number of video frames T; 0 without a visual stream."""
-    return next((v[0] for k, v in self.shapes.items() if k != AUDIO), 0)
+    return next((v[0] for k, v in self.shapes.items() if not is_sound(k)), 0)
 
   def changed(self, change: Callable[[str, np.ndarray], np.ndarray]) -> 'Clip':
     """Returns the clip with other streams of the same names and shapes.

@@ -151,8 +151,11 @@ def training_command(
     speakers: number of its speakers.
     division: settings of the folds that it was made for.
   """
-  # Without a picture the audio takes its place.
-  names = ['sound'] if list(streams) == ['audio'] else streams
+  # Of several streams of sound a model reads one.
+  sounds = [name for name in streams if name.partition('.')[0] == 'audio']
+  names = [name for name in streams if name not in sounds[:-1]]
+  if names == sounds[-1:]:  # without a picture the audio takes its place
+    names = [names[0].replace('audio', 'sound', 1)]
   words = [
     'bin/train --config=configs/proposed.py',
     f'--config.data.store={store}',

@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avjax.errors import ConfigError
+from avjax.onnx_stream import FACE, OnnxStream
 
 if TYPE_CHECKING:
   from ml_collections import config_dict
@@ -110,6 +111,7 @@ class ModelConfig:
 
   variant: str = 'proposed'  # a key of runs.registry.MODELS
   streams: tuple[str, ...] = ('audio', 'shape', 'appearance')  # Section 3
+  audio: str = ''  # NAME: the stream audio.NAME of the store is the audio; ours
   hidden_size: int = 64  # hidden layer of each visual stream, Section 4.1
   lstm_cells: int = 32  # hidden size of h_av; 64 in the other rows, Section 4.1
   selector_cells: int = 8  # hidden size of h_sel, the smaller LSTM, Section 2.3
@@ -126,6 +128,12 @@ class ModelConfig:
   def __post_init__(self):
     # 'audio,shape' on the command line is a single string.
     streams = [name for part in self.streams for name in str(part).split(',')]
+    # 'audio.NAME' is the audio, and which of the store's.
+    for k, name in enumerate(streams):
+      kind, dot, which = name.partition('.')
+      if dot and kind in ('audio', 'sound'):
+        object.__setattr__(self, 'audio', which)
+        streams[k] = kind
     object.__setattr__(self, 'streams', tuple(streams))
     _one_of('model.fusion', self.fusion, FUSIONS)
     _one_of('model.activation', self.activation, ('relu', 'tanh', 'sigmoid'))
@@ -141,7 +149,10 @@ class ModelConfig:
         f'model.dropout is {self.dropout!r}; it must be in [0, 0.99]'
       )
     if len(set(self.streams)) < len(self.streams):
-      raise ConfigError(f'model.streams {self.streams} names a stream twice')
+      raise ConfigError(
+        f'model.streams {self.streams} names a stream twice; of the audio of a'
+        ' store, a model reads one stream'
+      )
     if 'visual' in self.streams:
       raise ConfigError(
         "model.streams names a stream 'visual'; the layer that joins the"
@@ -389,16 +400,39 @@ class FeaturesConfig:
   audio_width: int = 50  # of 901 columns, Section 3.3
   shape_width: int = 20  # of 98 coordinates, Section 3.1
   appearance_width: int = 1024  # of 9216 values of pool5, Section 3.2
+  appearance: str = 'alexnet'  # Section 3.2; or 'dlib', 128 numbers; ours
   alexnet: str = ''  # file of weights; '': random, untrained weights
   landmarks: str = ''  # files, with {clip}, or one .npz of all; '': dlib
   landmarks_rate: str = ''  # frames a second in them; '': every video frame
   seed: int = 0  # of the random forest and of random weights; ours
+  onnx: tuple[OnnxStream, ...] = ()  # streams that ONNX models compute; ours
 
   def __post_init__(self):
+    # From JSON, where a dataclass is a dictionary.
+    made = [
+      OnnxStream(**one) if isinstance(one, dict) else one for one in self.onnx
+    ]
+    object.__setattr__(self, 'onnx', tuple(made))
+    names = [one.name for one in made]
+    if twice := [name for name in names if names.count(name) > 1]:
+      raise ConfigError(
+        f'two streams have the name {twice[0]!r}; give each --stream its own'
+      )
     for name in self.streams:
       _one_of('a stream', name, ('audio', 'shape', 'appearance'))
-    if not self.streams:
+    if not (self.streams or self.onnx):
       raise ConfigError('no stream is asked for; ask for audio or shape')
+    _one_of('appearance', self.appearance, ('alexnet', 'dlib'))
+    if self.appearance == 'dlib' and self.alexnet:
+      raise ConfigError(
+        f"appearance is 'dlib' and alexnet is {self.alexnet!r}; a clip has one"
+        ' appearance: leave out one of them'
+      )
+    if self.appearance == 'dlib' and self.appearance_width not in (1024, 128):
+      raise ConfigError(
+        f"appearance is 'dlib' and appearance_width {self.appearance_width}; of"
+        " dlib's 128 numbers none is left out: leave out appearance_width"
+      )
     for name in ('audio_width', 'shape_width', 'appearance_width'):
       _at_least(name, getattr(self, name), 1)
     if self.landmarks and not (
@@ -415,6 +449,23 @@ class FeaturesConfig:
       )
     _ = self.rate  # raises if it is not one
     _seed('seed', self.seed)
+
+  @property
+  def seen(self) -> bool:
+    """Whether a stream is of the face."""
+    return bool({'shape', 'appearance'} & set(self.streams)) or any(
+      one.of == FACE for one in self.onnx
+    )
+
+  @property
+  def names(self) -> tuple[str, ...]:
+    """Names of all streams that are measured, but for 'face'."""
+    return (*self.streams, *(one.stream for one in self.onnx))
+
+  @property
+  def appearance_column(self) -> str:
+    """Name of the raw features of the appearance."""
+    return 'dlib' if self.appearance == 'dlib' else 'pool5'
 
   @property
   def landmark_archive(self) -> bool:

@@ -17,14 +17,15 @@ ROOT = pathlib.Path(__file__).parents[1]
 BASE = {'errors', 'shapes'}
 PLAIN = {
   *('files', 'clips', 'settings', 'records', 'interrupts', 'processes'),
-  'freed_memory',
+  *('freed_memory', 'onnx_stream'),
   *BASE,
 }
 BELOW = {
   'errors': set(),
   'shapes': set(),
   'clips': {'shapes'},
-  'settings': {'errors'},
+  'onnx_stream': {'errors'},
+  'settings': {'errors', 'onnx_stream'},
   'files': {'errors'},
   'records': {'errors'},
   'interrupts': set(),

@@ -26,7 +26,8 @@ def set_precision(precision: str) -> None:
   """Sets whether PyTorch multiplies float32 in TensorFloat-32 on a GPU."""
   mode = 'tf32' if precision == 'tf32' else 'ieee'
   torch.backends.cuda.matmul.fp32_precision = mode
-  torch.backends.cudnn.rnn.fp32_precision = mode  # the default is 'tf32'
+  recurrent = torch.backends.cudnn.rnn  # whose default is 'tf32'
+  recurrent.fp32_precision = mode  # type: ignore[attr-defined]
 
 
 def layer(

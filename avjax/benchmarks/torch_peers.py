@@ -86,7 +86,8 @@ class TorchLSTM(nn.Module):
     super().__init__()
     self.packed = packed
     self.lstm = nn.LSTM(width, hidden_size, batch_first=True)
-    nn.init.zeros_(self.lstm.bias_hh_l0.requires_grad_(False))
+    bias = self.lstm.get_parameter('bias_hh_l0')
+    nn.init.zeros_(bias.requires_grad_(False))
 
   def forward(self, x, length: Lengths):
     """Returns the states (B, T, C); those on padding are undefined."""

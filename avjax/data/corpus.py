@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from avjax import records
-from avjax.clips import AUDIO, SOUND, Clip, UnreadStreams
+from avjax.clips import AUDIO, SOUND, Clip, UnreadStreams, is_sound
 from avjax.data import (
   fold_stores,
   free_memory,
@@ -36,6 +36,7 @@ def read(config: Settings) -> list[Clip]:
     clips = synthetic.make(config.synthetic)
   else:
     clips = store.read(folder(config.data), _most(config.data.placement))
+  clips = [heard(clip, config.model.audio) for clip in clips]
   return _targeted(clips, config.data.target) if config.data.target else clips
 
 
@@ -138,6 +139,36 @@ def _targeted(clips: Sequence[Clip], target: str) -> list[Clip]:
     for clip in clips
     if target in clip.targets or clip.label is None
   ]
+
+
+def heard(clip: Clip, audio: str) -> Clip:
+  """Returns a clip with the stream of the sound that a model hears as 'audio'.
+
+  Args:
+    clip: of a store, or of an extractor.
+    audio: `model.audio`; '' returns the clip as it is.
+
+  Raises:
+    DataError: it has no such stream.
+  """
+  if not audio:
+    return clip
+  own, name = clip.streams, f'{AUDIO}.{audio}'
+  if name not in own:
+    raise DataError(
+      f'{clip.name} has no stream {name!r}, which the model reads as the audio;'
+      f' it has {", ".join(own)}: extract it with --stream={audio}:FILE.onnx,'
+      ' or set model.streams to some of these'
+    )
+  source = {k: k for k in own if not is_sound(k)} | {AUDIO: name}
+  streams: Mapping[str, np.ndarray] = (
+    UnreadStreams(
+      {k: own.shapes[source[k]] for k in source}, lambda k: own[source[k]]
+    )
+    if isinstance(own, UnreadStreams)
+    else {k: own[source[k]] for k in source}
+  )
+  return dataclasses.replace(clip, streams=streams)
 
 
 def as_read(clips: Sequence[Clip], streams: Sequence[str]) -> list[Clip]:

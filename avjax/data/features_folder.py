@@ -5,11 +5,11 @@
   streams={'action_units': 'takes/{clip}.npz:aus', ...}
   clips.csv                    clip,label, optionally speaker,split,take
 
-Every array is (frames, width). 'audio' has its own number of frames. All other
-streams are visual. Their lengths may differ by up to SLACK frames, since
-decoders disagree about the last frames: such clips are cut to the shortest
-stream and listed in the report. A clip with any other fault is left out; the
-report has the reason.
+Every array is (frames, width). 'audio', and each 'audio.NAME', has its own
+number of frames. All other streams are visual. Their lengths may differ by up
+to SLACK frames, since decoders disagree about the last frames: such clips are
+cut to the shortest stream and listed in the report. A clip with any other fault
+is left out; the report has the reason.
 """
 
 import collections
@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from avjax.clips import AUDIO, Clip, UnreadStreams
+from avjax.clips import Clip, UnreadStreams, is_sound
 from avjax.data import clip_table, npy, store
 from avjax.data.clip_files import ClipFiles
 from avjax.errors import DataError
@@ -289,14 +289,15 @@ def _cut(
 
   Nothing is cut if the lengths are equal or differ by more than SLACK.
   """
-  visual = [array for name, array in streams.items() if name != AUDIO]
+  visual = [array for name, array in streams.items() if not is_sound(name)]
   if not visual or any(array.ndim != 2 for array in visual):
     return streams, 0
   end = min(map(len, visual))
   excess = max(map(len, visual)) - end
   if not 0 < excess <= SLACK:
     return streams, 0
-  return {k: v if k == AUDIO else v[:end] for k, v in streams.items()}, excess
+  cut = {k: v if is_sound(k) else v[:end] for k, v in streams.items()}
+  return cut, excess
 
 
 def _usual_widths(clips: Iterable[_Shapes]) -> dict[str, int]:

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from avjax import files
-from avjax.clips import AUDIO, Clip, UnreadStreams
+from avjax.clips import Clip, UnreadStreams, is_sound
 from avjax.data import manifest, npy
 from avjax.data.manifest import Origin
 from avjax.errors import DataError
@@ -50,7 +50,7 @@ def fault(streams: Mapping[str, np.ndarray]) -> str:
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():
       return f'{name} has a NaN or infinite value in frame {finite.argmin()}'
-  visual = {k: len(v) for k, v in streams.items() if k != AUDIO}
+  visual = {k: len(v) for k, v in streams.items() if not is_sound(k)}
   if len(set(visual.values())) > 1:
     listed = ', '.join(f'{k} {n}' for k, n in visual.items())
     return f'the visual streams differ in length: {listed}'

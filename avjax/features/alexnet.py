@@ -22,7 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from avjax.shapes import Array, Float
+from avjax.features.crops import aligned
+from avjax.shapes import Array, Float, Int
 
 SIDE = 227  # pixels of a crop
 POOL5 = 9216  # values per frame: 256 channels of 6 x 6
@@ -232,9 +233,20 @@ class FaceNetwork:
   variables: Mapping[str, Mapping[str, Float[Array, '...']]]
   description: str
 
+  def crops(
+    self,
+    frames: np.ndarray,
+    points: Float[np.ndarray, 'T 49 2'],
+    chosen: Int[np.ndarray, ' n'],
+  ) -> np.ndarray:
+    """Returns the crops (n, 227, 227, 3) uint8 RGB; see `crops.aligned`."""
+    return aligned(frames, points, chosen)
+
   def pool5(self, crops: np.ndarray) -> Float[np.ndarray, 'T 9216']:
     """Returns pool5 (T, 9216) of (T, 227, 227, 3) uint8 RGB crops."""
     return pool5(self.variables, crops, self.arrangement)
+
+  values = pool5
 
   @property
   def fingerprint(self) -> str:

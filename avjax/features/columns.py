@@ -3,7 +3,9 @@
   audio   (Ta, 901)  Yaafe's features                          Section 3.3
   shape   (T, 98)    49 landmarks, normalised                  Section 3.1
   pool5   (T, 9216)  AlexNet's pool5 of the aligned face       Section 3.2
+  dlib    (T, 128)   or dlib's numbers of it instead           ours
   found   (T,)       whether a face was found in the frame
+  NAME    (T, D)     of an ONNX model, or audio.NAME (Tn, D)   ours
 
 Frames without a face are kept, with zeros. A clip without sound or without a
 face is measured too, and gets a note.
@@ -21,13 +23,16 @@ from avjax.errors import DataError
 from avjax.features import (
   audio,
   cautions,
-  crops,
   face_choice,
   landmark_source,
   landmark_track,
   landmarks,
   media,
+  onnx_model,
 )
+from avjax.features.onnx_faces import FaceColumns
+from avjax.features.onnx_sound import SoundColumns
+from avjax.onnx_stream import SOUND
 from avjax.settings import FeaturesConfig
 from avjax.shapes import Bool, Float
 
@@ -40,8 +45,8 @@ class Columns:
   """The raw features of one clip.
 
   Attributes:
-    arrays: float32 'audio' (Ta, D), 'shape' (T, 98) and 'pool5' (T, 9216), as
-      far as the settings name them.
+    arrays: float32 'audio' (Ta, D), 'shape' (T, 98), 'pool5' (T, 9216) and
+      those of ONNX models, as far as the settings name them.
     found: (T,) whether a face was found in the frame.
     notes: remarks for the user: a partial file, no sound, no face.
     seconds: stage -> seconds that it took.
@@ -58,9 +63,9 @@ class Examined:
   """What `Measure.examine` has of a clip; its frames are needed no more.
 
   Attributes:
-    columns: the raw features without pool5.
-    faces: (n, 227, 227, 3) uint8 aligned faces of the frames with a face; None
-      if the settings do not name the appearance.
+    columns: the raw features without the appearance.
+    faces: (n, side, side, 3) uint8 aligned faces of the frames with a face;
+      None if the settings do not name the appearance.
   """
 
   columns: Columns
@@ -72,19 +77,28 @@ class Measure:
 
   Args:
     settings: the streams and how to compute them.
-    network: the `alexnet.FaceNetwork`; only the appearance needs it.
+    network: the `alexnet.FaceNetwork` or `dlib_faces.DlibFaces`; only the
+      appearance needs it.
+    carried: name of an ONNX stream -> content of its model, for models that are
+      not read from their files.
 
   Attributes:
     landmarks: the landmark files; None if faces are detected, or not wanted.
   """
 
-  def __init__(self, settings: FeaturesConfig, network=None):
+  def __init__(
+    self,
+    settings: FeaturesConfig,
+    network=None,
+    carried: Mapping[str, bytes] | None = None,
+  ):
     self._settings = settings
     audio.width(settings.preset)  # raises ConfigError for an unknown preset
     self._decoder = media.Decoder()
     self._detector = None
     self._network = network
-    self._visual = bool({'shape', 'appearance'} & set(settings.streams))
+    self._visual = settings.seen
+    self._sounds, self._faces_seen = _of_models(settings, carried or {})
     self.landmarks = landmark_source.source(settings)
     if self._visual and self.landmarks is None:
       self._detector = landmarks.Detector()
@@ -141,7 +155,7 @@ class Measure:
     return self.finish(self.examine(raw))
 
   def examine(self, raw: RawClip, cautious: bool = False) -> Examined:
-    """Returns the raw features of a decoded clip but pool5.
+    """Returns the raw features of a decoded clip but the appearance.
 
     Args:
       raw: the clip.
@@ -160,8 +174,13 @@ class Measure:
       features = audio.columns(raw.waveform, self._settings.preset)
       arrays['audio'] = features.astype(np.float32)
       seconds['audio'] = time.perf_counter() - start
-      if raw.audible.any() and np.ptp(raw.waveform) < _SILENT:
-        notes.append(Note('silent', 'the audio is silent throughout'))
+    for name, sound in self._sounds.items():
+      start = time.perf_counter()
+      arrays[name] = sound(raw.waveform)
+      seconds[name] = time.perf_counter() - start
+    heard = self._sounds or 'audio' in self._settings.streams
+    if heard and raw.audible.any() and np.ptp(raw.waveform) < _SILENT:
+      notes.append(Note('silent', 'the audio is silent throughout'))
     if self._visual:
       start = time.perf_counter()
       points, found = self._landmarks(raw)
@@ -171,6 +190,13 @@ class Measure:
       looked = raw.frames is not None or raw.found is not None
       if looked and not found.all():
         notes.append(_face_note(found))
+    for name, columns in self._faces_seen.items():
+      start = time.perf_counter()
+      arrays[name] = np.zeros((raw.length, columns.width), np.float32)
+      if found.any():
+        pictures = self._pictures(raw, name)
+        arrays[name][found] = columns(pictures, points, np.flatnonzero(found))
+      seconds[name] = time.perf_counter() - start
     faces = None
     if 'appearance' in self._settings.streams:
       start = time.perf_counter()
@@ -183,20 +209,19 @@ class Measure:
     return Examined(Columns(arrays, found, tuple(notes), seconds), faces)
 
   def finish(self, examined: Examined) -> Columns:
-    """Returns the raw features of a clip, with pool5 if it is asked for."""
+    """Returns the raw features of a clip, with the appearance if wanted."""
     columns, faces = examined.columns, examined.faces
     if faces is None:
       return columns
-    from avjax.features import alexnet
-
     start = time.perf_counter()
-    pool5 = np.zeros((len(columns.found), alexnet.POOL5), np.float32)
-    pool5[columns.found] = self._network.pool5(faces)
+    values = self._network.values(faces)
+    rows = np.zeros((len(columns.found), values.shape[1]), np.float32)
+    rows[columns.found] = values
     stage = 'appearance'
     taken = columns.seconds[stage] + time.perf_counter() - start
     return dataclasses.replace(
       columns,
-      arrays={**columns.arrays, 'pool5': pool5},
+      arrays={**columns.arrays, self._settings.appearance_column: rows},
       seconds={**columns.seconds, stage: taken},
     )
 
@@ -210,14 +235,33 @@ class Measure:
 
   def _faces(self, raw: RawClip, points, found) -> np.ndarray:
     """Returns the aligned face of each frame that has one."""
-    if raw.frames is None and found.any():
-      raise DataError(
-        'it has landmarks but no picture to measure the appearance in; leave'
-        ' appearance out of --streams'
-      )
+    pictures = np.zeros((0, 1, 1, 3), np.uint8)
+    if found.any():
+      pictures = self._pictures(raw, 'appearance')
+    return self._network.crops(pictures, points, np.flatnonzero(found))
+
+  def _pictures(self, raw: RawClip, stream: str) -> np.ndarray:
+    """Returns the frames of a clip with a face."""
     if raw.frames is None:
-      return np.zeros((0, crops.SIDE, crops.SIDE, 3), np.uint8)
-    return crops.aligned(raw.frames, points, np.flatnonzero(found))
+      raise DataError(
+        f'it has landmarks but no picture to measure the {stream} in; leave'
+        f' {stream} out of the streams'
+      )
+    return raw.frames
+
+
+def _of_models(
+  settings: FeaturesConfig, carried: Mapping[str, bytes]
+) -> tuple[dict[str, SoundColumns], dict[str, FaceColumns]]:
+  """Returns stream -> what computes it, of the sound and of the face."""
+  sounds, faces = {}, {}
+  for one in settings.onnx:
+    model = onnx_model.loaded(one, carried)
+    if one.of == SOUND:
+      sounds[one.stream] = SoundColumns(one, model)
+    else:
+      faces[one.stream] = FaceColumns(one, model)
+  return sounds, faces
 
 
 def _face_note(found: Bool[np.ndarray, ' T']) -> Note:

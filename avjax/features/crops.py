@@ -17,8 +17,10 @@ def aligned(
   frames: np.ndarray,
   points: Float[np.ndarray, 'T 49 2'],
   chosen: Int[np.ndarray, ' n'],
+  side: int = SIDE,
+  margin: float = 0.0,
 ) -> np.ndarray:
-  """Returns the face crops (n, 227, 227, 3) uint8 RGB.
+  """Returns the face crops (n, side, side, 3) uint8 RGB.
 
   Each frame is warped by the similarity transform that brings eyes and mouth
   closest to fixed positions, by least squares. Outside the frame, its edge is
@@ -28,6 +30,8 @@ def aligned(
     frames: (T, height, width, 3) uint8 RGB.
     points: landmarks, x and y in pixels.
     chosen: indices of the frames, which have a face.
+    side: of a crop, in pixels.
+    margin: share of its side by which a crop is wider at each edge.
 
   Raises:
     ConfigError: OpenCV is not installed.
@@ -39,23 +43,25 @@ def aligned(
       'face crops need the package opencv-python-headless;'
       " pip install 'avjax[features]'"
     ) from error
-  crops = np.zeros((len(chosen), SIDE, SIDE, 3), np.uint8)
+  crops = np.zeros((len(chosen), side, side, 3), np.uint8)
   for crop, t in zip(crops, chosen, strict=True):
     crop[:] = cv2.warpAffine(
       frames[t],
-      similarity(points[t]),
-      (SIDE, SIDE),
+      similarity(points[t], side, margin),
+      (side, side),
       flags=cv2.INTER_LINEAR,
       borderMode=cv2.BORDER_REPLICATE,
     )
   return crops
 
 
-def similarity(points: Float[np.ndarray, '49 2']) -> Float[np.ndarray, '2 3']:
+def similarity(
+  points: Float[np.ndarray, '49 2'], side: int = SIDE, margin: float = 0.0
+) -> Float[np.ndarray, '2 3']:
   """Returns the affine matrix from pixels of a frame to pixels of the crop."""
   centres = [points[part].mean(0) for part in (*EYES, _MOUTH)]
   z = np.array([complex(*centre) for centre in centres])
-  w = _TARGETS * SIDE
+  w = (_TARGETS + complex(margin, margin)) / (1 + 2 * margin) * side
   centred = z - z.mean()
   # In complex numbers a similarity transform is w = a z + b.
   size = max(float((np.abs(centred) ** 2).sum()), 1e-9)

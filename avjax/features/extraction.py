@@ -58,7 +58,9 @@ def extract(
   """
   fitted = None
   if request.extractor:
-    fitted = extractors.load(request.extractor)
+    fitted = extractors.load(request.extractor).with_files(
+      {one.name: one.file for one in request.settings.onnx}
+    )
   request = dataclasses.replace(request, settings=_settings(request, fitted))
   plan = planning.plan(request, fitted)
   measuring.measure(request.settings)  # missing packages and files fail here
@@ -157,7 +159,7 @@ def _report(
       )
       for k in plan.chosen
     ),
-    bool({'shape', 'appearance'} & set(request.settings.streams)),
+    request.settings.seen,
   )
 
 

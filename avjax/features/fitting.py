@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ from avjax.clips import Clip
 from avjax.data import clip_table, protocols, splits
 from avjax.data.corpora import afew
 from avjax.errors import DataError
+from avjax.features import dlib_faces, whitening
 from avjax.features import extractor as extractors
-from avjax.features import whitening
 from avjax.features.columns import Columns
 from avjax.features.work_folder import Measured
+from avjax.onnx_stream import FACE, OnnxStream
 from avjax.settings import DataConfig, FeaturesConfig
 
 if TYPE_CHECKING:
@@ -110,7 +112,15 @@ def fit(
   about = [f'fitted on {len(chosen)} of {len(measured)} clips']
   if landmarks:
     about.append(landmarks)
-  network = ''
+  network, whiteners = '', {}
+  for one in settings.onnx:
+    about.append(_described(one))
+    if one.whiten:
+      frames = [
+        c.arrays[one.stream][c.found if one.of == FACE else slice(None)]
+        for c in clips.values()
+      ]
+      whiteners[one.name] = whitening.fit(frames, one.whiten)
   if 'audio' in settings.streams:
     frames = [columns.arrays['audio'] for columns in clips.values()]
     audio = whitening.fit(frames, settings.audio_width)
@@ -133,14 +143,22 @@ def fit(
     audio=audio,
     shape=shape,
     appearance=appearance,
+    whiteners=whiteners,
   )
+
+
+def _described(one: OnnxStream) -> str:
+  """Returns a line about an ONNX stream."""
+  what = f'{one.whiten} whitened values' if one.whiten else 'the values'
+  name = pathlib.PurePath(one.file).name
+  return f'{one.stream}: {what} of the model {name}, SHA-256 {one.sha256}'
 
 
 def _fit_appearance(
   rows: Rows,
   clips: Mapping[int, Columns],
   settings: FeaturesConfig,
-  face_network: 'alexnet.FaceNetwork',
+  face_network: 'alexnet.FaceNetwork | dlib_faces.DlibFaces',
   faces: str,
 ) -> tuple[extractors.Kept, str]:
   """Returns the selected values of pool5, and a line about the selection."""
@@ -148,7 +166,8 @@ def _fit_appearance(
   step = max(1, -(-total // FRAMES))
   pool5, labels = [], []
   for k, columns in clips.items():
-    frames = columns.arrays['pool5'][columns.found][::step]
+    rows_of = columns.arrays[settings.appearance_column]
+    frames = rows_of[columns.found][::step]
     pool5.append(frames)
     labels += [rows[k]['label']] * len(frames)
   training = np.concatenate(pool5)
@@ -157,7 +176,11 @@ def _fit_appearance(
       'no face was found in the clips to fit on; leave appearance and shape'
       ' out of --streams'
     )
-  if faces:
+  if settings.appearance == 'dlib':
+    examples = training[:0]
+    line = 'all 128 numbers are kept; no random forest selects'
+  elif faces:
+    assert not isinstance(face_network, dlib_faces.DlibFaces)
     from avjax.features import random_forest
 
     images, labels = random_forest.read_images(afew.faces(faces))

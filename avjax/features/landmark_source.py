@@ -88,8 +88,8 @@ def source(settings: FeaturesConfig) -> LandmarkSource | None:
   Raises:
     DataError: the file of all clips cannot be used.
   """
-  needed = {'shape', 'appearance'} & set(settings.streams)
-  return LandmarkSource(settings) if settings.landmarks and needed else None
+  needed = settings.landmarks and settings.seen
+  return LandmarkSource(settings) if needed else None
 
 
 def located(settings: FeaturesConfig, folder: pathlib.Path) -> FeaturesConfig:

@@ -183,6 +183,12 @@ def refusal(settings: FeaturesConfig) -> str:
       ' would be too much; take a model of audio and shape, or cut the'
       ' recording into clips'
     )
+  if settings.onnx:
+    return (
+      'a long recording is measured without streams of ONNX models'
+      f' ({settings.onnx[0].stream}), which are computed of whole clips; take a'
+      ' model of audio and shape, or cut the recording into clips'
+    )
   if settings.landmarks and not settings.landmark_archive:
     return (
       f'the landmarks are from files ({settings.landmarks}), and those of a'

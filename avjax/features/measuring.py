@@ -3,6 +3,7 @@
 import json
 import pathlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,14 @@ from avjax.features import columns, extractor
 from avjax.settings import FeaturesConfig
 
 
-def measure(settings: FeaturesConfig) -> columns.Measure:
+def measure(
+  settings: FeaturesConfig, carried: Mapping[str, bytes] | None = None
+) -> columns.Measure:
   """Returns a `Measure` with the network that the settings need.
+
+  Args:
+    settings: of the features.
+    carried: see `columns.Measure`.
 
   Raises:
     AvjaxError: a package or a file that the settings need is missing.
@@ -24,7 +31,7 @@ def measure(settings: FeaturesConfig) -> columns.Measure:
   network = None
   if 'appearance' in settings.streams:
     network = extractor.network(settings)
-  return columns.Measure(settings, network)
+  return columns.Measure(settings, network, carried)
 
 
 def measure_clip(

@@ -33,7 +33,6 @@ def main() -> None:
   from avjax.settings import FeaturesConfig, section
 
   given = requests.get()
-  given['streams'] = tuple(given['streams'])
   try:
     measured_by = measuring.measure(section(FeaturesConfig, given))
   except AvjaxError as error:

@@ -11,6 +11,7 @@ from avjax.data.corpora.tree import digest
 from avjax.errors import ConfigError, DataError
 from avjax.features import corpus_report, fitting, landmark_source
 from avjax.features.extractor import Extractor
+from avjax.onnx_stream import FACE
 from avjax.settings import DataConfig, FeaturesConfig
 
 _SOUND = (
@@ -61,6 +62,11 @@ class ExtractionRequest:
   named: str = ''
 
   def __post_init__(self):
+    if self.faces and self.settings.appearance == 'dlib':
+      raise ConfigError(
+        f'--faces={self.faces} is for the random forest, and of the appearance'
+        ' by dlib all numbers are kept; leave it out'
+      )
     divided = self.division.has_folds or bool(self.division.tested)
     if self.fit_on == 'folds' and not divided:
       raise ConfigError(
@@ -229,6 +235,11 @@ def _check_pictures(request: ExtractionRequest, made: ExtractionPlan) -> None:
     return
   streams = request.settings.streams
   left = 'audio,shape' if request.settings.landmarks else 'audio'
+  if faces := [s.name for s in request.settings.onnx if s.of == FACE]:
+    raise DataError(
+      f'the clips of {request.corpus} are sound files, and {faces[0]} is'
+      f' measured from pictures; leave out --stream={faces[0]}:...'
+    )
   if 'appearance' in streams:
     raise DataError(
       f'the clips of {request.corpus} are sound files, and the appearance is'

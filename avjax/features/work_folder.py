@@ -15,6 +15,7 @@ import hashlib
 import json
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,7 @@ def begin(work: pathlib.Path, settings: FeaturesConfig) -> None:
   Raises:
     DataError: it has other settings, or cannot be written to.
   """
-  about = {'avjax': avjax.__version__, 'decoding': DECODING}
+  about: dict[str, Any] = {'avjax': avjax.__version__, 'decoding': DECODING}
   about |= dataclasses.asdict(settings)
   for key in ('audio_width', 'shape_width', 'appearance_width'):
     del about[key]  # the raw features do not depend on them
@@ -90,6 +91,12 @@ def begin(work: pathlib.Path, settings: FeaturesConfig) -> None:
     about['landmarks'] = pathlib.PurePath(settings.landmarks).name
   if not settings.landmarks_rate:
     del about['landmarks_rate']
+  if settings.appearance == 'alexnet':  # as in folders older than it
+    del about['appearance']
+  if settings.onnx:  # its hash tells which model it is
+    about['onnx'] = [{**one, 'file': '', 'whiten': 0} for one in about['onnx']]
+  else:
+    del about['onnx']
   text = json.dumps(about, indent=2, sort_keys=True).encode()
   path = work / SETTINGS
   try:

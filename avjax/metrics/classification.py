@@ -1,7 +1,7 @@
 """Scores of a run's predictions: accuracy, recall, F1, calibration."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
@@ -89,6 +89,37 @@ def row_percentages(counts: Int[Array, 'N N']) -> Float[Array, 'N N']:
   return 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
 
 
+class Reliability(NamedTuple):
+  """The clips in bins of equal width by their confidence, as in Guo et al.
+
+  Attributes:
+    edges: (M + 1,) from 0 to 1; a bin includes its upper edge.
+    counts: (M,) number of clips.
+    confidence: (M,) mean of each bin; 0 without clips.
+    accuracy: (M,) of each bin; 0 without clips.
+  """
+
+  edges: Float[Array, ' E']
+  counts: Int[Array, ' M']
+  confidence: Float[Array, ' M']
+  accuracy: Float[Array, ' M']
+
+
+def reliability(
+  probabilities: Float[Array, 'n N'], label: Int[Array, ' n'], bins: int = 15
+) -> Reliability:
+  """Returns the clips in the bins of `calibration_error`; see there."""
+  confidence, correct, bin_of = _binned(probabilities, label, bins)
+  counts = np.bincount(bin_of, minlength=bins)
+  each = np.maximum(counts, 1)
+  return Reliability(
+    np.arange(bins + 1) / bins,
+    counts,
+    np.bincount(bin_of, confidence, bins) / each,
+    np.bincount(bin_of, correct, bins) / each,
+  )
+
+
 def calibration_error(
   probabilities: Float[Array, 'n N'], label: Int[Array, ' n'], bins: int = 15
 ) -> float:
@@ -103,12 +134,20 @@ def calibration_error(
     label: index of the true class of every clip.
     bins: number of bins of (0, 1]; each includes its upper edge.
   """
+  confidence, correct, bin_of = _binned(probabilities, label, bins)
+  gap = np.bincount(bin_of, confidence - correct, bins)
+  return float(np.abs(gap).sum() / len(confidence))
+
+
+def _binned(
+  probabilities: Float[Array, 'n N'], label: Int[Array, ' n'], bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Returns confidence, whether it is right, and the bin of each clip."""
   probabilities = np.asarray(probabilities, np.float64)
   confidence = probabilities.max(1)
   correct = probabilities.argmax(1) == np.asarray(label)
   bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-  gap = np.bincount(bin_of, confidence - correct, bins)
-  return float(np.abs(gap).sum() / len(confidence))
+  return confidence, correct, bin_of
 
 
 def summary(

@@ -212,7 +212,7 @@ def answers(
 
 def _is_long(recogniser: Recogniser, path: str, decoder: Decoder) -> bool:
   """Returns whether a file has a time line without being asked for it."""
-  fitted = recogniser.extractor
+  fitted = recogniser.used
   if fitted is None or long_recordings.refusal(fitted.settings):
     return False
   return decoder.lasts(path, LONG_S)

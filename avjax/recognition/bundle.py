@@ -6,6 +6,7 @@ It is a zip archive without compression:
                           of all other files, and of itself
   card.md, licence.txt    for people
   extractor/NAME.npy      the arrays of the extractor
+  onnx/NAME.onnx          the model of a stream, if it is small
   WAY/NUMBER/NAME.npy     the parameters of the NUMBER-th network for clips that
                           are standardised in this WAY, such as 'none'
 
@@ -25,6 +26,7 @@ import numpy as np
 from flax import traverse_util
 
 from avjax import files, records
+from avjax.clips import AUDIO, SOUND, is_sound
 from avjax.data import npy
 from avjax.data.standardising import Average
 from avjax.errors import AvjaxError, ConfigError, DataError
@@ -40,6 +42,7 @@ from avjax.settings import STANDARDISINGS, ModelConfig
 FORMAT = 1
 MOST_BYTES = 1 << 26
 """Of a bundle; that of the paper's network with five seeds has 1.2 MB."""
+_MODELS = 'onnx/'
 _HEAD, _CARD, _LICENCE = 'bundle.json', 'card.md', 'licence.txt'
 BUNDLE = Reader(
   DataError,
@@ -109,6 +112,8 @@ def pack(recogniser: Recogniser, card: Card) -> bytes:
     }
     ways.append(_Way(one.standardise, settings, len(one.members), average))
   contents = {f'{k}.npy': _npy(v) for k, v in arrays.items()}
+  for name, model in fitted.small_models().items():
+    contents[f'{_MODELS}{name}.onnx'] = model
   contents[_CARD] = card.text.encode()
   contents[_LICENCE] = card.licence.encode()
   head = {
@@ -204,7 +209,8 @@ def _recogniser(name: str, contents: Mapping[str, bytes]) -> Recogniser:
   """Returns the recogniser of the files of a bundle."""
   head = _head(name, contents)
   fitted = _extractor(head, contents)
-  if other := sorted({*head.widths} - {*_streams(fitted)}):
+  audio = head.ways[0].settings.audio
+  if other := sorted({*head.widths} - {*_streams(fitted, audio)}):
     raise MismatchError(f'its extractor does not make the stream {other[0]!r}')
   card = Card(
     head.about,
@@ -255,7 +261,9 @@ def _head(name: str, contents: Mapping[str, bytes]) -> _Head:
   if len({*head.emotions}) < max(len(head.emotions), 2):
     raise MismatchError(f'emotions: {head.emotions!r:.80}')
   for way in head.ways:
-    if {*way.settings.streams} != {*head.widths} or way.members < 1:
+    heard = way.settings.audio == head.ways[0].settings.audio
+    reads = {*way.settings.streams} == {*head.widths} and heard
+    if not reads or way.members < 1:
       raise MismatchError(f'ways: {way.standardise} reads other streams')
   return head
 
@@ -285,17 +293,31 @@ def _extractor(head: _Head, contents: Mapping[str, bytes]) -> Extractor:
   """Returns the extractor, whose fingerprint is that of the training."""
   try:
     made = extractors.restored(head.extractor, _below(contents, 'extractor/'))
-  except (ValueError, TypeError) as error:
+  except (ValueError, TypeError, KeyError) as error:
     raise MismatchError(f'extractor: {error!s:.100}') from None
   if made is None:
     raise MismatchError('extractor: it was changed')
-  return made
+  carried = {}
+  for one in made.settings.onnx:
+    model = contents.get(f'{_MODELS}{one.name}.onnx')
+    if model is not None:
+      if records.digest(model) != one.sha256:
+        raise MismatchError(f'the model of {one.name} is another one')
+      carried[one.name] = model
+  return dataclasses.replace(made, carried=carried)
 
 
-def _streams(fitted: Extractor) -> Sequence[str]:
-  """Returns the streams that a clip has by an extractor; 'sound' is audio."""
-  streams = fitted.settings.streams
-  return [*streams, 'face', *(['sound'] if 'audio' in streams else [])]
+def _streams(fitted: Extractor, audio: str) -> Sequence[str]:
+  """Returns the streams that a clip has by an extractor; 'sound' is audio.
+
+  Args:
+    fitted: the extractor.
+    audio: `model.audio` of the model that reads them.
+  """
+  names = fitted.settings.names
+  heard = f'{AUDIO}.{audio}' if audio else AUDIO
+  sounds = [AUDIO, SOUND] if heard in names else []
+  return [*(k for k in names if not is_sound(k)), 'face', *sounds]
 
 
 def _networks(

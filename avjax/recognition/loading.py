@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from avjax import pretrained
 from avjax.data import corpus
@@ -17,17 +17,26 @@ from avjax.runs.evaluation import TrainedRun
 Source = str | pathlib.Path
 
 
-def load(source: Source | Sequence[Source]) -> Recogniser:
+def load(
+  source: Source | Sequence[Source], models: Mapping[str, str] | None = None
+) -> Recogniser:
   """Returns a recogniser.
 
   Args:
     source: a bundle; or the name of a ready model, such as 'ravdess'; or the
       folder of a finished run, whose seeds are averaged; or several such
       folders, see `of_runs`.
+    models: name of an ONNX stream of the features -> path of its model, where
+      a bundle does not hold it or it was moved.
 
   Raises:
     AvjaxError: it is missing or damaged, or of a later version.
   """
+  return _loaded(source).with_models(models or {})
+
+
+def _loaded(source: Source | Sequence[Source]) -> Recogniser:
+  """Returns a recogniser, with models of ONNX streams where they were."""
   if not isinstance(source, Source):
     return of_runs(source)
   path = pathlib.Path(source).expanduser()

@@ -35,6 +35,7 @@ from avjax.features import face_choice, measuring
 from avjax.features.columns import Columns, Measure
 from avjax.features.extractor import Extractor
 from avjax.features.long_recordings import Progress, RecordingMeasure
+from avjax.onnx_stream import FACE
 from avjax.recognition import ablation, decoded, remarks
 from avjax.recognition.cards import Card
 from avjax.recognition.recognised import Recognised, Unrecognised
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     RecordedTimeline,
   )
 
-_FACES = frozenset({'shape', 'appearance'})  # streams that need a face
 _MOST = 32  # clips of a batch
 
 
@@ -364,9 +364,9 @@ class Recogniser:
       DataError: it cannot be decoded, or there is no extractor.
     """
     if isinstance(clip, Clip):
-      return clip
+      return self._heard(clip)
     fitted, raw = self._fitted(), self._decoded(clip)
-    return Clip(_name(clip), fitted(self._measure(raw)))
+    return self._heard(Clip(_name(clip), fitted(self._measure(raw))))
 
   def recorded(self, path: str | os.PathLike | RawClip | Clip) -> Clip:
     """Returns the features of a recording of the speaker.
@@ -392,14 +392,13 @@ class Recogniser:
     raw = found = None
     notes: list[Note] = []
     if isinstance(clip, Clip):
-      whole = clip
+      whole = self._heard(clip)
     else:
       fitted = self._fitted()
       raw, columns = self._measured(clip)
-      whole = Clip(_name(clip), fitted(columns))
+      whole = self._heard(Clip(_name(clip), fitted(columns)))
       notes = [*columns.notes, *remarks.of_features(fitted, self.streams)]
-      looked = _FACES.intersection(fitted.settings.streams)
-      if raw.frames is not None and looked:
+      if raw.frames is not None and fitted.settings.seen:
         found = columns.found
     notes += remarks.of_standardising(other.standardise, len(enrolled))
     clips = [other.standardised(whole, enrolled)]
@@ -431,15 +430,56 @@ class Recogniser:
     path = pathlib.Path(clip)
     return self._measure.decode(clip, path.name, path.parent)
 
+  def _heard(self, clip: Clip) -> Clip:
+    """Returns a clip with the sound that the model hears as its audio."""
+    name = f'{AUDIO}.{self.settings.audio}'
+    if name not in clip.streams and AUDIO in clip.streams:
+      return clip  # arrays of one's own, or one that is so already
+    return corpus.heard(clip, self.settings.audio)
+
+  def with_models(self, files: Mapping[str, str]) -> 'Recogniser':
+    """Returns the recogniser with models of ONNX streams from these files.
+
+    Args:
+      files: name of a stream -> path of its model.
+
+    Raises:
+      AvjaxError: a file is missing, or is not the model of that stream.
+    """
+    if not files:
+      return self
+    if self.extractor is None:
+      raise DataError(self.lacking)
+    fitted = self.extractor.with_files(files)
+    others = tuple(
+      dataclasses.replace(one, extractor=fitted) for one in self.others
+    )
+    return dataclasses.replace(self, extractor=fitted, others=others)
+
+  @property
+  def used(self) -> Extractor | None:
+    """The extractor without ONNX streams that the model does not read."""
+    made = self.extractor
+    if made is None or not made.settings.onnx:
+      return made
+    read = {*self.streams, f'{AUDIO}.{self.settings.audio}'}
+    onnx = tuple(
+      one
+      for one in made.settings.onnx
+      if one.stream in read or (one.of == FACE and 'face' in read)
+    )
+    settings = dataclasses.replace(made.settings, onnx=onnx)
+    return dataclasses.replace(made, settings=settings)
+
   def _fitted(self) -> Extractor:
-    """Returns the extractor.
+    """Returns the extractor that is used.
 
     Raises:
       DataError: there is none.
     """
-    if self.extractor is None:
+    if (used := self.used) is None:
       raise DataError(self.lacking)
-    return self.extractor
+    return used
 
   @functools.cached_property
   def _recordings(self) -> RecordingMeasure:
@@ -452,11 +492,13 @@ class Recogniser:
   @functools.cached_property
   def _measure(self) -> Measure:
     """Decodes and measures clips; it ends with the recogniser."""
-    settings = self._fitted().settings
+    fitted = self._fitted()
+    settings = fitted.settings
     if settings.landmark_archive:  # it has no landmarks of other clips
       settings = dataclasses.replace(settings, landmarks='', landmarks_rate='')
     opened = contextlib.ExitStack()
-    measure = opened.enter_context(measuring.measure(settings))
+    made = measuring.measure(settings, fitted.carried)
+    measure = opened.enter_context(made)
     weakref.finalize(self, opened.close)
     return measure
 

@@ -40,8 +40,8 @@ def of_features(extractor: Extractor, streams: Sequence[str]) -> list[Note]:
     streams: that the model reads.
   """
   notes = []
-  if 'appearance' in streams and extractor.untrained:
-    notes.append(Note('features', extractor.untrained))
+  if 'appearance' in streams and extractor.face_network:
+    notes.append(Note('features', extractor.face_network))
   if extractor.settings.landmark_archive:
     trained = extractor.settings.landmarks
     text = f"the landmarks are dlib's, in training {trained}"

@@ -1,63 +1,132 @@
-"""Comparison of finished runs on the same clips."""
+"""Comparison of finished runs on the clips that they share."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from avjax.data.corpus import SYNTHETIC
 from avjax.metrics import significance
 from avjax.reporting.markup import Table
-from avjax.runs.finished import Group
+from avjax.runs.finished import FinishedRun, Group
 
 NONE = '-'  # the cell of an unknown value
+RULE = (
+  'It shares most clips with the other rows; among equals it is the network of'
+  ' the paper, or else the row that was given first. --base=RUN takes another.'
+)
+_GIVEN = 'It was chosen with --base.'
+_AVERAGED = 'An ensemble is compared with every other row.'
+Clips = dict[tuple[str, str], str]
+"""(corpus, clip) -> label, where the corpus is '' but for made clips."""
 
 
 def comparisons(
   groups: Sequence[Group], split: str = 'test', base: Group | None = None
 ) -> list[Table]:
-  """Returns tables that each compare one group with every other.
+  """Returns tables that each compare every other group with one, the base.
+
+  Groups are compared on the clips that they share with the base; a table names
+  those that share none.
 
   Args:
     groups: of runs.
     split: whose clips are compared.
-    base: the group to compare with; None for the reference (the paper's
-      network, or the first group without it), and then every ensemble.
+    base: the group to compare with; None for that of `choose_base`, and then
+      every ensemble.
   """
   if base:
-    return [_comparison(base, groups, split)]
-  references = [g for g in groups if _is_reference(g)]
-  bases = [(references or list(groups))[0]]
-  bases += [g for g in groups if g.first.members > 1 and g not in bases]
-  return [_comparison(one, groups, split, k) for k, one in enumerate(bases)]
+    return [_comparison(base, groups, split, _GIVEN)]
+  first = choose_base(groups, split)
+  made = [_comparison(first, groups, split, RULE)]
+  others = [g for g in groups if g.first.members > 1 and g != first]
+  return made + [
+    _comparison(one, groups, split, _AVERAGED, number)
+    for number, one in enumerate(others, 1)
+  ]
+
+
+def choose_base(groups: Sequence[Group], split: str = 'test') -> Group:
+  """Returns the group that shares most clips with the others; see `RULE`."""
+  clips = [labels(group, split) for group in groups]
+  shared = [
+    sum(len(common(own, other)) for other in clips if other is not own)
+    for own in clips
+  ]
+  order = [(-shared[k], -_likeness(group), k) for k, group in enumerate(groups)]
+  return groups[min(order)[2]]
+
+
+def _likeness(group: Group) -> int:
+  """Returns 2 for the paper's network, 1 for it with other streams, else 0."""
+  run = group.first
+  changed = run.changed or run.recipe or run.members > 1
+  return 0 if changed or not run.model.reference else 1 + (not run.streams)
+
+
+def labels(group: Group, split: str) -> Clips:
+  """Returns the labels of a group's clips; {} if it has none in the split."""
+  run = group.first
+  found = run.predictions.get(split)
+  if found is None:
+    return {}
+  corpus = _corpus(run)
+  return {
+    (corpus, clip): run.emotions[n]
+    for clip, n in zip(found.clips, found.label, strict=True)
+  }
+
+
+def _corpus(run: FinishedRun) -> str:
+  """Returns what tells made clips of one name apart; '' for those of a store.
+
+  A made clip does not depend on the number of clips.
+  """
+  if run.config.data.store != SYNTHETIC:
+    return ''
+  counts = {'training': 0, 'validation': 0, 'test': 0}
+  return str(dataclasses.asdict(run.config.synthetic) | counts)
+
+
+def common(one: Clips, other: Clips) -> list[str]:
+  """Returns the names of the clips that both have, with the same label."""
+  return [key[1] for key, label in one.items() if other.get(key) == label]
 
 
 def _comparison(
-  base: Group, groups: Sequence[Group], split: str, number: int = 0
+  base: Group, groups: Sequence[Group], split: str, why: str, number: int = 0
 ) -> Table:
-  """Returns the table that compares a group with every other."""
-  rows = [
-    (group.title, *_compared(base, group, split))
-    for group in groups
-    if group != base
+  """Returns the table that compares every other group with the base."""
+  own, rows, apart = labels(base, split), [], []
+  for group in groups:
+    if group == base:
+      continue
+    if shared := common(own, labels(group, split)):
+      cells = _compared(group, base, split, shared)
+      n = len(shared)
+      count = str(n) if n == len(own) else f'{n} of {len(own)}'
+      rows.append((group.title, count, *cells))
+    else:
+      apart.append(group.title)
+  notes = [
+    f'Compared with {base.title}. {why}',
+    'Points: the mean over the seeds of a row less that of the base, on the'
+    ' clips that both have; the interval is a bootstrap over speakers. McNemar:'
+    ' exact, of the lowest seed that both have, with the clips that only the'
+    ' row and only the base has right. t-test: over common seeds or over'
+    ' folds.',
   ]
+  if apart:
+    notes.append(f'Without a labelled {split} clip of it: {"; ".join(apart)}.')
   return Table(
     f'comparisons-{number}' if number else 'comparisons',
-    f'Comparisons on the {split} clips: {base.title} less the others',
-    ('less', 'points', 'by speaker, 95 %', 'McNemar', 'paired t-test'),
+    f'Comparisons on the {split} clips: each row less {base.title}',
+    ('network', 'clips', 'points', 'by speaker, 95 %', 'McNemar',
+     'paired t-test'),
     tuple(rows),
-    (
-      'Points: mean over the seeds of each, with a bootstrap over speakers.'
-      ' McNemar: exact, of the lowest seed that both have, with the clips that'
-      ' only one of them has right. t-test: over common seeds or over folds.',
-    ),
-  )
-
-
-def _is_reference(group: Group) -> bool:
-  """Returns whether a group is the paper's network with default settings."""
-  run = group.first
-  changed = run.streams or run.changed or run.recipe or run.members > 1
-  return run.model.reference and not changed
+    tuple(notes),
+  )  # fmt: skip
 
 
 def fraction_correct(group: Group, split: str = 'test') -> dict[str, float]:
@@ -105,66 +174,82 @@ def speaker_bounds(
   )
 
 
-def difference(base: Group, other: Group, split: str) -> tuple[str, str]:
-  """Returns the cells: difference in points, its interval over speakers."""
-  first, second = (fraction_correct(g, split) for g in (base, other))
+def difference(
+  group: Group, base: Group, split: str, shared: Sequence[str] | None = None
+) -> tuple[str, str]:
+  """Returns the cells: a group less the base in points, and its interval.
+
+  Args:
+    group: the minuend.
+    base: the subtrahend.
+    split: whose clips are compared.
+    shared: the clips that both have; None for all, which must be the same.
+  """
+  first, second = (fraction_correct(g, split) for g in (group, base))
   if not first or not second:
     return f'no {split} labels', NONE
-  if first.keys() != second.keys():
+  if shared is None and first.keys() != second.keys():
     return 'other clips', NONE
-  gaps = {clip: first[clip] - second[clip] for clip in first}
+  gaps = {clip: first[clip] - second[clip] for clip in shared or first}
   points = f'{100 * np.mean([*gaps.values()]):+.1f}'
   interval = speaker_interval(base, gaps, '+')
   return points.replace('-', '\N{MINUS SIGN}'), interval
 
 
 def _compared(
-  base: Group, other: Group, split: str
+  group: Group, base: Group, split: str, shared: Sequence[str]
 ) -> tuple[str, str, str, str]:
   """Returns the cells: difference, interval, McNemar test and t-test."""
-  first, second = (fraction_correct(g, split) for g in (base, other))
-  cells = difference(base, other, split)
-  if not first or first.keys() != second.keys():
-    return (*cells, NONE, NONE)
-  return (*cells, _mcnemar(base, other, split), _t_test(base, other, split))
-
-
-def _mcnemar(base: Group, other: Group, split: str) -> str:
-  """Returns the cell of the McNemar test of the lowest common seed."""
-  common = sorted({*base.seeds} & {*other.seeds})
-  if not common:
-    return NONE
-  pair = [
-    next(run for run in group.runs if run.config.seed == common[0])
-    for group in (base, other)
-  ]
-  right = [
-    dict(zip(p.clips, p.right, strict=True))
-    for p in (run.predictions[split] for run in pair)
-  ]
-  test = significance.mcnemar(
-    np.array([*right[0].values()]),
-    np.array([right[1][clip] for clip in right[0]]),
+  return (
+    *difference(group, base, split, shared),
+    _mcnemar(group, base, split, shared),
+    _t_test(group, base, split, shared),
   )
-  seed = f', seed {common[0]}' if len(common) > 1 else ''
+
+
+def _right(run: FinishedRun, split: str, shared: Sequence[str]) -> np.ndarray:
+  """Returns whether a run has each shared clip right."""
+  found = run.predictions[split]
+  right = dict(zip(found.clips, found.right, strict=True))
+  return np.array([right[clip] for clip in shared])
+
+
+def _of_seed(group: Group, seed: int) -> FinishedRun:
+  return next(run for run in group.runs if run.config.seed == seed)
+
+
+def _mcnemar(
+  group: Group, base: Group, split: str, shared: Sequence[str]
+) -> str:
+  """Returns the cell of the McNemar test of the lowest common seed."""
+  seeds = sorted({*group.seeds} & {*base.seeds})
+  if not seeds:
+    return NONE
+  test = significance.mcnemar(
+    *(_right(_of_seed(g, seeds[0]), split, shared) for g in (group, base))
+  )
+  seed = f', seed {seeds[0]}' if len(seeds) > 1 else ''
   return f'{test.first_only} : {test.second_only}, {_p(test.p)}{seed}'
 
 
-def _t_test(base: Group, other: Group, split: str) -> str:
+def _t_test(
+  group: Group, base: Group, split: str, shared: Sequence[str]
+) -> str:
   """Returns the cell of the paired t-test over common seeds, or over folds."""
-  common = sorted({*base.seeds} & {*other.seeds})
+  both = group, base
+  seeds = sorted({*group.seeds} & {*base.seeds})
   folds = [
     spreads[split]['each'] if split in spreads else []
-    for spreads in (g.first.results.get('folds') or {} for g in (base, other))
+    for spreads in (g.first.results.get('folds') or {} for g in both)
   ]
-  if len(common) > 1:
-    pairs = f'{len(common)} seeds'
+  whole = all(len(labels(g, split)) == len(shared) for g in both)
+  if len(seeds) > 1:
+    pairs = f'{len(seeds)} seeds'
     values = [
-      [float(r.predictions[split].right.mean()) for r in group.runs
-       if r.config.seed in common]
-      for group in (base, other)
-    ]  # fmt: skip
-  elif len(folds[0]) > 1 and len(folds[0]) == len(folds[1]):
+      [float(_right(_of_seed(g, seed), split, shared).mean()) for seed in seeds]
+      for g in both
+    ]
+  elif whole and len(folds[0]) > 1 and len(folds[0]) == len(folds[1]):
     pairs, values = f'{len(folds[0])} folds', folds
   else:
     return NONE

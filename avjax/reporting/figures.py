@@ -1,7 +1,8 @@
-"""Figures 2 to 5 of a finished run, each with its numbers and a caption."""
+"""Figures 2 to 5 and the reliability of a finished run, with their captions."""
 
 import dataclasses
 import pathlib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,14 +12,34 @@ from avjax import files
 from avjax.clips import Clip
 from avjax.errors import DataError
 from avjax.metrics import classification, maps
-from avjax.reporting import page, plots
+from avjax.reporting import markup, page, plots, sentences
 from avjax.reporting.page import Page
 from avjax.runs import evaluation
 from avjax.runs.finished import FinishedRun
 from avjax.training.outcome import Outcome
 
 WIDTH = 3.35  # inches, a column of a paper
-_LEFT, _RIGHT, _TOP, _TITLE, _AXIS, _LINE = 0.78, 0.12, 0.08, 0.26, 0.42, 0.14
+_LEFT, _RIGHT, _TOP, _TITLE, _AXIS = 0.78, 0.12, 0.08, 0.26, 0.42
+_BAR = 0.5  # height in inches of a colour bar and its text
+_FINE = 0.3  # inches, the width of a cell with a decimal
+_LARGEST = 4.5  # inches, the largest side of a confusion matrix
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+  """How figures are drawn.
+
+  Attributes:
+    width: in inches.
+    scaled: whether each row of Figures 2 and 3 is scaled to a maximum of 1, as
+      the paper draws them, so that rows cannot be compared with one another.
+  """
+
+  width: float = WIDTH
+  scaled: bool = False
+
+
+_USUAL = Look()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,14 +97,17 @@ class Study:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-  """A figure, its numbers and its caption.
+  """A figure, its numbers and its caption; no prose is in the picture.
 
   Attributes:
     name: stem of file names, such as 'figure-2'.
     figure: the matplotlib Figure.
     numbers: name -> value, over all clips, even if the figure shows only some.
-    caption: what the figure shows, and what to see in it.
-    result: the numbers in a sentence.
+    caption: what the figure shows.
+    result: what to see in it, computed from its numbers.
+    remarks: what else a reader must know: how the clips were standardised, what
+      the audit of the split found.
+    spoken: numbers that the picture shows and the caption does not name.
   """
 
   name: str
@@ -91,11 +115,19 @@ class Figure:
   numbers: dict[str, Any]
   caption: str
   result: str
+  remarks: Sequence[str] = ()
+  spoken: str = ''
 
   @property
   def text(self) -> str:
-    """Caption and result, for those who do not see the figure."""
-    return f'{self.caption} {self.result}'
+    """The whole caption, for a paper."""
+    remarks = (f'{text.rstrip(".")}.' for text in self.remarks)
+    return ' '.join([self.caption, self.result, *remarks])
+
+  @property
+  def heard(self) -> str:
+    """The figure in words, for those who do not see it, beside its caption."""
+    return f'{self.caption.split(". ")[0].rstrip(".")}. {self.spoken}'.strip()
 
 
 def make_study(run: FinishedRun) -> Study:
@@ -110,25 +142,30 @@ def make_study(run: FinishedRun) -> Study:
   return Study(run, clips, outcome, trained.embeddings(clips))
 
 
-def make_figures(study: Study, names: Sequence[str] = ()) -> list[Figure]:
+def make_figures(
+  study: Study, names: Sequence[str] = (), look: Look = _USUAL
+) -> list[Figure]:
   """Returns the figures of a run, without those that its model lacks.
 
   Args:
     study: the run.
     names: of the clips in Figures 2 and 3; see `Study.chosen`.
+    look: how they are drawn.
   """
   made = []
   chosen = study.chosen(names)
   if any(weights is not None for weights in study.outcome.alignment):
-    made.append(figure_2(study, chosen))
+    made.append(figure_2(study, chosen, look))
   if any(attention is not None for attention in study.outcome.attention):
-    made.append(figure_3(study, chosen))
+    made.append(figure_3(study, chosen, look))
   if study.embeddings is not None:
-    made.append(figure_4(study.run, *study.embeddings))
-  return [*made, figure_5(study.run)]
+    made.append(figure_4(study.run, *study.embeddings, look))
+  return [*made, figure_5(study.run, look), reliability(study.run, look)]
 
 
-def figure_2(study: Study, chosen: Sequence[int]) -> Figure:
+def figure_2(
+  study: Study, chosen: Sequence[int], look: Look = _USUAL
+) -> Figure:
   """Returns the alignment weights of some clips; numbers of all clips."""
   weights, clips = _present(study.outcome.alignment), study.clips
   lengths = [clip.audio_length for clip in clips]
@@ -142,35 +179,32 @@ def figure_2(study: Study, chosen: Sequence[int]) -> Figure:
     'expected place less p_t': float(offsets[:, 0].mean()),
     'its deviation within a clip': float(offsets[:, 1].mean()),
   }
-  result = (
-    f'All {len(clips)} {study.run.shown_split} clips: entropy'
-    f' {numbers["entropy over uniform"]:.3f} of uniform weights; slope'
-    f' {numbers["slope over Ta/T"]:.3f} of Ta/T (uniform: 1); expected audio'
-    f' frame {numbers["expected place less p_t"]:+.2f} ±'
-    f' {numbers["its deviation within a clip"]:.2f} frames from p_t (mean ±'
-    ' standard deviation within a clip).'
-  )
+  high = max(float(weights[k].max()) for k in chosen)
+  top = None if look.scaled else high
   drawn = _stacked(
     study,
-    [(k, 0.62, lambda ax, k=k: plots.alignment_map(ax, weights[k]))
+    [(k, 0.62, lambda ax, k=k: plots.alignment_map(ax, weights[k], top))
      for k in chosen],
-    (result, 'Each row is scaled to a maximum of 1.', *study.run.remarks),
+    look,
+    'alignment weight',
   )  # fmt: skip
   caption = (
     'Alignment weights of the audio frames around each video frame: one row for'
-    ' each window position, scaled to its maximum. Rows that are bright'
-    ' throughout have nearly constant weights; weights that follow the content'
-    ' of a clip vary along their row.'
+    f' each window position, {_scale(look)}. Rows that are even throughout have'
+    ' constant weights; weights that follow the content of a clip vary along'
+    ' their row.'
   )
-  return Figure('figure-2', drawn, numbers, caption, result)
+  result = f'{_all(study)}: {sentences.alignment(numbers, high)}'
+  return Figure('figure-2', drawn, numbers, caption, result, study.run.remarks)
 
 
-def figure_3(study: Study, chosen: Sequence[int]) -> Figure:
+def figure_3(
+  study: Study, chosen: Sequence[int], look: Look = _USUAL
+) -> Figure:
   """Returns the attention in some clips; the maps' correlation in all clips."""
   names = study.outcome.emotions
   attention = _present(study.outcome.attention)
-  matrices = [maps.correlation(m) for m in attention]
-  mean = np.nanmean(matrices, axis=0)
+  mean = _mean([maps.correlation(m) for m in attention])
   upper = mean[np.triu_indices(len(names), 1)]
   numbers = {
     'correlation between emotions': float(np.nanmean(upper)),
@@ -178,28 +212,61 @@ def figure_3(study: Study, chosen: Sequence[int]) -> Figure:
     'greatest': float(np.nanmax(upper)),
     'each': mean.tolist(),
   }
-  result = (
-    f'All {len(study.clips)} {study.run.shown_split} clips: the mean'
-    ' correlation between the maps of two emotions is'
-    f' {numbers["correlation between emotions"]:.2f}'
-    f' ({numbers["least"]:.2f} to {numbers["greatest"]:.2f}).'
-  )
+  high = max(plots.over_uniform(attention[k]).max() for k in chosen)
+  top = None if look.scaled else float(high)
   height = max(0.7, 0.15 * len(names))
   drawn = _stacked(
     study,
-    [(k, height, lambda ax, k=k: plots.attention_map(ax, attention[k], names))
+    [(k, height,
+      lambda ax, k=k: plots.attention_map(ax, attention[k], names, top))
      for k in chosen],
-    (result, 'Each row is scaled to a maximum of 1.', *study.run.remarks),
+    look,
+    'attention over uniform attention',
   )  # fmt: skip
   caption = (
     'Perception attention of every emotion (row) over the video frames of a'
-    ' clip. Bright frames contribute most to the score of an emotion; if the'
-    ' rows look alike, attention does not depend on the emotion.'
+    f' clip, {_scale(look)}. Bright frames contribute most to the score of an'
+    ' emotion; if the rows look alike, attention does not depend on the'
+    ' emotion.'
   )
-  return Figure('figure-3', drawn, numbers, caption, result)
+  places = ' '.join(_brightest(study, k) for k in chosen)
+  result = f'{places} {_all(study)}: {sentences.attention(mean, names)}'
+  return Figure('figure-3', drawn, numbers, caption, result, study.run.remarks)
 
 
-def figure_4(run: FinishedRun, before: np.ndarray, after: np.ndarray) -> Figure:
+def _mean(matrices: Sequence[np.ndarray]) -> np.ndarray:
+  """Returns the mean without the clips whose maps do not vary."""
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore', RuntimeWarning)  # of no clip at all
+    return np.nanmean(matrices, axis=0)
+
+
+def _brightest(study: Study, k: int) -> str:
+  """Returns where the predicted emotion of a clip has most attention."""
+  own = study.outcome.attention[k]
+  assert own is not None
+  row = plots.over_uniform(own)[study.outcome.predicted[k]]
+  return (
+    f'In {study.clips[k].name}, attention for {study.predicted(k)} is greatest'
+    f' at frame {int(row.argmax()) + 1} of {len(row)},'
+    f' {row.max():.1f} times uniform.'
+  )
+
+
+def _all(study: Study) -> str:
+  return f'Over all {len(study.clips)} {study.run.shown_split} clips'
+
+
+def _scale(look: Look) -> str:
+  """Returns how the colours of a figure's rows compare."""
+  if look.scaled:
+    return 'each scaled to its own maximum of 1'
+  return 'all on one scale, that of the bar'
+
+
+def figure_4(
+  run: FinishedRun, before: np.ndarray, after: np.ndarray, look: Look = _USUAL
+) -> Figure:
   """Returns the emotion embeddings before and after training, (N, K) each."""
   moved = maps.movement(before, after)
   first, last, share = maps.plane(before, after)
@@ -211,61 +278,107 @@ def figure_4(run: FinishedRun, before: np.ndarray, after: np.ndarray) -> Figure:
     'distance after': maps.distance(after),
     'variance in the plane': share,
   }
-  result = (
-    'Hollow: before training; filled: after. Training moves an embedding by'
-    f' {moved.min():.1f} to {moved.max():.1f} times the mean distance between'
-    ' two embeddings before training; this distance changes from'
-    f' {numbers["distance before"]:.2f} to {numbers["distance after"]:.2f}. The'
-    f' plane has {100 * share:.0f} % of the variance.'
-  )
   caption = (
-    'Emotion embeddings in the plane of their first two principal components.'
-    ' A long line means that training has moved an embedding; emotions close'
-    ' together have similar attention.'
+    'Emotion embeddings in the plane of their first two principal components,'
+    f' which has {100 * share:.0f} % of the variance: hollow before training,'
+    ' filled after. A long line means that training has moved an embedding;'
+    ' emotions close together have similar attention.'
   )
-  sheet = _sheet(2.0 + _AXIS, (result, *run.remarks))
+  result = (
+    f'{sentences.embeddings(moved, after, run.emotions)} The mean distance'
+    f' between two changes from {numbers["distance before"]:.2f} to'
+    f' {numbers["distance after"]:.2f}.'
+  )
+  height = max(2.0, 0.17 * len(run.emotions))
+  sheet = _sheet(look.width, height + _AXIS)
   names = [sheet.fit(n, 0.75, fontsize=page.SMALL)[0] for n in run.emotions]
-  ax = sheet.axes(0.62, _TOP, 1.72, 2.0)
+  ax = sheet.axes(0.62, _TOP, look.width - 1.63, height)
   plots.embedding_plane(ax, first, last, names)
-  return Figure('figure-4', sheet.figure, numbers, caption, result)
+  return Figure('figure-4', sheet.figure, numbers, caption, result, run.remarks)
 
 
-def figure_5(run: FinishedRun) -> Figure:
+def figure_5(run: FinishedRun, look: Look = _USUAL) -> Figure:
   """Returns the confusion matrix of `run.shown_split`."""
   counts = run.predictions[run.shown_split].counts
   recall = classification.row_percentages(counts).diagonal()
   uar = 100 * classification.unweighted_recall(counts)
   accuracy = 100 * counts.trace() / counts.sum()
-  result = (
-    f'{counts.sum()} {run.shown_split} clips, percent of each true emotion;'
-    f' accuracy {accuracy:.1f} %, mean of the diagonal (UAR) {uar:.1f} %.'
-  )
-  size = WIDTH - _LEFT - _RIGHT - 0.1
-  sheet = _sheet(size + 0.75, (result, *run.remarks))
+  left, beside = _LEFT + 0.1, 0.68
+  across = min(look.width - left - beside, _LARGEST)
+  down = max(across, 0.29 * len(run.emotions))
+  sheet = _sheet(look.width, down + 0.75)
   names = [sheet.fit(n, 0.62, fontsize=page.SMALL)[0] for n in run.emotions]
-  ax = sheet.axes(_LEFT + 0.1, _TOP, size, size)
-  plots.confusion_matrix(ax, counts, names)
+  ax = sheet.axes(left, _TOP, across, down)
+  fine = across / len(names) >= _FINE
+  plots.confusion_matrix(ax, counts, names, int(fine))
+  bar = sheet.axes(left + across + 0.08, _TOP, 0.08, down)
+  plots.colour_bar(ax.images[0], bar, '% of the row', 'vertical')
   each = ', '.join(
     f'{name} {value:.1f} %'
     for name, value in zip(run.emotions, recall, strict=True)
   )
   numbers = {'accuracy': accuracy, 'UAR': uar, 'recall': recall.tolist()}
   caption = (
-    'Confusion matrix: true emotions are rows, predicted emotions columns. The'
-    ' diagonal is the recall of each emotion; dark cells off the diagonal are'
-    ' frequent confusions.'
+    f'Confusion matrix of the {counts.sum()} {run.shown_split} clips: true'
+    ' emotions are rows, predicted emotions columns; percent of the true'
+    ' emotion (colour), and number of clips below. The diagonal is the recall'
+    ' of each emotion; dark cells off the diagonal are frequent confusions.'
   )
-  result += f' Recall of each emotion: {each}.'
-  return Figure('figure-5', sheet.figure, numbers, caption, result)
+  return Figure(
+    'figure-5', sheet.figure, numbers, caption,
+    sentences.confusion(counts, run.emotions), run.remarks,
+    f'Recall of each emotion: {each}.',
+  )  # fmt: skip
+
+
+def reliability(run: FinishedRun, look: Look = _USUAL) -> Figure:
+  """Returns the reliability diagram of `run.shown_split` (ours)."""
+  shown = run.predictions[run.shown_split]
+  bins = classification.reliability(shown.probabilities, shown.label)
+  error = classification.calibration_error(shown.probabilities, shown.label)
+  sheet = _sheet(look.width, 1.9 + 0.95 + _AXIS)
+  width = look.width - 0.62 - _RIGHT
+  above = sheet.axes(0.62, _TOP, width, 1.9)
+  below = sheet.axes(0.62, _TOP + 2.1, width, 0.75)
+  plots.reliability_diagram(above, below, bins)
+  caption = (
+    'Reliability: accuracy of the clips in each bin of confidence, the'
+    ' probability of the predicted emotion, with 95 % Wilson intervals; below,'
+    ' the number of clips in each bin. Points under the dashed diagonal are'
+    ' predictions that are too sure.'
+  )
+  numbers = {
+    'ECE': 100 * error,
+    'clips': bins.counts.tolist(),
+    'confidence': bins.confidence.tolist(),
+    'accuracy': bins.accuracy.tolist(),
+  }
+  spoken = '; '.join(
+    f'up to {100 * edge:.0f} %: {n} clips, {100 * right:.0f} % right'
+    for edge, n, right in zip(
+      bins.edges[1:], bins.counts, bins.accuracy, strict=True
+    )
+    if n
+  )
+  return Figure(
+    'reliability', sheet.figure, numbers, caption,
+    sentences.reliability(bins, error), run.remarks, f'By confidence, {spoken}.',
+  )  # fmt: skip
 
 
 def write(made: Sequence[Figure], folder: pathlib.Path) -> None:
-  """Writes each figure as a .png and a .pdf file, and figures.json."""
+  """Writes each figure as .png and .pdf, its caption, and figures.json.
+
+  The caption is a .txt file, and a .tex file that includes the figure.
+  """
   numbers = {figure.name: figure.numbers for figure in made}
   files.write_json(folder / 'figures.json', numbers)
   for figure in made:
     for suffix in ('.png', '.pdf'):
       page.save(figure.figure, folder / f'{figure.name}{suffix}')
+    files.write_text(folder / f'{figure.name}.txt', f'{figure.text}\n')
+    text = markup.latex_figure(figure.name, figure.text)
+    files.write_text(folder / f'{figure.name}.tex', text)
 
 
 def _present(arrays: Sequence[np.ndarray | None]) -> list[np.ndarray]:
@@ -273,37 +386,35 @@ def _present(arrays: Sequence[np.ndarray | None]) -> list[np.ndarray]:
   return [array for array in arrays if array is not None]
 
 
-def _sheet(height: float, notes: Sequence[str]) -> Page:
-  """Returns a page of this height, with the notes below."""
-  sheet = Page(WIDTH)
-  lines = page.wrapped(notes, 1.25 * WIDTH)  # CELL is smaller than SMALL
-  below = _TOP + height
-  sheet.resize(below + (len(lines) + 0.6) * _LINE)
-  for k, line in enumerate(lines):
-    y = below + (k + 0.8) * _LINE
-    sheet.text(0.06, y, line, fontsize=plots.CELL)
+def _sheet(width: float, height: float) -> Page:
+  """Returns a page of this size, with a margin above and below."""
+  sheet = Page(width)
+  sheet.resize(_TOP + height + 0.06)
   return sheet
 
 
-def _stacked(study: Study, panels, notes: Sequence[str]):
-  """Returns a figure with one panel per clip, below the name of the clip.
+def _stacked(study: Study, panels, look: Look, unit: str):
+  """Returns a figure with one panel per clip, and the scale of all below.
 
   Args:
     study: the run.
     panels: (index of the clip, height in inches, function that draws it).
-    notes: sentences at the foot.
+    look: how it is drawn.
+    unit: of the scale.
   """
   heights = [_TITLE + height + _AXIS for _, height, _ in panels]
-  sheet = _sheet(sum(heights), notes)
-  y = _TOP
+  sheet = _sheet(look.width, sum(heights) + _BAR)
+  y, width = _TOP, look.width - _LEFT - _RIGHT
   for (k, height, paint), whole in zip(panels, heights, strict=True):
     clip = study.clips[k]
     text = f'{clip.name}: {clip.label}'
     if not study.right(k):
       text += f', predicted {study.predicted(k)}'
-    text, _ = sheet.fit(text, WIDTH - _LEFT, fontsize=page.NORMAL)
-    width = WIDTH - _LEFT - _RIGHT
+    text, _ = sheet.fit(text, width, fontsize=page.NORMAL)
     ax = sheet.axes(_LEFT, y + _TITLE, width, height)
     plots.heading(paint(ax), text)
     y += whole
+  label = "over the row's greatest" if look.scaled else unit
+  bar = sheet.axes(_LEFT, y + 0.06, width, 0.08)
+  plots.colour_bar(ax.images[0], bar, label)
   return sheet.figure

@@ -54,17 +54,14 @@ def markdown(table: Table) -> str:
 def latex(table: Table) -> str:
   """Returns the table as a LaTeX float that needs no package."""
 
-  def escaped(text):
-    return ''.join(_LATEX.get(letter, letter) for letter in text)
-
   def line(cells):
-    return ' & '.join(map(escaped, cells)) + r' \\'
+    return ' & '.join(map(_escaped, cells)) + r' \\'
 
-  notes = ' '.join(escaped(note) for note in table.notes)
+  notes = ' '.join(_escaped(note) for note in table.notes)
   return '\n'.join(
     [
       r'\begin{table}',
-      rf'\caption{{{escaped(table.title)}}}',
+      rf'\caption{{{_escaped(table.title)}}}',
       rf'\begin{{tabular}}{{l{"r" * (len(table.head) - 1)}}}',
       r'\hline',
       line(table.head),
@@ -79,6 +76,26 @@ def latex(table: Table) -> str:
   )
 
 
+def latex_figure(name: str, caption: str) -> str:
+  """Returns a LaTeX float that includes the figure of this name."""
+  return '\n'.join(
+    [
+      r'\begin{figure}',
+      r'\centering',
+      rf'\includegraphics{{{name}}}',
+      rf'\caption{{{_escaped(caption)}}}',
+      rf'\label{{fig:{name}}}',
+      r'\end{figure}',
+      '',
+    ]
+  )
+
+
+def _escaped(text: str) -> str:
+  """Returns the text as LaTeX."""
+  return ''.join(_LATEX.get(letter, letter) for letter in text)
+
+
 def comma_separated(table: Table) -> str:
   """Returns the table as CSV, without title and notes."""
   file = io.StringIO()
@@ -87,7 +104,10 @@ def comma_separated(table: Table) -> str:
 
 
 def as_html(table: Table) -> str:
-  """Returns the table as HTML that scrolls by pointer and by keyboard."""
+  """Returns the table as HTML that scrolls in a box of its own.
+
+  The box takes the keyboard too; row names and title stay in sight.
+  """
   text = html.escape
   label = text(table.title, quote=True)
   head = ''.join(f'<th scope="col">{text(cell)}</th>' for cell in table.head)
@@ -100,7 +120,7 @@ def as_html(table: Table) -> str:
   notes = ''.join(f'<li>{text(note)}</li>' for note in table.notes)
   return (
     f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">\n'
-    f'<table><caption>{text(table.title)}</caption>\n'
+    f'<table><caption><span>{text(table.title)}</span></caption>\n'
     f'<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n'
     + (f'<ul class="notes">{notes}</ul>\n' if notes else '')
   )

@@ -1,5 +1,6 @@
-"""Tables 1 and 2: finished runs beside the paper's results."""
+"""Tables 1 and 2 of finished runs, and the paper's own."""
 
+import dataclasses
 import pathlib
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,12 +19,16 @@ from avjax.runs import registry
 from avjax.runs.finished import Group
 
 SPLITS = tuple(published.CLIPS)
+_SCORES = (
+  'training', 'validation', 'test', 'test, by speaker', 'UAR', 'F1', 'ECE',
+)  # fmt: skip
+_PAPER = tuple(f'paper, {split}' for split in SPLITS)
 
 
 def make_tables(
   groups: Sequence[Group], split: str = 'test', base: Group | None = None
 ) -> list[Table]:
-  """Returns Table 1, Table 2 and the comparisons, unless they are empty.
+  """Returns Table 1, Table 2, the comparisons and the paper's, unless empty.
 
   To choose settings by the validation clips, nothing is shown of the test
   clips: a table of validation stands in for Tables 1 and 2.
@@ -34,8 +39,19 @@ def make_tables(
   if split == 'validation':
     made = [_validation(groups), *compared]
   else:
-    made = [table_1(groups), table_2(groups), *compared]
+    made = [*own_tables(groups), *compared, paper_table(groups)]
   return [table for table in made if table.rows]
+
+
+def own_tables(groups: Sequence[Group]) -> list[Table]:
+  """Returns Tables 1 and 2 of the runs, unless they are empty.
+
+  The notes on all runs are below the first.
+  """
+  first, second = table_1(groups), table_2(groups)
+  if not any(map(_in_table_1, groups)):
+    return [dataclasses.replace(second, notes=first.notes)]
+  return [first, *([second] if second.rows else [])]
 
 
 def write(made: Sequence[Table], folder: pathlib.Path) -> None:
@@ -46,30 +62,31 @@ def write(made: Sequence[Table], folder: pathlib.Path) -> None:
 
 
 def table_1(groups: Sequence[Group]) -> Table:
-  """Returns Table 1: the four networks and the baselines."""
+  """Returns Table 1: the four networks and the baselines.
+
+  The paper's results stand beside those of runs on its clips.
+  """
   rows = []
   ours = defaultdict(list)
   for group in groups:
     if _in_table_1(group):
       ours[group.first.variant].append(group)
-  for variant in dict.fromkeys([*published.TABLE_1, *registry.MODELS]):
-    paper = _paper(variant)
-    if variant in published.TABLE_1 and not ours[variant]:
-      rows.append((variant, *paper, *[NONE] * 7))
-    rows += [(group.title, *paper, *_row(group)) for group in ours[variant]]
-  for number, share in enumerate(_largest_class(groups)):
-    paper = (NONE, NONE, NONE if number else published.LARGEST)
-    rows.append(('largest class', *paper, NONE, NONE, share, *[NONE] * 4))
+  beside = any(map(published.comparable, groups))
+  for variant in registry.MODELS:
+    for group in ours[variant]:
+      cells = _paper(variant if published.comparable(group) else '')
+      rows.append((group.title, *_row(group), *(cells if beside else ())))
+  for clips, share, comparable in _largest_class(groups):
+    paper = NONE, NONE, published.LARGEST if comparable else NONE
+    cells = (NONE, NONE, share, *[NONE] * 4, *(paper if beside else ()))
+    rows.append((f'largest class of {clips} test clips', *cells))
   return Table(
     'table-1',
-    'Table 1: accuracy in % of the networks, the paper on AFEW and these runs',
-    (
-      'network', 'paper, training', 'paper, validation', 'paper, test',
-      'training', 'validation', 'test', 'test, by speaker', 'UAR', 'F1', 'ECE',
-    ),
+    'Table 1: accuracy in % of the networks and baselines',
+    ('network', *_SCORES, *(_PAPER if beside else ())),
     tuple(rows),
     _notes(groups),
-  )  # fmt: skip
+  )
 
 
 def table_2(groups: Sequence[Group]) -> Table:
@@ -78,13 +95,31 @@ def table_2(groups: Sequence[Group]) -> Table:
   return Table(
     'table-2',
     'Table 2: accuracy in % of other networks and combinations',
+    ('network', *_SCORES),
+    tuple((g.title, *_row(g)) for g in others),
+    ('Columns as in Table 1.',),
+  )
+
+
+def paper_table(groups: Sequence[Group]) -> Table:
+  """Returns the paper's Table 1, and which groups it can be compared with."""
+  rows = [(variant, *_paper(variant)) for variant in published.TABLE_1]
+  rows.append(('largest class', NONE, NONE, published.LARGEST))
+  beside = [g.title for g in groups if published.comparable(g)]
+  which = '; '.join(beside) if beside else 'none of those here'
+  training, validation, test = published.CLIPS.values()
+  return Table(
+    'paper',
+    'As the paper gives it: its Table 1, accuracy in % on AFEW',
+    ('network', *SPLITS),
+    tuple(rows),
     (
-      'network', 'paper', 'training', 'validation', 'test', 'test, by speaker',
-      'UAR', 'F1', 'ECE',
+      f'{published.RULE}: {which}.',
+      'Accuracy [95 % Wilson interval] right/all. The counts are decoded from'
+      f" the paper's percentages of {training}, {validation} and {test} clips.",
+      published.IN_WORDS,
     ),
-    tuple((g.title, _statement(g), *_row(g)) for g in others),
-    ("The paper's own figures for these rows are not given here.",),
-  )  # fmt: skip
+  )
 
 
 def _validation(groups: Sequence[Group]) -> Table:
@@ -112,37 +147,31 @@ def _validation(groups: Sequence[Group]) -> Table:
 
 def _additions(groups: Sequence[Group]) -> list[str]:
   """Returns notes on the runs whose title only counts their additions."""
+  titles = defaultdict(list)
+  for group in groups:
+    if len(group.first.recipe) > 2:
+      titles[', '.join(group.first.recipe)].append(group.title)
   return [
-    f'{group.title} adds to the training: {", ".join(group.first.recipe)}'
-    for group in groups
-    if len(group.first.recipe) > 2
+    f'Additions to the training of {"; ".join(named)}: {recipe}'
+    for recipe, named in titles.items()
   ]
 
 
-def _paper(variant: str) -> tuple[str, str, str]:
+def _paper(variant: str) -> tuple[str, ...]:
   """Returns the paper's three cells of a row; dashes where it has none."""
-  if variant not in published.TABLE_1:
+  shares = published.TABLE_1.get(variant)
+  if shares is None:
     return (NONE,) * 3
-  cells = []
-  for share, n in zip(
-    published.TABLE_1[variant], published.CLIPS.values(), strict=True
-  ):
-    correct = round(share * n / 100)
-    cells.append(_interval(f'{share:.2f}', correct, n))
-  return cells[0], cells[1], cells[2]
+  return tuple(
+    _interval(f'{share:.2f}', round(share * n / 100), n)
+    for share, n in zip(shares, published.CLIPS.values(), strict=True)
+  )
 
 
 def _in_table_1(group: Group) -> bool:
   """Returns whether the group is a row of Table 1, with any streams."""
   run = group.first
   return run.model.table == 1 and not run.changed and not run.recipe
-
-
-def _statement(group: Group) -> str:
-  """Returns the statement of the paper about a network of Table 2."""
-  if group.first.config.model.shared_encoder:
-    return published.SHARED_ENCODER
-  return published.IN_WORDS.get(group.first.variant, NONE)
 
 
 def _row(group: Group) -> tuple[str, ...]:
@@ -188,21 +217,37 @@ def _mean_and_std(values: Sequence[float]) -> str:
   return f'{mean:.1f}' + ('' if std is None else f' ± {std:.1f}')
 
 
-def _largest_class(groups: Sequence[Group]) -> list[str]:
-  """Returns percent and count of the largest class, per set of test clips."""
-  found = {}
+def _largest_class(groups: Sequence[Group]) -> list[tuple[int, str, bool]]:
+  """Returns what guessing the largest class is worth, per set of test clips.
+
+  That is the number of clips, percent (and count), and whether the clips are
+  those of the paper.
+  """
+  found = []
   for group in groups:
     test = group.first.predictions.get('test')
     if test is not None:
-      largest = int(test.counts.sum(1).max())
-      share = f'{100 * largest / len(test.clips):.1f} ({largest})'
-      found[group.first.info.data_fingerprint] = share
-  return list(dict.fromkeys(found.values()))
+      total, largest = len(test.clips), int(test.counts.sum(1).max())
+      share = f'{100 * largest / total:.1f} ({largest})'
+      found.append((total, share, published.comparable(group)))
+  return list(dict.fromkeys(found))
+
+
+def _data(groups: Sequence[Group]) -> list[str]:
+  """Returns notes on the clips and seeds of the groups, equal ones together."""
+  titles = defaultdict(list)
+  for group in groups:
+    data, run = group.first.config.data, group.first
+    seeds = [seed for run in group.runs for seed in run.seeds]
+    word = 'seeds' if len(seeds) > 1 else 'seed'
+    listed = ', '.join(map(str, seeds))
+    where = f'{data.store}, protocol {data.protocol}, {run.stamp}'
+    titles[f'{where}, {word} {listed}'].append(group.title)
+  return [f'{text}: {"; ".join(named)}' for text, named in titles.items()]
 
 
 def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
   """Returns the notes below Table 1, warnings and audits first."""
-  training, validation, test = published.CLIPS.values()
   ensembles = [
     'Ensemble: the mean of the probabilities of the seeds. It is one run, and'
     ' is compared as its first seed where a single seed is.'
@@ -219,21 +264,14 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
     for line in dict.fromkeys(x for run in group.runs for x in run.audit)
   ]
   notes += _additions(groups)
-  notes += [
-    f'{g.title}: {g.first.config.data.store}, protocol'
-    f' {g.first.config.data.protocol}, {g.first.stamp}, seed'
-    f'{"s" if len(seeds) > 1 else ""} {", ".join(map(str, seeds))}'
-    for g in groups
-    if (seeds := [seed for run in g.runs for seed in run.seeds])
-  ]
-  notes += [
+  notes += _data(groups)
+  notes.append(
     'One run: accuracy [95 % Wilson interval] right/all; several: mean ±'
     ' deviation over the seeds. By speaker: 95 % bootstrap (speakers). ECE:'
-    ' calibration error, 15 bins. UAR, F1 and ECE in %, on test.',
-    f"The paper's counts are decoded from its percentages of {training},"
-    f' {validation} and {test} clips of AFEW; where these runs are on other'
-    ' clips, its columns and ours cannot be compared.',
-  ]
+    ' calibration error, 15 bins. UAR, F1 and ECE in %, on test.'
+  )
+  if any(map(published.comparable, groups)):
+    notes.append(f'{published.RULE}; its results stand beside theirs.')
   if any(group.first.members > 1 for group in groups):
     notes += ensembles
   return tuple(notes)

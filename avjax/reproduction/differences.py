@@ -68,7 +68,13 @@ def _features(request: ReproductionRequest) -> Iterator[str]:
   """Yields differences in the features."""
   features = request.features
   if 'appearance' in features.streams:
-    if features.alexnet:
+    if features.appearance == 'dlib':
+      yield (
+        "The appearance is not AlexNet's pool5 but the 128 numbers of dlib's"
+        ' face recognition network (--appearance=dlib), all of them: no random'
+        ' forest selects.'
+      )
+    elif features.alexnet:
       yield (
         f'The face network has the weights of {features.alexnet}; those of the'
         ' paper are not available.'
@@ -80,7 +86,7 @@ def _features(request: ReproductionRequest) -> Iterator[str]:
         ' cannot be compared with the paper, and the other networks only in'
         ' part.'
       )
-    if not request.sfew:
+    if features.appearance == 'alexnet' and not request.sfew:
       yield (
         'The random forest that selects values of pool5 was trained on frames'
         ' of the training clips, not on SFEW (no --sfew).'

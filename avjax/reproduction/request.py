@@ -85,6 +85,10 @@ class ReproductionRequest:
     now |= files.as_json(dataclasses.asdict(self.features))
     if not self.features.landmarks_rate:  # as records that are older than it
       del now['landmarks_rate']
+    if not self.features.onnx:
+      del now['onnx']
+    if self.features.appearance == 'alexnet':
+      del now['appearance']
     path = self.out / RECORD
     if not path.exists():
       files.write_json(path, now)

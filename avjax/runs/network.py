@@ -230,6 +230,7 @@ _LATER = {
     'enrolment_clips',
     'batch_frames',
   ),
+  'model': ('audio',),
   'model.alignment': ('ratio',),
   'training': (
     'optimiser',

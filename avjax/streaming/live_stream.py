@@ -62,6 +62,11 @@ class LiveStream:
         f'the model reads {", ".join(sorted(unknown))}, which a stream does not'
         ' measure; use a model of audio and shape'
       )
+    if chosen.settings.audio:
+      raise ConfigError(
+        f'the model hears audio.{chosen.settings.audio}, which an ONNX model'
+        ' computes of whole clips; use a model of audio and shape'
+      )
     if chosen.extractor is None:
       raise DataError(chosen.lacking)
     self.emotions = chosen.emotions

@@ -1,6 +1,6 @@
 """Accuracy of a simple classifier from the face, the voice, and both."""
 
-import csv
+import json
 import os
 import pathlib
 
@@ -53,7 +53,8 @@ def read_waveform(path: pathlib.Path) -> np.ndarray:
 
   with av.open(os.fspath(path)) as file:
     blocks = [frame.to_ndarray()[0] for frame in file.decode(audio=0)]
-  return np.concatenate(blocks).astype(float)
+  wave = np.concatenate(blocks)
+  return wave.astype(float) / (32768 if wave.dtype == np.int16 else 1)
 
 
 def check(takes: list[Take]) -> None:
@@ -96,12 +97,12 @@ def measure(folder: str | os.PathLike) -> dict[str, float]:
   from sklearn import linear_model, pipeline, preprocessing
 
   folder = pathlib.Path(folder)
-  with open(folder / 'clips.csv', encoding='utf-8', newline='') as file:
-    rows = list(csv.DictReader(file))
-  label = np.array([row['label'] for row in rows])
+  lines = (folder / 'truth.jsonl').read_text(encoding='utf-8').splitlines()
+  rows = [json.loads(line) for line in lines]
+  label = np.array([row['emotion'] for row in rows])
   training = np.array([row['split'] == 'training' for row in rows])
   paths = [folder / row['clip'] for row in rows]
-  landmarks = [np.load(folder / 'truth' / f'{path.stem}.npy') for path in paths]
+  landmarks = [np.load(folder / row['landmarks']) for row in rows]
   features = {
     'face': np.stack([_face(points) for points in landmarks]),
     'voice': np.stack([_voice(read_waveform(path)) for path in paths]),

@@ -1,6 +1,7 @@
-"""Encodes video and audio into a file, with the same bytes on every run."""
+"""Encodes clips and images into files, with the same bytes on every run."""
 
 import os
+import pathlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -27,25 +28,30 @@ def check_packages() -> None:
 def write(
   path: str | os.PathLike, frames: Iterable[np.ndarray], waveform: np.ndarray
 ) -> None:
-  """Writes an mp4 file with MPEG-4 part 2 and AAC.
+  """Writes MPEG-4 part 2 with AAC (.mp4) or 16-bit samples (.avi).
 
-  Both encoders are deterministic if they use one thread and do not write their
+  The encoders are deterministic if they use one thread and do not write their
   version.
 
   Args:
-    path: ends in .mp4; an existing file is replaced.
+    path: ends in .mp4 or .avi; an existing file is replaced.
     frames: (height, width, 3) uint8 RGB each, 25 per second, even sizes.
     waveform: (n,) float32 in [-1, 1], mono at 16 kHz.
   """
   import av
 
+  avi = pathlib.Path(path).suffix == '.avi'
+  container, samples = ('avi', 's16') if avi else ('mp4', 'fltp')
   options = {'fflags': '+bitexact'}
-  with av.open(os.fspath(path), 'w', format='mp4', options=options) as file:
-    audio = file.add_stream('aac', rate=_RATE, layout='mono')
+  with av.open(os.fspath(path), 'w', container, options) as file:
+    if avi:
+      audio = file.add_stream('pcm_s16le', rate=_RATE, layout='mono')
+    else:
+      audio = file.add_stream('aac', rate=_RATE, layout='mono')
     video = file.add_stream('mpeg4', rate=25)
-    for stream, kind in ((video, 'video'), (audio, 'audio')):
+    for stream, of in ((video, 'video'), (audio, 'audio')):
       stream.codec_context.thread_count = 1
-      stream.codec_context.bit_rate = _BITS[kind]
+      stream.codec_context.bit_rate = _BITS[of]
       stream.codec_context.options = {'flags': '+bitexact'}
     for index, image in enumerate(frames):
       if index == 0:
@@ -55,10 +61,24 @@ def write(
       frame.pts = index
       file.mux(video.encode(frame))
     for start in range(0, len(waveform), _BLOCK):
-      block = waveform[None, start : start + _BLOCK]
-      block = np.ascontiguousarray(block, np.float32)
-      samples = av.AudioFrame.from_ndarray(block, format='fltp', layout='mono')
-      samples.sample_rate, samples.pts = _RATE, start
-      file.mux(audio.encode(samples))
+      block = _block(waveform[None, start : start + _BLOCK], avi)
+      sound = av.AudioFrame.from_ndarray(block, samples, 'mono')
+      sound.sample_rate, sound.pts = _RATE, start
+      file.mux(audio.encode(sound))
     for stream in (video, audio):
       file.mux(stream.encode(None))
+
+
+def _block(block: np.ndarray, integers: bool) -> np.ndarray:
+  """Returns samples as float32, or as 16-bit integers."""
+  if not integers:
+    return np.ascontiguousarray(block, np.float32)
+  return np.clip(np.round(32768 * block), -32768, 32767).astype(np.int16)
+
+
+def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
+  """Writes an image (height, width, 3), uint8 RGB, as PNG."""
+  import cv2
+
+  coded = cv2.imencode('.png', image[:, :, ::-1])[1]
+  pathlib.Path(path).write_bytes(coded.tobytes())

@@ -24,6 +24,7 @@ POINTS = 68  # landmarks; points of the outlines follow them
 _UNIT = 0.33  # of the height of the frame
 _FINE = 2  # supersampling factor
 _SHIFT = 4  # fractional bits of OpenCV's coordinates
+_PORTRAIT = 143, 181  # pixels; the aligned faces of SFEW
 
 
 @dataclasses.dataclass(frozen=True)
@@ -329,3 +330,20 @@ class Painter:
       self._fill(image, teeth, (225, 220, 210))
     dark = tuple(0.6 * np.array(self._colour['lip']))
     self._line(image, inside[:5], dark, 0.02)
+
+
+def portrait(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+  """Returns the face of a drawn frame, (181, 143, 3) uint8 RGB.
+
+  Args:
+    image: (height, width, 3) uint8 RGB.
+    landmarks: (68, 2), in pixels.
+  """
+  import cv2
+
+  top, bottom = landmarks.min(axis=0), landmarks.max(axis=0)
+  scale = (_PORTRAIT / (1.2 * (bottom - top))).min()
+  shift = np.array(_PORTRAIT) / 2 - scale * (top + bottom) / 2
+  matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+  edge = cv2.BORDER_REPLICATE
+  return cv2.warpAffine(image, matrix, _PORTRAIT, borderMode=edge)

@@ -42,7 +42,8 @@ def plan(
     label = EMOTIONS[number % len(EMOTIONS)]
     speaker = number // len(EMOTIONS) % speakers
     name = f's{speaker:02d}_{number:04d}'
-    take = Take(name, label, GRID[label], speaker, number, seed, size)
+    clip = f'{name}.mp4'
+    take = Take(name, label, GRID[label], speaker, number, seed, size, clip)
     takes.append(take)
   return takes
 
@@ -102,8 +103,9 @@ def make(folder: str | os.PathLike, takes: list[Take], workers: int) -> None:
   process, and renamed at the end. So an existing corpus is always complete.
 
   Args:
-    folder: new or empty; for the clips, `clips.csv`, `truth.jsonl` and
-      `truth/` with the landmarks (T, 68, 2) of each clip in pixels as .npy.
+    folder: new or empty; for the clips, `truth.jsonl` and `truth/` with the
+      landmarks (T, 68, 2) of each clip in pixels as .npy. `clips.csv` lists the
+      clips where no folder tells their splits.
     takes: the clips to draw.
     workers: number of processes.
 
@@ -129,6 +131,8 @@ def make(folder: str | os.PathLike, takes: list[Take], workers: int) -> None:
 
 def _write(folder: pathlib.Path, takes: list[Take], workers: int) -> None:
   """Writes all that `make` has in the folder."""
+  for path in {p for take in takes for p in (take.clip, take.still) if p}:
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
   records = _draw_all(takes, folder, workers)
   console = Console(stderr=True)
   if console.is_terminal:
@@ -136,6 +140,8 @@ def _write(folder: pathlib.Path, takes: list[Take], workers: int) -> None:
   truth = list(records)
   with open(folder / 'truth.jsonl', 'w', encoding='utf-8') as file:
     file.writelines(json.dumps(record) + '\n' for record in truth)
+  if any('/' in take.clip for take in takes):
+    return
   with open(folder / 'clips.csv', 'w', encoding='utf-8', newline='') as file:
     table = csv.writer(file, lineterminator='\n')
     table.writerow(['clip', 'label', 'speaker', 'split'])

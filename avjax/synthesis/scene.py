@@ -64,6 +64,9 @@ class Take:
     number: of the clip.
     seed: of the corpus.
     size: width and height of the frames.
+    clip: path of the clip in the corpus.
+    still: path of an image of the face in the middle of the salient segment;
+      '' for none.
   """
 
   name: str
@@ -73,6 +76,8 @@ class Take:
   number: int
   seed: int
   size: tuple[int, int]
+  clip: str
+  still: str = ''
 
   @property
   def split(self) -> str:
@@ -171,7 +176,7 @@ def motion(
 
 
 def draw(take: Take, folder: pathlib.Path) -> dict:
-  """Writes a clip and its landmarks into a folder, and returns its truth."""
+  """Writes a clip, its landmarks and its still, and returns its truth."""
   random = curves.generator(take.seed, _SPEAKER, take.speaker)
   speaker = voice.random_voice(random, _SPEAKER_STD)
   look = face.random_look(random, _SPEAKER_STD)
@@ -181,11 +186,16 @@ def draw(take: Take, folder: pathlib.Path) -> dict:
   wave = waveform(random, script, speaker, speech)
   points = face.pose(look, *motion(random, script, speech), take.size)
   painter = face.Painter(look, take.size)
-  encode.write(folder / f'{take.name}.mp4', map(painter, points), wave)
+  encode.write(folder / take.clip, map(painter, points), wave)
   landmarks = points[:, : face.POINTS].astype(np.float32)
   np.save(folder / 'truth' / f'{take.name}.npy', landmarks)
+  if take.still:
+    middle = sum(script.segments[0]) // 2
+    portrait = face.portrait(painter(points[middle]), landmarks[middle])
+    encode.write_image(folder / take.still, portrait)
   return {
-    'clip': f'{take.name}.mp4',
+    'clip': take.clip,
+    'landmarks': f'truth/{take.name}.npy',
     'emotion': take.label,
     'speaker': f's{take.speaker:02d}',
     'split': take.split,

@@ -67,10 +67,11 @@ class Fitted(extractor.Extractor):
     for name, value in (
       ('streams', streams),
       ('settings', FeaturesConfig(streams=streams)),
+      ('carried', {}),
     ):
       object.__setattr__(self, name, value)
 
-  untrained = ''
+  face_network = ''
 
   def __call__(self, measured):
     return {k: np.ones((LENGTH, 3), np.float32) for k in self.streams}
@@ -94,7 +95,7 @@ def recognised(
 ):
   """Returns the iterator over the answers, and what is measured meanwhile."""
   measured = Measured(notes)
-  monkeypatch.setattr(measuring, 'measure', lambda _: measured)
+  monkeypatch.setattr(measuring, 'measure', lambda *_: measured)
   made = recogniser(streams, **changed)
   return made.each(paths, enrolment), measured
 
@@ -103,7 +104,7 @@ def test_landmarks_of_the_training_clips(monkeypatch):
   """Law: a file of theirs is not asked about another clip, which is said."""
   asked, measured = [], Measured(())
   monkeypatch.setattr(
-    measuring, 'measure', lambda s: asked.append(s) or measured
+    measuring, 'measure', lambda s, _: asked.append(s) or measured
   )
   fitted = Fitted(('shape',))
   settings = FeaturesConfig(landmarks='all.npz', landmarks_rate='30')

@@ -15,7 +15,15 @@ import pytest
 import avjax
 from avjax.errors import DataError
 from avjax.metrics import classification, maps
-from avjax.reporting import figures, fonts, page, plots
+from avjax.reporting import (
+  figures,
+  fonts,
+  group_accuracy,
+  page,
+  plots,
+  run_section,
+  sentences,
+)
 from avjax.runs import experiment, finished
 from avjax.training import outcome
 from avjax.training.setup import Setup
@@ -38,6 +46,9 @@ def study(tmp_path_factory):
   return figures.make_study(finished.load(folder))
 
 
+NAMES = [*(f'figure-{k}' for k in (2, 3, 4, 5)), 'reliability']
+
+
 def words(figure):
   """Returns every text that is drawn, with its box in pixels."""
   figure.draw_without_rendering()
@@ -58,12 +69,14 @@ def words(figure):
 
 
 def test_figures_of_a_network(study):
-  """Law: four figures, with numbers and words, as wide as a column."""
+  """Law: five figures, with numbers and words, as wide as is asked for."""
   made = figures.make_figures(study)
-  assert [f.name for f in made] == [f'figure-{k}' for k in (2, 3, 4, 5)]
-  for figure in made:
-    assert figure.figure.get_figwidth() == figures.WIDTH
-    assert json.dumps(figure.numbers) and len(figure.text) > 40
+  assert [f.name for f in made] == NAMES
+  wide = figures.make_figures(study, look=figures.Look(7.0))
+  for width, each in (figures.WIDTH, made), (7.0, wide):
+    for figure in each:
+      assert figure.figure.get_figwidth() == width
+      assert json.dumps(figure.numbers) and len(figure.text) > 40
   two = made[0].numbers
   wanted = [
     maps.entropy(w, clip.audio_length)
@@ -73,7 +86,10 @@ def test_figures_of_a_network(study):
   counts = study.run.predictions['test'].counts
   uar = 100 * classification.unweighted_recall(counts)
   assert made[3].numbers['UAR'] == pytest.approx(uar)
-  assert f'(UAR) {uar:.1f} %' in made[3].text
+  assert f'(UAR) is {uar:.1f} %' in made[3].text
+  shown = study.run.predictions['test']
+  error = classification.calibration_error(shown.probabilities, shown.label)
+  assert made[4].numbers['ECE'] == pytest.approx(100 * error)
 
 
 ODD = (
@@ -166,19 +182,29 @@ def test_chosen(study):
 
 
 def test_text_has_its_place(study):
-  """Law: no text on another, none off the page, none below 7 points."""
+  """Law: no text on another, none off the page, 7 to 9 points, no prose.
+
+  What a reader must know is in the caption instead.
+  """
   long = dataclasses.replace(
     study.run, results=study.run.results | {'audit': ['found ' * 60]}
   )
-  for figure in figures.make_figures(dataclasses.replace(study, run=long)):
-    assert any('found' in t.get_text() for t in figure.figure.texts)
+  shown = dataclasses.replace(study, run=long)
+  for figure in [
+    *figures.make_figures(shown),
+    *figures.make_figures(shown, look=figures.Look(7.0, scaled=True)),
+    group_accuracy.picture('speaker', GROUPS, figures.Look()),
+    run_section.training({'': study.run.metrics['']}),
+  ]:
+    assert ('found found' in figure.text) == (figure.name in NAMES)
     texts = words(figure.figure)
+    assert all(len(text.get_text().split()) < 6 for text in texts)
     bounds = figure.figure.bbox
     for text in texts:
       box = text.get_window_extent()
       assert bounds.x0 <= box.x0 and box.x1 <= bounds.x1, text
       assert bounds.y0 <= box.y0 and box.y1 <= bounds.y1, text
-      assert text.get_fontsize() >= 7
+      assert 7 <= text.get_fontsize() <= 9
     upright = [t for t in texts if t.get_rotation() in (0, 90)]
     boxes = [t.get_window_extent() for t in upright]
     for (one, a), (other, b) in itertools.combinations(
@@ -189,6 +215,38 @@ def test_text_has_its_place(study):
       assert across <= 1 or down <= 1, (one, other)
 
 
+GROUPS = {
+  name: {
+    'n': 10,
+    'speakers': 1,
+    'correct': correct,
+    'accuracy': correct / 10,
+    'accuracy_interval_95': [*classification.wilson_interval(correct, 10)],
+    'uar': 0.5,
+    'calibration_error': 0.1,
+  }
+  for name, correct in (('Ann', 7), ('a long name ' * 9, 10), ('', 2))
+}
+
+
+def test_groups():
+  """Law: points at the accuracies, counts beside; the lowest is named."""
+  figure = group_accuracy.picture('speaker', GROUPS, figures.Look())
+  points = [
+    line.get_xdata()[0]
+    for line in figure.figure.axes[0].lines
+    if line.get_marker() == 'o'
+  ]
+  assert points == pytest.approx([70, 100, 20])
+  said = [text.get_text() for text in words(figure.figure)]
+  assert [t for t in said if '/' in t] == ['7/10', '10/10', '2/10']
+  assert figure.result.startswith('Lowest by speaker: (none) with 2 of 10 (20')
+  assert 'all 30 clips, 63.3 %' in figure.caption
+  many = {str(k): GROUPS['Ann'] | {'accuracy': k / 40} for k in range(40)}
+  figure = group_accuracy.picture('speaker', many, figures.Look())
+  assert '12 lowest and the 12 highest of 40' in figure.caption
+
+
 def axes_of():
   sheet = page.Page(4.0)
   sheet.resize(4.0)
@@ -196,34 +254,115 @@ def axes_of():
 
 
 def test_maps():
-  """Equation: each row of a map divided by its largest value."""
+  """Equation: one scale for all rows, or each divided by its largest value."""
   random = np.random.default_rng(0)
   weights = random.dirichlet(np.ones(4), 9)
+  attention = random.dirichlet(np.ones(9), 3)
+  for drawn, values in (
+    (functools.partial(plots.alignment_map, weights=weights), weights.T),
+    (
+      functools.partial(plots.attention_map, maps=attention, names='abc'),
+      9 * attention,  # over uniform attention, a ninth
+    ),
+  ):
+    image = drawn(axes_of(), high=2.5).images[0]
+    np.testing.assert_allclose(image.get_array(), values)
+    assert image.get_clim() == (0, 2.5)
+    image = drawn(axes_of()).images[0]
+    scaled = values / values.max(1, keepdims=True)
+    np.testing.assert_allclose(image.get_array(), scaled)
+    assert image.get_clim() == (0, 1)
   ax = plots.alignment_map(axes_of(), weights)
-  for i in range(4):
-    np.testing.assert_allclose(
-      ax.images[0].get_array()[i], weights[:, i] / max(weights[:, i])
-    )
   labels = [label.get_text() for label in ax.get_yticklabels()]
   minus = '\N{MINUS SIGN}'
   assert labels == [f'{minus}2', f'{minus}1', '0', '+1']
   assert ax.get_ylim()[0] < ax.get_ylim()[1]
-  attention = random.dirichlet(np.ones(9), 3)
-  ax = plots.attention_map(axes_of(), attention, list('abc'))
-  np.testing.assert_allclose(ax.images[0].get_array().max(1), 1)
+
+
+def test_one_scale(study):
+  """Law: the clips of a figure share its scale, up to the greatest value."""
+  chosen = [0, 3]
+  attention = [study.outcome.attention[k] for k in chosen]
+  weights = [study.outcome.alignment[k] for k in chosen]
+  for draw, high, unit in (
+    (figures.figure_2, max(w.max() for w in weights), 'alignment weight'),
+    (
+      figures.figure_3,
+      max((a * a.shape[1]).max() for a in attention),
+      'attention over uniform attention',
+    ),
+  ):
+    figure = draw(study, chosen)
+    maps_of = [ax.images[0] for ax in figure.figure.axes[:2]]
+    assert all(image.get_clim() == (0, high) for image in maps_of)
+    assert 'all on one scale' in figure.caption
+    bar = figure.figure.axes[2]
+    assert bar.get_xlabel() == unit
+    assert bar.get_xlim() == pytest.approx((0, high))
+    figure = draw(study, chosen, figures.Look(scaled=True))
+    for ax in figure.figure.axes[:2]:
+      np.testing.assert_allclose(ax.images[0].get_array().max(1), 1)
+    assert 'its own maximum of 1' in figure.caption
 
 
 def test_confusion():
-  """Equation: the texts are the row's percentages, the true emotion's row."""
+  """Equation: percent of the true emotion's row, and the count below."""
   counts = np.array([[3, 1], [0, 4]])
   ax = plots.confusion_matrix(axes_of(), counts, ['no', 'yes'])
   said = {t.get_position(): t.get_text() for t in ax.texts}
   assert said == {
-    (0, 0): '75.0',
-    (1, 0): '25.0',
-    (0, 1): '0.0',
-    (1, 1): '100',
+    (0, 0): '75.0\n3',
+    (1, 0): '25.0\n1',
+    (0, 1): '0',
+    (1, 1): '100\n4',
   }
+
+
+def test_what_to_see():
+  """Law: the sentences name the extremes of the numbers, with counts."""
+  counts = np.array([[5, 3, 0], [4, 4, 2], [0, 1, 1], [0, 0, 0]][:3])
+  said = sentences.confusion(counts, ['angry', 'sad', 'calm'])
+  assert said == (
+    '10 of 20 clips are right (50.0 %); the mean of the diagonal (UAR) is'
+    ' 50.8 %. Recognised best: angry with 5 of 8 (62.5 %); worst: sad with 4'
+    ' of 10 (40.0 %). Confused most often: sad taken for angry in 4 of 10'
+    ' (40.0 %); then angry taken for sad in 3 of 8 (37.5 %).'
+  )
+  said = sentences.confusion(np.diag([2, 3]), ['a', 'b'])
+  assert said.endswith('No emotion is taken for another.')
+  mean = np.array([[1, 0.5, np.nan], [0.5, 1, -0.2], [np.nan, -0.2, 1]])
+  said = sentences.attention(mean, ['a', 'b', 'c'])
+  assert 'two emotions is 0.15: attention depends' in said
+  assert 'Most alike are a and b (0.50), least b and c (\u22120.20).' in said
+  after = np.array([[0, 0], [5, 0], [5, 1]])
+  said = sentences.embeddings(np.array([0.2, 3.0, 1.0]), after, 'xyz')
+  assert 'moves y most, by 3.0' in said and 'x least, by 0.2.' in said
+  assert said.endswith('Closest after it are y and z.')
+
+
+def test_reliability():
+  """Equation: points at confidence and accuracy, bars and texts of counts."""
+  shares = np.array([0.95, 0.95, 0.99, 0.55])
+  probabilities = np.stack([shares, 1 - shares], 1)
+  label = np.array([0, 1, 0, 0])
+  bins = classification.reliability(probabilities, label)
+  assert bins.counts.tolist() == [0] * 8 + [1] + [0] * 5 + [3]
+  assert bins.confidence[14] == pytest.approx((0.95 + 0.95 + 0.99) / 3)
+  assert bins.accuracy[14] == pytest.approx(2 / 3)
+  error = classification.calibration_error(probabilities, label)
+  gaps = np.abs(bins.confidence - bins.accuracy)
+  assert error == pytest.approx(bins.counts @ gaps / 4)
+  above, below = axes_of(), axes_of()
+  plots.reliability_diagram(above, below, bins)
+  points = [line for line in above.lines if line.get_marker() == 'o']
+  (last,) = points[-1].get_xydata()
+  np.testing.assert_allclose(last, [96.333, 66.667], atol=1e-3)
+  assert [text.get_text() for text in below.texts] == ['1', '3']
+  assert [bar.get_height() for bar in below.patches] == bins.counts.tolist()
+  said = sentences.reliability(bins, error)
+  assert 'too sure on the mean: confidence 86.0 %, accuracy 75.0 %' in said
+  assert f'(ECE) {100 * error:.1f} %' in said
+  assert 'of 93 to 100 %, has 3 of 4 clips; of these 66.7 % are right' in said
 
 
 def test_curve(tmp_path):
@@ -246,16 +385,17 @@ def test_files(study, tmp_path):
     other = tmp_path / f'two{suffix}'
     page.save(figures.figure_5(study.run).figure, other)
     assert path.read_bytes() == other.read_bytes()
-  assert (tmp_path / 'one.pdf').read_bytes().startswith(b'%PDF')
-  assert b'CreationDate' not in (tmp_path / 'one.pdf').read_bytes()
+  content = (tmp_path / 'one.pdf').read_bytes()
+  assert content.startswith(b'%PDF') and b'CreationDate' not in content
+  assert b'/FontFile2' in content and b'/Type3' not in content  # embedded
   assert figure.dpi == page.DPI
 
 
 def test_without_attention(tmp_path):
-  """Law: a model without maps has the confusion alone."""
+  """Law: a model without maps has the confusion and the reliability."""
   clips = examples.make_clips(6, 'test')
   shares = np.full((6, 3), 1 / 3)
   answers = outcome.without_maps(clips, examples.EMOTIONS, shares)
   run = finished.load(make_run(tmp_path / 'a', 'linear'))
   made = figures.make_figures(figures.Study(run, clips, answers, None))
-  assert [figure.name for figure in made] == ['figure-5']
+  assert [figure.name for figure in made] == NAMES[3:]

@@ -44,12 +44,12 @@ STREAMS = 'streams=audio,face'
 
 
 def test_table_1(tmp_path, monkeypatch):
-  """Law: a row says what its run's files say; the paper's stand beside."""
+  """Law: a row says what its run's files say, and the paper's is apart."""
   named = known_speakers(monkeypatch)
   groups = groups_of(make_run(tmp_path / 'a'))
   table = paper_tables.table_1(groups)
   row = cells(table, f'proposed, {STREAMS}')
-  assert row['paper, test'] == '44.90 [40.7, 49.1] 242/539'
+  assert not [name for name in row if 'paper' in name]
   one = groups[0].first.results['splits']['test']
   low, high = (100 * bound for bound in one['accuracy_interval_95'])
   share = f'{100 * one["accuracy"]:.1f} [{low:.1f}, {high:.1f}]'
@@ -61,8 +61,42 @@ def test_table_1(tmp_path, monkeypatch):
   assert row['ECE'] == f'{100 * error:.1f}'
   low, high = significance.clustered_bootstrap(test.right, [*named.values()])
   assert row['test, by speaker'] == f'[{100 * low:.1f}, {100 * high:.1f}] (4)'
-  assert cells(table, 'average')['test'] == '-'
-  assert cells(table, 'largest class')['test'] == '33.3 (8)'
+  largest = cells(table, 'largest class of 24 test clips')
+  assert largest['test'] == '33.3 (8)' and len(table.rows) == 2
+  paper = paper_tables.make_tables(groups)[-1]
+  assert paper.name == 'paper' and 'paper gives it' in paper.title
+  assert cells(paper, 'proposed')['test'] == '44.90 [40.7, 49.1] 242/539'
+  assert 'none of those here' in paper.notes[0]
+
+
+def of_afew(group, counts, protocol='afew/official'):
+  """Returns a group whose run says that it has these numbers of clips."""
+  run = group.first
+  config = dataclasses.replace(
+    run.config, data=dataclasses.replace(run.config.data, protocol=protocol)
+  )
+  splits = {k: {'n': n} for k, n in zip(run.predictions, counts, strict=True)}
+  run = dataclasses.replace(run, config=config, results={'splits': splits})
+  return dataclasses.replace(group, runs=(run,))
+
+
+def test_beside_the_paper(tmp_path):
+  """Law: only runs on the paper's clips have its results beside them."""
+  (made,) = groups_of(make_run(tmp_path / 'a'))
+  for counts, protocol, beside in (
+    ((711, 371, 539), 'afew/official', True),
+    ((723, 383, 0), 'afew/official', True),  # no label of a test clip is known
+    ((711, 371, 539), 'store', False),
+    ((774, 383, 593), 'afew/official', False),  # of another year
+    ((21, 7, 14), 'afew/official', False),
+  ):
+    group = of_afew(made, counts, protocol)
+    assert published.comparable(group) is beside
+    row = cells(paper_tables.table_1([group]), group.title)
+    assert ('paper, test' in row) is beside
+    if beside:
+      assert row['paper, test'] == '44.90 [40.7, 49.1] 242/539'
+      assert [*row][1] == 'training'  # one's own first
 
 
 def test_the_papers_counts():
@@ -107,8 +141,8 @@ def test_no_test_labels(tmp_path):
   assert '12 validation clips' in figures.figure_5(run).text
   other = finished.load(make_run(tmp_path / 'b', 'average'))
   (table,) = comparisons(finished.grouped([run, other]))
-  (row,) = table.rows
-  assert row[1] == 'no test labels'
+  assert not table.rows
+  assert f'clip of it: average, {STREAMS}.' in table.notes[-1]
 
 
 def test_other_rows(tmp_path):
@@ -122,11 +156,12 @@ def test_other_rows(tmp_path):
     'proposed',
     'decision_fusion',
   ]
-  assert 'worse' in table.rows[0][1] and 'stronger' in table.rows[1][1]
+  words = ' '.join(paper_tables.paper_table(groups).notes)
+  assert 'encoder is worse' in words and 'fusion is the stronger' in words
   first = [row[0] for row in paper_tables.table_1(groups).rows]
   assert f'linear, {STREAMS}' in first
   titles = [table.name for table in paper_tables.make_tables(groups)]
-  assert titles == ['table-1', 'table-2', 'comparisons']
+  assert titles == ['table-1', 'table-2', 'comparisons', 'paper']
 
 
 def test_comparisons(tmp_path, monkeypatch):
@@ -136,23 +171,76 @@ def test_comparisons(tmp_path, monkeypatch):
   theirs = [make_run(tmp_path / f'b{k}', 'average', seed=k) for k in range(3)]
   groups = groups_of(*theirs, *ours)
   (table,) = comparisons(groups)
+  assert table.title.endswith(f'each row less proposed, {STREAMS}')
   right = [
     np.array([run.predictions['test'].right for run in group.runs])
     for group in groups
   ]
   (row,) = table.rows
+  assert row[:2] == (f'average, {STREAMS}', '24')
   gaps = right[0].mean(0) - right[1].mean(0)
   minus = '\N{MINUS SIGN}'
-  assert row[1] == f'{100 * gaps.mean():+.1f}'.replace('-', minus)
+  assert row[2] == f'{100 * gaps.mean():+.1f}'.replace('-', minus)
   low, high = significance.clustered_bootstrap(gaps, [*named.values()])
   wanted = f'[{100 * low:+.1f}, {100 * high:+.1f}] (4)'
-  assert row[2] == wanted.replace('-', minus)
+  assert row[3] == wanted.replace('-', minus)
   test = significance.mcnemar(right[0][0], right[1][0])
-  assert row[3].startswith(f'{test.first_only} : {test.second_only}, p')
-  assert row[3].endswith('seed 0')
+  assert row[4].startswith(f'{test.first_only} : {test.second_only}, p')
+  assert row[4].endswith('seed 0')
   t = significance.paired_t(*(r.mean(1).tolist() for r in right))
-  assert f't = {t.t:.2f}'.replace('-', minus) in row[4]
-  assert re.match('3 seeds', row[4])
+  assert f't = {t.t:.2f}'.replace('-', minus) in row[5]
+  assert re.match('3 seeds', row[5])
+
+
+def with_clips(run, chosen, **synthetic):
+  """Returns a run that has predicted some of its test clips."""
+  test = run.predictions['test']
+  some = dataclasses.replace(
+    test,
+    clips=tuple(test.clips[k] for k in chosen),
+    label=test.label[chosen],
+    predicted=test.predicted[chosen],
+    probabilities=test.probabilities[chosen],
+  )
+  config = dataclasses.replace(
+    run.config,
+    synthetic=dataclasses.replace(run.config.synthetic, **synthetic),
+  )
+  return dataclasses.replace(run, config=config, predictions={'test': some})
+
+
+def test_the_base_shares_the_clips(tmp_path):
+  """Law: the base is what shares most clips, which alone are compared.
+
+  The paper's network goes first among equals; made clips of another seed have
+  the same names and are others.
+  """
+  names = 'proposed', 'linear', 'average', 'majority'
+  runs = [finished.load(make_run(tmp_path / name, name)) for name in names]
+  runs[0] = with_clips(runs[0], range(8))
+  runs[1] = with_clips(runs[1], range(4, 24))
+  runs[3] = with_clips(runs[3], range(24), seed=7)
+  groups = finished.grouped(runs)
+  (table,) = comparisons(groups)
+  title = f'average, {STREAMS}'
+  assert table.title.endswith(f'less {title}')
+  assert f'Compared with {title}. It shares most clips' in table.notes[0]
+  assert [row[:2] for row in table.rows] == [
+    (f'proposed, {STREAMS}', '8 of 24'),
+    (f'linear, {STREAMS}', '20 of 24'),
+  ]
+  gap = runs[1].predictions['test'].right - (
+    runs[2].predictions['test'].right[4:].astype(float)
+  )
+  points = f'{100 * gap.mean():+.1f}'.replace('-', '\N{MINUS SIGN}')
+  assert table.rows[1][2] == points
+  assert 'majority' in table.notes[-1]
+  (given,) = comparisons(groups, base=groups[1])
+  assert given.title.endswith(f'less linear, {STREAMS}')
+  assert '--base' in given.notes[0] and len(given.rows) == 2
+  whole = [finished.load(tmp_path / name) for name in names[1::-1]]
+  (equal,) = comparisons(finished.grouped(whole))
+  assert equal.title.endswith(f'less proposed, {STREAMS}')
 
 
 def test_ensemble(tmp_path, monkeypatch):
@@ -183,13 +271,13 @@ def test_ensemble(tmp_path, monkeypatch):
   assert row['ECE'] == f'{100 * error:.1f}'
   reference, table = comparisons(groups)
   assert title in reference.rows[0] and 'ensemble' in table.title
-  gaps = right - finished.load(linear).predictions['test'].right.astype(float)
+  gaps = finished.load(linear).predictions['test'].right - right.astype(float)
   low, high = significance.clustered_bootstrap(gaps, [*named.values()])
   found = next(row for row in table.rows if row[0].startswith('linear'))
   minus = '\N{MINUS SIGN}'
-  assert found[1] == f'{100 * gaps.mean():+.1f}'.replace('-', minus)
+  assert found[2] == f'{100 * gaps.mean():+.1f}'.replace('-', minus)
   wanted = f'[{100 * low:+.1f}, {100 * high:+.1f}] (4)'
-  assert found[2] == wanted.replace('-', minus)
+  assert found[3] == wanted.replace('-', minus)
 
 
 def test_choice_on_validation(tmp_path):
@@ -205,9 +293,9 @@ def test_choice_on_validation(tmp_path):
     {k: p.right.mean() for k, p in finished.load(run).predictions.items()}
     for run in (theirs, ours)
   ]
-  points = 100 * (right[0]['validation'] - right[1]['validation'])
+  points = 100 * (right[1]['validation'] - right[0]['validation'])
   (row,) = made[1].rows
-  assert row[1] == f'{points:+.1f}'.replace('-', '\N{MINUS SIGN}')
+  assert row[2] == f'{points:+.1f}'.replace('-', '\N{MINUS SIGN}')
   shown = cells(made[0], groups[0].title)
   assert shown['validation'].startswith(f'{100 * right[1]["validation"]:.1f} [')
   with pytest.raises(CheckpointError, match='none of the runs'):
@@ -254,7 +342,9 @@ def test_formats():
   rows = list(csv.reader(io.StringIO(markup.comma_separated(TABLE))))
   assert rows == [['a|b', 'c_d'], ['50 %', '1 ± 2, <p>']]
   text = markup.as_html(TABLE)
-  assert '<caption>A &amp; B</caption>' in text and '&lt;p&gt;' in text
+  assert (
+    '<caption><span>A &amp; B</span></caption>' in text and '&lt;p&gt;' in text
+  )
   with pytest.raises(ValueError, match='must have 2 columns'):
     markup.Table('t', '', ('a', 'b'), (('a',),))
 

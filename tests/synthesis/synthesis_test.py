@@ -2,6 +2,7 @@
 
 import collections
 import importlib.util
+import json
 import pathlib
 import subprocess
 import sys
@@ -9,8 +10,18 @@ import sys
 import numpy as np
 import pytest
 
+from avjax.data.corpora import catalogue
 from avjax.errors import DataError
-from avjax.synthesis import curves, difficulty, face, raw_clips, scene, voice
+from avjax.features import random_forest
+from avjax.synthesis import (
+  afew_layout,
+  curves,
+  difficulty,
+  face,
+  raw_clips,
+  scene,
+  voice,
+)
 
 SIZE = (160, 120)
 
@@ -93,6 +104,36 @@ def test_file_agrees_with_the_truth(tmp_path):
     between = image[y, x].mean()
     for x, y in np.round([left, right]).astype(int):
       assert image[y - 2 : y + 3, x - 1 : x + 2].mean(-1).min() < between - 20
+
+
+def test_layout_of_afew(tmp_path):
+  """Law: the reader of AFEW finds each clip, as it would be in a table."""
+  takes = raw_clips.plan(21, 3, SIZE, seed=5)
+  films = afew_layout.place(takes)
+  chosen = [films[number] for number in (0, 1, 7, 14)]
+  raw_clips.make(tmp_path / 'films', chosen, workers=1)
+  raw_clips.make(tmp_path / 'clips', [takes[0]], workers=1)
+  found = catalogue.read('afew', tmp_path / 'films/AFEW')
+  told = {entry.name: entry.targets for entry in found.entries}
+  assert told == {
+    'training/angry/000000000': {'annotated': 'angry'},
+    'training/disgust/000004000': {'annotated': 'disgust'},
+    'validation/angry/000028000': {'annotated': 'angry'},
+    'test/000056000': {},
+  }
+  assert not (tmp_path / 'films/clips.csv').exists()
+  faces = tmp_path / 'films/SFEW/Train/Train_Aligned_Faces'
+  images, labels = random_forest.read_images(faces)
+  assert labels == ['angry', 'disgust'] and images.std(axis=(1, 2)).min() > 20
+  waves = [
+    difficulty.read_waveform(folder / clip)
+    for folder, clip in (
+      (tmp_path / 'films', films[0].clip),
+      (tmp_path / 'clips', takes[0].clip),
+    )
+  ]
+  both = np.stack([wave[: len(waves[0])] for wave in waves])
+  assert np.corrcoef(both)[0, 1] > 0.98  # AAC changes the rest
 
 
 def test_lag():
@@ -207,17 +248,19 @@ def test_measure(tmp_path, monkeypatch):
   pytest.importorskip('sklearn')
   random = np.random.default_rng(0)
   (tmp_path / 'truth').mkdir()
-  lines, waveforms = ['clip,label,speaker,split'], {}
+  records, waveforms = [], {}
   for number in range(160):
     row, column = number % 2, number // 2 % 2
     split = 'training' if number < 100 else 'test'
-    lines.append(f'{number}.mp4,{row}{column},s{split},{split}')
+    record = {'clip': f'{number}.mp4', 'landmarks': f'truth/{number}.npy'}
+    records.append(record | {'emotion': f'{row}{column}', 'split': split})
     points = random.standard_normal((5, 68, 2))
     points[:, 30, 1] += 20 * row
     np.save(tmp_path / 'truth' / f'{number}.npy', points)
     tone = np.sin(np.arange(5000) * (0.1 + 0.1 * column))
     waveforms[f'{number}.mp4'] = tone + 0.1 * random.standard_normal(5000)
-  (tmp_path / 'clips.csv').write_text('\n'.join(lines) + '\n')
+  lines = [json.dumps(record) for record in records]
+  (tmp_path / 'truth.jsonl').write_text('\n'.join(lines))
   monkeypatch.setattr(
     difficulty, 'read_waveform', lambda path: waveforms[path.name]
   )
