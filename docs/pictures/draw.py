@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/concepts, by avjax's own functions.
+"""Draws pictures of docs/concepts, by avjax's own functions.
 
   python docs/pictures/draw.py        # beside this file, in seconds
 

@@ -80,7 +80,8 @@ def make(folder: pathlib.Path) -> Iterator[Clone]:
   """Gives a clone while the server of its programs runs.
 
   Args:
-    folder: gets the folder `clone`, and others beside it.
+    folder: gets the folder `clone`, with made clips in `clone/clips`, and
+      others beside it.
   """
   with tempfile.TemporaryDirectory(prefix='avjax') as short:
     address = f'{short}/socket'  # its path must be short
@@ -93,7 +94,7 @@ def make(folder: pathlib.Path) -> Iterator[Clone]:
     ) as process:  # at its end standard input is closed, and the server ends
       assert process.stdout.readline() == b'ready\n'
       clone = Clone(folder / 'clone', address)
-      wrong = clone.bash('bin/synthesise ../made')
+      wrong = clone.bash('bin/synthesise clips')
       assert wrong is None, wrong
-      inputs.fill(clone.folder, sorted((folder / 'made').glob('*.mp4')))
+      inputs.fill(clone.folder, sorted((clone.folder / 'clips').glob('*.mp4')))
       yield clone
