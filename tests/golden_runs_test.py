@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from absl import flags
 
-from avjax import interrupts
+from avjax import host_flags, interrupts
 from avjax.runs import evaluation
 from tests.bin.programs import ROOT, run, written
 from tests.golden.make_runs import (
@@ -26,6 +26,9 @@ from tests.golden.make_runs import (
   train,
 )
 
+# `call` removes the flags that a program defines. Those of a module are defined
+# once, so they are there before.
+assert host_flags
 EXPECTED = RUNS / 'expected'
 TOLERANCE = 1e-6
 """Of a number, relative above 1: 17 units in float32's last place at 1.

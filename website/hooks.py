@@ -2,12 +2,16 @@
 
 import pathlib
 import re
+import sys
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from website import (
+ROOT = pathlib.Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # MkDocs knows the folder of this file alone
+
+from website import (  # noqa: E402
   api,
   equations,
   links,
@@ -16,7 +20,6 @@ from website import (
   settings_page,
 )
 
-ROOT = pathlib.Path(__file__).parents[1]
 _MADE = {
   'reference/programs.md': programs.page,
   'reference/settings.md': settings_page.page,
@@ -37,11 +40,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
   for site, page in _MADE.items():
     files.append(File.generated(config, site, content=page(ROOT)))
   for name in _OWN:
-    files.append(
-      _copy(
-        config, f'assets/{name}', pathlib.Path(__file__, '..', name).resolve()
-      )
-    )
+    files.append(_copy(config, f'assets/{name}', ROOT / 'website' / name))
   return files
 
 

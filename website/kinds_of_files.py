@@ -380,7 +380,7 @@ _MADE = FolderKind(
         'split': 'of the clip',
         'frames': 'number of video frames',
         'lag': 'seconds by which the sound is late',
-        'salient': 'first and last frame of the part that shows the emotion',
+        'salient': 'from which frame, up to which, the emotion is shown',
       },
       lines=True,
     ),

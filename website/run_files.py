@@ -18,10 +18,23 @@ _HEAD = """\
 
 What the programs leave behind, file by file. JSON is UTF-8 without NaN; tables
 are CSV with a comma and one line for the head. A field that may be missing is
-marked *optional*; `records` below are objects within these files.
+marked *optional*; records below are objects within these files. `object[text,
+number]` has texts as keys and numbers as values.
 """
 _SECTION = re.compile(r'^Attributes:\n((?:  .*\n?|\n)+)', re.MULTILINE)
 _ITEM = re.compile(r'^  (\w[\w, ]*): (.*(?:\n    .*)*)', re.MULTILINE)
+_WORDS = {
+  'str': 'text',
+  'int': 'integer',
+  'float': 'number',
+  'bool': 'true or false',
+  'tuple': 'list',
+  'Sequence': 'list',
+  'dict': 'object',
+  'Mapping': 'object',
+  'None': 'null',
+  'Any': 'anything',
+}
 _SETTINGS = re.compile('Settings|[A-Z][A-Za-z]+Config')
 
 
@@ -183,19 +196,27 @@ def _records(fields: list[Field], classes: Classes) -> list[str]:
 
 
 def _table(fields: list[Field], classes: Classes) -> Iterator[str]:
-  yield '| field | type | |'
-  yield '|---|---|---|'
+  typed = any(field.kind for field in fields)
+  yield '| field | type | |' if typed else '| field | |'
+  yield '|---|---|---|' if typed else '|---|---|'
   for field in fields:
-    kind = re.sub(r'\w+', lambda found: _linked(found[0], classes), field.kind)
-    kind = kind.replace('|', '\\|').replace('][', ']\\[')
     optional = '*optional* ' if field.optional else ''
     about = field.about.replace('|', '\\|')
-    yield f'| `{field.name}` | {kind} | {optional}{about} |'
+    kind = f' {_kind(field.kind, classes)} |' if typed else ''
+    yield f'| `{field.name}` |{kind} {optional}{about} |'
+
+
+def _kind(kind: str, classes: Classes) -> str:
+  """Returns a type in the words of JSON, with links to records."""
+  made = re.sub(
+    r'\w+', lambda found: _linked(found[0], classes), kind.replace(', ...', '')
+  )
+  return made.replace('|', 'or').replace('][', ']\\[')
 
 
 def _linked(word: str, classes: Classes) -> str:
   if word not in classes:
-    return word
+    return _WORDS.get(word, word)
   if _SETTINGS.fullmatch(word):
     return f'[{word}](settings.md)'
   name = word.strip('_')

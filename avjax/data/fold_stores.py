@@ -59,9 +59,9 @@ class FoldStores:
   """The content of folds.json."""
 
   format: int
-  division: Mapping[str, Any]
-  folds: tuple[FoldStore, ...]
-  sha256: str
+  division: Mapping[str, Any]  # the settings of DIVISION
+  folds: tuple[FoldStore, ...]  # the store of each fold
+  sha256: str  # of all else in this file
 
   @property
   def contents(self) -> str:

@@ -74,11 +74,11 @@ class ExtractorFile:
   """
 
   format: int
-  settings: FeaturesConfig
-  corpus: str
-  network: str
-  about: tuple[str, ...]
-  fingerprint: str
+  settings: FeaturesConfig  # of the features
+  corpus: str  # fingerprint of the training clips
+  network: str  # fingerprint of the face network, or ''
+  about: tuple[str, ...]  # lines of text for people
+  fingerprint: str  # of all of it, with the arrays
   places: dict[str, str] = dataclasses.field(default_factory=dict)
 
 

@@ -55,34 +55,34 @@ BUNDLE = Reader(
 class _Speaker:
   """An `Average` in lists."""
 
-  mean: tuple[float, ...]
-  variance: tuple[float, ...]
-  frames: float
+  mean: tuple[float, ...]  # of each column
+  variance: tuple[float, ...]  # of each column
+  frames: float  # how many these stand for
 
 
 @dataclasses.dataclass(frozen=True)
 class _Way:
   """The networks for one way to standardise."""
 
-  standardise: str
-  settings: ModelConfig
-  members: int
-  average: dict[str, _Speaker]
+  standardise: str  # one of `data.standardise`
+  settings: ModelConfig  # of the networks
+  members: int  # how many networks are averaged
+  average: dict[str, _Speaker]  # stream -> the average training speaker
 
 
 @dataclasses.dataclass(frozen=True)
 class _Head:
   """The content of bundle.json."""
 
-  format: int
-  emotions: tuple[str, ...]
-  widths: dict[str, int]
-  extractor: ExtractorFile
-  ways: tuple[_Way, ...]
-  about: str
-  accuracies: tuple[Accuracy, ...]
-  files: dict[str, str]
-  sha256: str
+  format: int  # `FORMAT`; a later one is refused
+  emotions: tuple[str, ...]  # in the order of the probabilities
+  widths: dict[str, int]  # stream -> number of columns
+  extractor: ExtractorFile  # extractor.json of a store
+  ways: tuple[_Way, ...]  # the networks, by how clips are standardised
+  about: str  # a line on the training data
+  accuracies: tuple[Accuracy, ...]  # on people it was not trained on
+  files: dict[str, str]  # every other file of the bundle -> its SHA-256
+  sha256: str  # of all else in this file
 
 
 def pack(recogniser: Recogniser, card: Card) -> bytes:

@@ -173,10 +173,10 @@ class _RegressionFile:
 
   streams: tuple[str, ...]
   emotions: tuple[str, ...]
-  mean: list[float]
-  scale: list[float]
-  weights: list[list[float]]
-  bias: list[float]
+  mean: list[float]  # of each input over the training clips
+  scale: list[float]  # its standard deviation there
+  weights: list[list[float]]  # a row an emotion, a column an input
+  bias: list[float]  # an emotion
 
 
 def describe(

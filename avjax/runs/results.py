@@ -9,16 +9,16 @@ from avjax.records import MismatchError
 class AttentionScores(TypedDict):
   """See `metrics.attention.summary`."""
 
-  mass_over_uniform: float
+  mass_over_uniform: float  # of the salient segment; 1 if uniform
 
 
 class AlignmentScores(TypedDict):
   """See `metrics.attention.summary`."""
 
-  weight: float
-  error: float
-  weight_uniform: float
-  error_uniform: float
+  weight: float  # on the true position of an event
+  error: float  # distance from it, in positions
+  weight_uniform: float  # the same of uniform weights
+  error_uniform: float  # the same of uniform weights
 
 
 class Scores(TypedDict):
@@ -27,16 +27,16 @@ class Scores(TypedDict):
   A split without a labelled clip has `n` = 0 and `unlabelled` only.
   """
 
-  n: int
-  unlabelled: NotRequired[int]
-  correct: NotRequired[int]
-  accuracy: NotRequired[float]
-  accuracy_interval_95: NotRequired[list[float]]
-  uar: NotRequired[float]
-  macro_f1: NotRequired[float]
-  emotions: NotRequired[list[str]]
-  confusion: NotRequired[list[list[int]]]
-  loss: NotRequired[float]
+  n: int  # labelled clips
+  unlabelled: NotRequired[int]  # clips without a label, which are predicted
+  correct: NotRequired[int]  # clips whose label is the most probable emotion
+  accuracy: NotRequired[float]  # correct / n
+  accuracy_interval_95: NotRequired[list[float]]  # by Wilson
+  uar: NotRequired[float]  # mean recall of the emotions with clips
+  macro_f1: NotRequired[float]  # mean F1 of true and predicted emotions
+  emotions: NotRequired[list[str]]  # in the order of the confusion
+  confusion: NotRequired[list[list[int]]]  # counts; rows are true emotions
+  loss: NotRequired[float]  # mean cross-entropy
   attention: NotRequired[AttentionScores]
   alignment: NotRequired[AlignmentScores]
 
@@ -45,8 +45,8 @@ class Spread(TypedDict):
   """The accuracies of several folds or seeds."""
 
   mean: float
-  deviation: float
-  each: list[float]
+  deviation: float  # standard deviation
+  each: list[float]  # in the order of the folds or seeds
 
 
 class EnsembleScores(TypedDict):
@@ -56,31 +56,31 @@ class EnsembleScores(TypedDict):
   of the ensemble of each fold. `members` is the number of seeds.
   """
 
-  members: int
-  splits: dict[str, Scores]
-  folds: NotRequired[dict[str, Spread]]
+  members: int  # how many seeds are averaged
+  splits: dict[str, Scores]  # split -> its scores
+  folds: NotRequired[dict[str, Spread]]  # split -> the accuracies of all folds
 
 
 class GroupScores(TypedDict):
   """The scores of a group of clips; see `metrics.groups.scores`."""
 
-  n: int
-  speakers: int
+  n: int  # labelled clips of the group
+  speakers: int  # how many they are of
   correct: int
-  accuracy: float
-  accuracy_interval_95: list[float]
-  uar: float
-  calibration_error: float
-  by_speaker_95: NotRequired[list[float]]
-  difference: NotRequired[float]
-  difference_by_speaker_95: NotRequired[list[float]]
+  accuracy: float  # correct / n
+  accuracy_interval_95: list[float]  # by Wilson
+  uar: float  # mean recall of the emotions with clips
+  calibration_error: float  # ECE
+  by_speaker_95: NotRequired[list[float]]  # of the accuracy, by a bootstrap
+  difference: NotRequired[float]  # accuracy less that of all other clips
+  difference_by_speaker_95: NotRequired[list[float]]  # by a bootstrap
 
 
 class AuditFinding(TypedDict):
   """What is read of a finding of the split audit; see `data.audit.Finding`."""
 
-  status: str
-  text: str
+  status: str  # leak, allowed, documented, unchecked or warning
+  text: str  # the finding as a sentence
 
 
 class Results(TypedDict, total=False):
@@ -90,44 +90,44 @@ class Results(TypedDict, total=False):
   lack, in place of `splits`.
   """
 
-  splits: dict[str, Scores]
+  splits: dict[str, Scores]  # split -> its scores
   seen: dict[str, int]  # of bin/evaluate --split=all
-  protocol: str
+  protocol: str  # of the division into splits
   standardised: str  # see `data.standardising.stamp`; absent before 0.2.0
   audit: list[AuditFinding | str]  # text in runs before 0.1.0
   warnings: list[str]  # see `training.progress.Progress.warnings`
-  folds: dict[str, Spread]
-  seeds: dict[str, Spread]
-  runs: dict[str, dict[str, Scores]]
-  ensemble: EnsembleScores
+  folds: dict[str, Spread]  # split -> the accuracies of all folds
+  seeds: dict[str, Spread]  # split -> the accuracies of all seeds
+  runs: dict[str, dict[str, Scores]]  # seed -> split -> its scores
+  ensemble: EnsembleScores  # of the averaged probabilities of the seeds
   groups: dict[str, dict[str, GroupScores]]  # column -> word, of --by
   dropped: dict[str, int]  # label -> clips that bin/evaluate left out
   absent: list[str]  # emotions of the run that no clip of a store has
   members: int  # of bin/evaluate: how many runs were averaged
-  weights: dict[str, float]
-  best_epoch: int
-  epochs: int
-  seconds: float
-  clips_per_second: float
-  parameters: int
-  device: str
+  weights: dict[str, float]  # of decision_fusion: member -> its weight
+  best_epoch: int  # from 0, by validation accuracy
+  epochs: int  # how many were trained
+  seconds: float  # of training
+  clips_per_second: float  # of training
+  parameters: int  # how many there are
+  device: str  # that computed it
   lstm: str  # its implementation; absent before 0.2.0
-  digests: dict[str, str]
-  sha256: str
+  digests: dict[str, str]  # file of the run -> its SHA-256
+  sha256: str  # of all else in this file
 
 
 class EpochLine(TypedDict):
   """A line of metrics.jsonl."""
 
-  epoch: int
-  training_loss: float
-  training_accuracy: float
+  epoch: int  # from 0
+  training_loss: float  # mean over the epoch, with dropout
+  training_accuracy: float  # over the epoch, with dropout
   validation_loss: float
   validation_accuracy: float
-  best: bool
-  validation_uar: NotRequired[float]
-  seconds: NotRequired[float]
-  clips_per_second: NotRequired[float]
+  best: bool  # whether it was the best so far
+  validation_uar: NotRequired[float]  # mean recall of the emotions
+  seconds: NotRequired[float]  # of training, without evaluation
+  clips_per_second: NotRequired[float]  # of training
 
 
 _SCORED = {
