@@ -34,6 +34,7 @@ READ = {
 HOURS = 'takes hours; bin/train and bin/tables are run by docs/use.md'
 SEVERAL = 'needs several hosts; tests/bin/train_test.py sets what SLURM sets'
 CLUSTER = 'tests/bin/extract_cluster_test.py starts them'
+WEIGHTS = 'needs the weights of others'
 PARSED = {
   'README.md': {
     "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
@@ -59,6 +60,17 @@ PARSED = {
     '--config.data.placement=stream': 'tests/runs/unread_test.py trains so',
     'bin/train_faces': 'needs images of people; tests/features/identities_test'
     '.py trains the network on made ones',
+  },
+  'docs/extractors.md': {
+    '--stream=voice:': 'tests/bin/extract_onnx_test.py does it on a small model',
+    '--appearance=dlib': 'tests/features/dlib_faces_test.py measures faces',
+    '--stream=wav2vec2:': WEIGHTS,
+    '--stream=hubert:': WEIGHTS,
+    '--stream=wavlm:': WEIGHTS,
+    '--stream=emotion2vec:': WEIGHTS,
+    '--stream=dimensions:': WEIGHTS,
+    '--stream=emotieff:': WEIGHTS,
+    '--stream=units:': WEIGHTS,
   },
   'docs/results.md': {
     '--workdir=results/$name-$seed': HOURS,
@@ -121,8 +133,8 @@ PARSED = {
   },
   'docs/afew.md': {
     'bin/ingest': 'needs AFEW; tests/data/corpora_test.py checks a made one',
-    '--size=smoke': 'needs AFEW; tests/bin/reproduce_test.py runs it on clips'
-    ' in its folders',
+    '--size=smoke': 'takes minutes; tests/bin/reproduce_test.py runs it on six'
+    ' of the clips',
     '--sfew=SFEW': 'needs AFEW and SFEW, and takes days',
   },
 }

@@ -89,12 +89,17 @@ class SoundColumns:
     Raises:
       DataError: a value is not finite.
     """
-    wave = self._normalised(_resampled(waveform, self._stream.rate))
+    wave = _resampled(waveform, self._stream.rate)
     frames = max(-(-len(wave) // self._hop), 1)
     ahead = self._window // 2
     needed = (frames - 1) * self._hop + self._window
     padded = np.zeros(max(needed, ahead + len(wave)), np.float32)
-    padded[ahead : ahead + len(wave)] = wave
+    heard = padded[ahead : ahead + len(wave)]
+    heard[:] = wave
+    if self._stream.normalise == 'clip':
+      # As the feature extractors of wav2vec 2.0 and its successors do.
+      heard -= wave.mean()
+      heard /= np.sqrt(wave.var() + 1e-7)
     padded = padded[:needed]
     made = self._pieces(padded, frames) if self._many else self._windows(padded)
     bad = ~np.isfinite(made).all(axis=1)
@@ -104,12 +109,6 @@ class SoundColumns:
         f' {bad.argmax()} of {frames}; {self._model.name} cannot be used for it'
       )
     return made
-
-  def _normalised(self, wave: np.ndarray) -> np.ndarray:
-    if self._stream.normalise == 'none':
-      return wave
-    # As the feature extractors of wav2vec 2.0 and its successors do.
-    return (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
 
   def _windows(self, padded: np.ndarray) -> np.ndarray:
     """Returns one row a window."""
@@ -128,15 +127,17 @@ class SoundColumns:
     if frames <= most:
       return self._piece(padded, 0, frames)[:frames]
     margin = most // _OVERLAP
-    made: list[np.ndarray] = []
-    done = 0
+    made, done = np.zeros((0, 0), np.float32), 0
     while done < frames:
       first = min(max(done - margin, 0), frames - most)
       last = first + most
       end = last if last == frames else last - margin
-      made.append(self._piece(padded, first, most)[done - first : end - first])
+      piece = self._piece(padded, first, most)
+      if not done:
+        made = np.zeros((frames, piece.shape[1]), np.float32)
+      made[done:end] = piece[done - first : end - first]
       done = end
-    return np.concatenate(made)
+    return made
 
   def _piece(self, padded: np.ndarray, first: int, frames: int) -> np.ndarray:
     """Returns so many frames from the first one on, or more."""

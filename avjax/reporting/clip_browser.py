@@ -74,8 +74,8 @@ def _clip(study: Study, k: int) -> str:
     f' <span class="{result}">predicted {text(predicted)}'
     f' {100 * shares.max():.0f} %</span></summary>\n'
     f'<div class="figures">{_maps(study, k)}'
-    '<div><table><caption>Probability</caption><thead><tr><th scope="col">emotion'
-    '</th><th scope="col">probability</th></tr></thead>'
+    '<div><table><caption>Probability</caption><thead><tr>'
+    '<th scope="col">emotion</th><th scope="col">probability</th></tr></thead>'
     f'<tbody>{rows}</tbody></table></div></div></details>\n'
   )
 
@@ -118,7 +118,7 @@ def _maps(study: Study, k: int) -> str:
     y += height + 0.5
   name = study.clips[k].name
   return figure(
-    sheet.figure, f'Attention and alignment of the clip {name}, frame by frame.',
+    sheet.figure, f'Attention and alignment of {name}, frame by frame.',
     'Each map has its own scale.', ' '.join(texts),
   )  # fmt: skip
 

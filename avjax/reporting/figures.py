@@ -362,7 +362,8 @@ def reliability(run: FinishedRun, look: Look = _USUAL) -> Figure:
   )
   return Figure(
     'reliability', sheet.figure, numbers, caption,
-    sentences.reliability(bins, error), run.remarks, f'By confidence, {spoken}.',
+    sentences.reliability(bins, error), run.remarks,
+    f'By confidence, {spoken}.',
   )  # fmt: skip
 
 

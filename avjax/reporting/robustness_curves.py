@@ -101,7 +101,7 @@ def table(rows: Sequence[DisturbedAccuracy]) -> markup.Table:
     'Accuracy in % on disturbed test clips',
     ('disturbance', *runs),
     tuple(
-      (name, *(_signed(cells.get(run, NONE)) for run in runs))
+      (_signed(name), *(_signed(cells.get(run, NONE)) for run in runs))
       for name, cells in found.items()
     ),
     ('Accuracy [95 %, by speaker] and its change from the undisturbed clips.',),

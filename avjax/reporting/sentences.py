@@ -106,8 +106,8 @@ def alignment(numbers: Mapping[str, float], largest: float) -> str:
     f'the weights are {verdict}: their entropy is {entropy:.3f} of that of'
     f' uniform ones, and the greatest that is shown is {largest:.2f}. The'
     f' expected audio frame is {numbers["expected place less p_t"]:+.2f} ±'
-    f' {numbers["its deviation within a clip"]:.2f} frames from the centre (mean'
-    ' ± standard deviation within a clip); its slope over the clip is'
+    f' {numbers["its deviation within a clip"]:.2f} frames from the centre'
+    ' (mean ± standard deviation within a clip); its slope over the clip is'
     f' {numbers["slope over Ta/T"]:.3f} of Ta/T (uniform weights: 1).'
   )
 

@@ -38,34 +38,47 @@ def test_tables(trained):
   )
   following = 'next: bin/report proposed linear --output=report.html\n'
   assert (code, error) == (0, following)
-  assert '| proposed, streams=audio,face | 58.23 [54.6, 61.8]' in out
-  assert '| linear, streams=audio,face |' in out
+  assert '| proposed | 58.23 [54.6, 61.8]' in out
+  own = out.index('| linear, streams=audio,face |')
+  assert own < out.index('As the paper gives it')
   files = sorted(path.name for path in (trained / 'tables').iterdir())
   assert files == [
     f'{name}{suffix}'
-    for name in ('comparisons', 'table-1')
+    for name in ('comparisons', 'paper', 'table-1')
     for suffix in ('.csv', '.md', '.tex')
   ]
   assert (trained / 'tables/table-1.md').read_text() in out
 
 
 def test_figures(trained):
-  """Program: every figure as PNG and PDF, and its numbers."""
+  """Program: every figure as PNG and PDF, its caption and its numbers."""
   code, out, error = run(
     'figures',
     'proposed',
     '--output=figures',
     '--clips=test-3',
+    '--width=7',
+    '--scale_rows',
     cwd=trained,
   )
   assert code == 0, error
   numbers = json.loads((trained / 'figures/figures.json').read_text())
-  assert list(numbers) == [f'figure-{k}' for k in (2, 3, 4, 5)]
+  names = [*(f'figure-{k}' for k in (2, 3, 4, 5)), 'reliability']
+  assert list(numbers) == names
   for name in numbers:
-    for suffix, head in (('.png', b'\x89PNG'), ('.pdf', b'%PDF')):
+    for suffix, head in (
+      ('.png', b'\x89PNG'),
+      ('.pdf', b'%PDF'),
+      ('.tex', b'\\begin{figure}'),
+    ):
       path = trained / 'figures' / f'{name}{suffix}'
       assert path.read_bytes().startswith(head)
-  assert 'All 7 test clips: entropy' in out
+    assert (trained / f'figures/{name}.txt').read_text() in out
+  assert (
+    b'/MediaBox [ 0 0 504 ' in (trained / 'figures/figure-5.pdf').read_bytes()
+  )
+  assert 'Over all 7 test clips: the weights are' in out
+  assert 'scaled to its own maximum of 1' in out
 
 
 def test_report(trained):
@@ -76,12 +89,14 @@ def test_report(trained):
     'linear',
     '--output=page.html',
     '--clips=3',
+    '--base=linear',
     cwd=trained,
   )
   assert (code, error) == (0, 'output: page.html\n')
   text = (trained / 'page.html').read_text()
-  assert text.count('<section') == 4 and text.count('<details') == 6
-  assert 'bin/report proposed linear --output=page.html --clips=3' in text
+  assert text.count('<section') == 6 and text.count('<details') == 6
+  assert 'linear --output=page.html --clips=3 --base=linear' in text
+  assert 'each row less linear' in text
 
 
 BAD = [
@@ -96,6 +111,13 @@ BAD = [
   ),
   ('report', [], 'no run is given'),
   ('report', ['{}/proposed', '--clips=0'], 'clips'),
+  (
+    'report',
+    ['{}/linear', '--robustness=x'],
+    'that bin/robustness has written',
+  ),
+  ('report', ['{}/linear', '--base={}/proposed'], 'none of the runs'),
+  ('figures', ['{}/proposed', '--output=f', '--width=2'], 'width'),
 ]
 
 

@@ -76,7 +76,8 @@ def test_everything_is_there(holder):
   second = (out / 'tables/table-2.csv').read_text()
   assert 'decision_fusion,' in second and '(2 seeds)' in second
   numbers = json.loads((out / 'figures/figures.json').read_text())
-  assert list(numbers) == [f'figure-{k}' for k in (2, 3, 4, 5)]
+  names = [*(f'figure-{k}' for k in (2, 3, 4, 5)), 'reliability']
+  assert list(numbers) == names
   for name in numbers:
     assert (out / f'figures/{name}.png').read_bytes().startswith(b'\x89PNG')
   told = (out / 'README.md').read_text()

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from avjax.metrics import classification
 from avjax.runs.folder import RunFolder
 from avjax.runs.info import RunInfo
 from avjax.training.outcome import without_maps
@@ -11,6 +12,18 @@ from avjax.training.progress import Progress
 from tests.training import examples
 
 INFO = RunInfo(examples.EMOTIONS, {'audio': 3, 'face': 2}, 'abc')
+GROUPS = {
+  name: {
+    'n': 10,
+    'speakers': 1,
+    'correct': correct,
+    'accuracy': correct / 10,
+    'accuracy_interval_95': [*classification.wilson_interval(correct, 10)],
+    'uar': 0.5,
+    'calibration_error': 0.1,
+  }
+  for name, correct in (('Ann', 7), ('a long name ' * 9, 10), ('', 2))
+}
 
 
 def make_run(

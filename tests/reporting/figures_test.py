@@ -27,7 +27,7 @@ from avjax.reporting import (
 from avjax.runs import experiment, finished
 from avjax.training import outcome
 from avjax.training.setup import Setup
-from tests.reporting.examples import make_run
+from tests.reporting.examples import GROUPS, make_run
 from tests.training import examples
 
 
@@ -215,20 +215,6 @@ def test_text_has_its_place(study):
       assert across <= 1 or down <= 1, (one, other)
 
 
-GROUPS = {
-  name: {
-    'n': 10,
-    'speakers': 1,
-    'correct': correct,
-    'accuracy': correct / 10,
-    'accuracy_interval_95': [*classification.wilson_interval(correct, 10)],
-    'uar': 0.5,
-    'calibration_error': 0.1,
-  }
-  for name, correct in (('Ann', 7), ('a long name ' * 9, 10), ('', 2))
-}
-
-
 def test_groups():
   """Law: points at the accuracies, counts beside; the lowest is named."""
   figure = group_accuracy.picture('speaker', GROUPS, figures.Look())
@@ -334,7 +320,7 @@ def test_what_to_see():
   said = sentences.attention(mean, ['a', 'b', 'c'])
   assert 'two emotions is 0.15: attention depends' in said
   assert 'Most alike are a and b (0.50), least b and c (\u22120.20).' in said
-  after = np.array([[0, 0], [5, 0], [5, 1]])
+  after = np.array([[0.0, 0], [5, 0], [5, 1]])
   said = sentences.embeddings(np.array([0.2, 3.0, 1.0]), after, 'xyz')
   assert 'moves y most, by 3.0' in said and 'x least, by 0.2.' in said
   assert said.endswith('Closest after it are y and z.')

@@ -3,6 +3,7 @@
 import dataclasses
 import html.parser
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -10,11 +11,17 @@ import subprocess
 import numpy as np
 import pytest
 
-from avjax.reporting import figures
+from avjax.errors import ConfigError
+from avjax.reporting import (
+  clip_browser,
+  figures,
+  page_style,
+  robustness_curves,
+)
 from avjax.reporting import html as pages
 from avjax.runs import finished
 from avjax.training.outcome import Outcome
-from tests.reporting.examples import make_run
+from tests.reporting.examples import GROUPS, make_run
 from tests.training import examples
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
@@ -25,6 +32,17 @@ FLAGS = (
   '--allow-file-access-from-files', '--enable-logging=stderr',
   '--virtual-time-budget=5000', '--dump-dom',
 )  # fmt: skip
+
+
+DISTURBED = """\
+run,disturbance,level,unit,clips,accuracy,"from, by speaker",to,change
+one,undisturbed,-,-,9,80.0,70.0,90.0,+0.0
+one,white noise,20,"SNR, dB",9,75.0,-,-,-5.0
+one,white noise,-5,"SNR, dB",9,60.0,50.5,70.0,-20.0
+one,no sound,-,-,9,40.0,30.0,50.0,-40.0
+two,undisturbed,-,-,9,50.0,40.0,60.0,+0.0
+two,white noise,20,"SNR, dB",9,50.0,40.0,60.0,+0.0
+"""
 
 
 def make_study(run):
@@ -64,8 +82,20 @@ def written(tmp_path_factory):
       return make_study(run)
 
     patch.setattr(figures, 'make_study', study)
-    groups = finished.grouped(loaded)
-    text, left_out = pages.report(groups, 9, ['bin/report', 'a', 'b c'])
+    named = {f'test-{k}': f'speaker {k % 4}' for k in range(24)}
+    patch.setattr(finished, '_speakers', lambda *_: named)
+    (folder / 'robustness.csv').write_text(DISTURBED)
+    (folder / 'a/evaluation-own-test').mkdir()
+    (folder / 'a/evaluation-own-test/results.json').write_text(
+      json.dumps({'groups': {'gender': GROUPS, 'label': GROUPS}})
+    )
+    text, left_out = pages.report(
+      finished.grouped(loaded),
+      9,
+      ['bin/report', 'a', 'b c'],
+      differences=['It is a trial.', 'Another & more.'],
+      robustness=str(folder),
+    )
   assert list(left_out.values()) == ['its store is gone']
   path = folder / 'report.html'
   path.write_text(text, encoding='utf-8')
@@ -106,7 +136,7 @@ def test_page_can_be_heard(written):
   assert elements.of('html') == [{'lang': 'en'}]
   assert elements.of('meta')[1]['name'] == 'viewport'
   pictures = elements.of('img')
-  assert len(pictures) == 4 + 2 + 9 + 1 + 2
+  assert len(pictures) == 1 + 1 + (5 + 2 + 1 + 9) + (2 + 1 + 1)
   assert all(len(picture['alt']) > 40 for picture in pictures)
   assert all(cell['scope'] in ('row', 'col') for cell in elements.of('th'))
   assert len(elements.of('caption')) == len(elements.of('table'))
@@ -118,6 +148,9 @@ def test_page_can_be_heard(written):
   assert levels[0] == 1 and levels.count(1) == 1
   assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
   assert text.count('<label') == len(elements.of('select')) == 2
+  for landmark in ('header', 'nav', 'main'):
+    assert len(elements.of(landmark)) == 1
+  assert elements.of('a')[0] == {'class': 'skip', 'href': '#main'}
 
 
 def test_page_says(written):
@@ -127,15 +160,96 @@ def test_page_says(written):
   assert 'bin/report a &#x27;b c&#x27;' in text
   assert 'its store is gone' in text
   assert '<b>&' not in text and '&lt;b&gt;&amp;&quot;odd&quot;' in text
-  assert len(Elements(text).of('details')) == 9
+  clips = Elements(text).of('details')
+  assert len([one for one in clips if 'data-result' in one]) == 9
+
+
+def test_own_results_come_first(written):
+  """Law: one's own before the paper's, which is apart and named so."""
+  text = written.read_text(encoding='utf-8')
+  sections = [section['id'] for section in Elements(text).of('section')]
+  assert sections == [
+    'results', 'comparisons', 'robustness', 'run-0', 'run-1', 'paper',
+    'differences', 'stamps',
+  ]  # fmt: skip
+  own, paper = text.index('Table 1: accuracy'), text.index('44.90 [40.7')
+  assert own < text.index('id="paper"') < paper
+  assert text.index('It is a trial.') < own < text.index('Another &amp; more.')
+  assert 'Compared with proposed' in text and '--base=RUN takes' in text
+  assert 'Most accurate: ' in text and 'Lowest by gender (evaluation-' in text
+  assert 'label (evaluation-' not in text
+
+
+def test_robustness(written):
+  """Law: a figure for what has levels, the table for all; faults are named."""
+  table, (figure,) = robustness_curves.read(written.parent)
+  minus = '\N{MINUS SIGN}'
+  assert figure.result == (
+    f'one falls from 80.0 % to 60.0 %, at {minus}5. two is never below its 50.0'
+    ' %.'
+  )
+  lines = [line for line in figure.figure.axes[0].lines if line.get_marker()]
+  assert list(lines[0].get_xdata()) == [20, -5]
+  assert figure.figure.axes[0].xaxis_inverted()  # worse to the right
+  assert table.head == ('disturbance', 'one', 'two')
+  assert [row[0] for row in table.rows] == [
+    'undisturbed',
+    'white noise, 20 (SNR, dB)',
+    f'white noise, {minus}5 (SNR, dB)',
+    'no sound',
+  ]
+  assert table.rows[1][1:] == (f'75.0 {minus}5.0', '50.0 [40.0, 60.0] +0.0')
+  assert table.rows[2][1:] == (f'60.0 [50.5, 70.0] {minus}20.0', '-')
+
+
+@pytest.mark.parametrize(
+  'text, wanted',
+  [
+    ('', 'not the table'),
+    (DISTURBED.replace('80.0', 'nan'), "'nan' is no number"),
+    (DISTURBED.replace('run,', 'name,'), 'not the table'),
+    (None, 'that bin/robustness has written'),
+  ],
+)
+def test_a_damaged_study(text, wanted, tmp_path):
+  """Law: what is no table of bin/robustness is one line that says so."""
+  if text is not None:
+    (tmp_path / 'robustness.csv').write_text(text)
+  with pytest.raises(ConfigError, match=wanted):
+    robustness_curves.read(tmp_path)
+
+
+def contrast(one, other):
+  """Returns the contrast of two colours (WCAG 2)."""
+  bright = []
+  for colour in one, other:
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [
+      c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts
+    ]
+    bright.append(np.dot(linear, (0.2126, 0.7152, 0.0722)) + 0.05)
+  return max(bright) / min(bright)
+
+
+@pytest.mark.parametrize('colours', [page_style.LIGHT, page_style.DARK])
+def test_contrast(colours):
+  """Law: AA for every colour of text on every ground, and for the focus."""
+  for ground in ('page', 'warm', 'code'):
+    for text in ('text', 'soft', 'link', 'alarm'):
+      assert contrast(colours[text], colours[ground]) >= 4.5
+  for line in ('focus', 'rule'):
+    assert contrast(colours[line], colours['page']) >= 3
+  used = set(re.findall(r'var\(--(\w+)\)', page_style.STYLE))
+  assert used == set(colours)
+  assert not re.search(r'(?<!--)\bcolor: #', page_style.STYLE)
 
 
 def test_sample(tmp_path):
   """Law: emotions take turns, the surest wrong clip of each comes first."""
   study = make_study(finished.load(make_run(tmp_path / 'a')))
-  chosen = pages.sample(study, 12)
+  chosen = clip_browser.sample(study, 12)
   assert sorted(chosen) == list(range(12))
-  assert chosen[:5] == pages.sample(study, 5)
+  assert chosen[:5] == clip_browser.sample(study, 5)
   assert {study.clips[k].label for k in chosen[:3]} == set(examples.EMOTIONS)
   sure = study.outcome.probabilities.max(1)
   for k in chosen[:3]:
@@ -170,15 +284,28 @@ def test_in_a_browser(written, tmp_path):
     'const page = document.querySelector("iframe").contentDocument;'
     'const result = page.querySelectorAll("select")[1];'
     'result.value = "wrong"; result.dispatchEvent(new Event("change"));'
-    'const clips = [...page.querySelectorAll("details")];'
-    'document.body.append("|" + page.documentElement.scrollWidth + "|"'
-    ' + page.querySelector("[role=status]").textContent + "|"'
+    'const clips = [...page.querySelectorAll(".browser details")];'
+    'const rows = [];'
+    'for (const box of page.querySelectorAll(".scroll")) {'
+    'const name = box.querySelector("tbody th"), cell = name.nextSibling;'
+    'const left = name.getBoundingClientRect().left;'
+    'const at = cell.getBoundingClientRect().left;'
+    'box.scrollLeft = 40;'
+    'const kept = Math.abs(name.getBoundingClientRect().left - left) < 1;'
+    'const moved = at - cell.getBoundingClientRect().left;'
+    'if (moved) rows.push(kept && Math.abs(moved - 40) < 1);}'
+    'document.body.append("|" + rows + "|"'
+    ' + page.documentElement.scrollWidth + "|" + page.querySelector("[role=status]").textContent + "|"'
     ' + clips.filter(c => !c.hidden).every(c => c.dataset.result == "wrong")'
     ' + "|");}</script>'
   )
   dom, console = browse(frame, tmp_path)
   assert console == []
-  width, status, wrong = re.search(r'\|(\d+)\|(.*?)\|(\w+)\|', dom).groups()
+  rows, width, status, wrong = re.search(
+    r'\|([\w,]*)\|(\d+)\|(.*?)\|(\w+)\|', dom
+  ).groups()
+  # Wide tables scroll by themselves, and the names of their rows stay.
+  assert len(rows.split(',')) >= 3 and set(rows.split(',')) == {'true'}
   assert int(width) <= 390
   assert re.match(r'[1-8] of 9 clips shown', status) and wrong == 'true'
   # The page's own policy would refuse, and say so, what is not in it.
