@@ -76,6 +76,6 @@ def on_post_build(*, config: MkDocsConfig) -> None:
 
 def _scrolling(found: re.Match[str]) -> str:
   return (
-    '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+    '<div class="scroll" tabindex="0" role="group" aria-label="table">'
     f'{found[0]}</div>'
   )

@@ -311,8 +311,8 @@ _RESULTS = FolderKind(
     ),
     FileKind(
       ('figure-*.png', 'figure-*.pdf', 'reliability.png', 'reliability.pdf'),
-      '`bin/figures`: the figures of the paper, and how far probabilities can be'
-      ' trusted',
+      '`bin/figures`: the figures of the paper, and how far probabilities can'
+      ' be trusted',
       shown=('figure-2.png', 'figure-2.pdf'),
     ),
     FileKind(
@@ -403,8 +403,8 @@ _MADE = FolderKind(
 )
 _REPRODUCTION = FolderKind(
   'A reproduction',
-  'The folder `OUT` of `bin/reproduce`: beside these the store, the runs, `tables`'
-  ' and `figures`, as above.',
+  'The folder `OUT` of `bin/reproduce`: beside these the store, the runs,'
+  ' `tables` and `figures`, as above.',
   (
     FileKind(('README.md',), 'the tables, and what was not as in the paper'),
     FileKind(
