@@ -177,7 +177,7 @@ def test_blocks(reader, page):
 
 def test_what_is_left(reader):
   """Program: every file that the programs left is on the page on files."""
-  for page in ('docs/use.md', 'docs/data.md', 'docs/export.md'):
+  for page in PAGES:
     follow(reader, page)
   wrong, met = left.faults(reader[0].folder)
   assert not wrong

@@ -28,6 +28,6 @@ def _set(found: re.Match[str]) -> str:
   if not block:
     return mathml
   return (
-    f'<{tag} class="scroll equation" tabindex="0" role="region"'
+    f'<{tag} class="scroll equation" tabindex="0" role="group"'
     f' aria-label="equation">{mathml}</{tag}>'
   )

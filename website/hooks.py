@@ -30,6 +30,7 @@ _MADE = {
 _OWN = ('site.css', 'site.js', 'iframe-worker.js', 'mark.svg')
 """Files beside this one that the site needs."""
 _TABLE = re.compile(r'<table>.*?</table>', re.DOTALL)
+_PICTURE = re.compile(r'<p>(<img [^>]*src="([^"]*)"[^>]*>)</p>', re.DOTALL)
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -63,7 +64,8 @@ def on_page_markdown(
 def on_page_content(
   content: str, *, page: Page, config: MkDocsConfig, files: Files
 ) -> str:
-  """Returns a page with equations, and tables that scroll on their own."""
+  """Returns a page with equations, tables that scroll, pictures that open."""
+  content = _PICTURE.sub(r'<p><a href="\2">\1</a></p>', content)
   return _TABLE.sub(_scrolling, equations.as_mathml(content))
 
 
@@ -74,6 +76,6 @@ def on_post_build(*, config: MkDocsConfig) -> None:
 
 def _scrolling(found: re.Match[str]) -> str:
   return (
-    '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+    '<div class="scroll" tabindex="0" role="group" aria-label="table">'
     f'{found[0]}</div>'
   )

@@ -173,6 +173,11 @@ _STORE = FolderKind(
       'arrays that were fitted on the training clips, as `audio.median`',
     ),
     FileKind(
+      ('extractor/*.onnx',),
+      'the model of a stream, where it is small',
+      shown=('extractor/NAME.onnx',),
+    ),
+    FileKind(
       ('extractor/alexnet.npz',),
       'weights of the face network, if they were read from a file',
     ),
@@ -193,6 +198,11 @@ _BUNDLE = FolderKind(
       'in the bundle: for people',
     ),
     FileKind(('*.md',), 'the card, beside the bundle', shown=('NAME.md',)),
+    FileKind(
+      ('onnx/*.onnx',),
+      'in the bundle: the model of a stream, where it is small',
+      shown=('onnx/NAME.onnx',),
+    ),
     FileKind(
       ('extractor/*.npy', '*/[0-9]*/*.npy'),
       'in the bundle: arrays of the extractor; parameters of each network, by'
@@ -291,7 +301,8 @@ _RESULTS = FolderKind(
   (
     FileKind(
       (
-        *('table-[12].*', 'validation.*', 'comparisons.*', 'comparisons-*.*'),
+        *('table-[12].*', 'paper.*', 'validation.*'),
+        *('comparisons.*', 'comparisons-*.*'),
         'enrolment.*',
       ),
       '`bin/tables`: each table as Markdown, LaTeX and CSV; the curve of'
@@ -299,8 +310,9 @@ _RESULTS = FolderKind(
       shown=('table-1.md', 'table-1.tex', 'table-1.csv'),
     ),
     FileKind(
-      ('figure-*.png', 'figure-*.pdf'),
-      '`bin/figures`: the figures of the paper',
+      ('figure-*.png', 'figure-*.pdf', 'reliability.png', 'reliability.pdf'),
+      '`bin/figures`: the figures of the paper, and how far probabilities can'
+      ' be trusted',
       shown=('figure-2.png', 'figure-2.pdf'),
     ),
     FileKind(
@@ -389,4 +401,19 @@ _MADE = FolderKind(
     ),
   ),
 )
-FOLDERS = (_RUN, _STORE, _BUNDLE, _PREDICTIONS, _RESULTS, _SWEEP, _MADE)
+_REPRODUCTION = FolderKind(
+  'A reproduction',
+  'The folder `OUT` of `bin/reproduce`: beside these the store, the runs,'
+  ' `tables` and `figures`, as above.',
+  (
+    FileKind(('README.md',), 'the tables, and what was not as in the paper'),
+    FileKind(
+      ('reproduce.json',), 'what was asked for; another request is refused'
+    ),
+    FileKind(('seconds.json',), 'stage -> seconds that it took'),
+  ),
+)
+FOLDERS = (
+  *(_RUN, _STORE, _BUNDLE, _PREDICTIONS, _RESULTS, _SWEEP, _REPRODUCTION),
+  _MADE,
+)

@@ -1,10 +1,15 @@
-// Keyboard: what is a label in the theme's header can be reached and pressed,
-// Escape closes the menu, and every block of code can be scrolled.
-for (const label of document.querySelectorAll('label.md-header__button[for]')) {
+// Keyboard: labels of the theme that open and close something can be reached and
+// pressed, Escape closes the menu, and every block of code can be scrolled.
+const names = { __drawer: 'Menu', __search: 'Search' }
+const labels = 'label.md-header__button[for], label.md-nav__title[for^=__nav],'
+  + ' label.md-nav__link[for^=__nav]'
+for (const label of document.querySelectorAll(labels)) {
   if (label.closest('[data-md-component=palette]')) continue
   label.tabIndex = 0
   label.setAttribute('role', 'button')
-  label.setAttribute('aria-label', label.htmlFor === '__drawer' ? 'Menu' : 'Search')
+  if (names[label.htmlFor]) {
+    label.setAttribute('aria-label', names[label.htmlFor])
+  }
   label.addEventListener('keydown', (event) => {
     if (event.key === ' ') {
       event.preventDefault()

@@ -69,8 +69,9 @@ _PARTS: dict[str, Callable[..., Any]] = {
 class ExtractorFile:
   """The content of extractor.json.
 
-  Places are the paths of the models of ONNX streams that are too large to be
-  copied into the folder; the fingerprint does not depend on them.
+  Attributes:
+    places: name of an ONNX stream -> path of its model, where this is too large
+      to be copied into the folder; the fingerprint does not depend on it.
   """
 
   format: int
