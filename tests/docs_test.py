@@ -31,7 +31,7 @@ READ = {
 }
 """Language of a block that holds no commands -> what it is."""
 
-HOURS = 'takes hours; bin/train and bin/tables are run by docs/use.md'
+HOURS = 'takes hours; docs/tutorials/speakers.md runs bin/train and bin/tables'
 SEVERAL = 'needs several hosts; tests/bin/train_test.py sets what SLURM sets'
 CLUSTER = 'tests/bin/extract_cluster_test.py starts them'
 WEIGHTS = 'needs the weights of others'
@@ -75,7 +75,7 @@ PARSED = {
   'docs/results.md': {
     '--workdir=results/$name-$seed': HOURS,
     '--workdir=results/fair-$name-$seed': HOURS,
-    'bin/figures': 'draws a run of those; run by docs/use.md',
+    'bin/figures': 'draws a run of those; run by docs/tutorials/attention.md',
     'takes()': HOURS,
     'RAVDESS/audio stores/ravdess': 'tests/bin/extract_sound_test.py runs it on'
     ' made sound',
@@ -84,7 +84,7 @@ PARSED = {
     'results/rec-none': HOURS,
     'results/only-': HOURS,
     '--workdir=results/three-$store': HOURS,
-    'bin/synthesise': 'takes hours; run by docs/data.md',
+    'bin/synthesise': 'takes hours; tests/docs/clone.py runs it',
   },
   'docs/pretrained.md': {
     'avjax/pretrained/ravdess.zip \\': HOURS,

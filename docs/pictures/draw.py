@@ -117,6 +117,43 @@ def pooling():
   return figure
 
 
+def classify():
+  """Draws Eq. 11 as arrays: attention, states, weights and scores."""
+  emotions, frames, cells = 7, 24, 12
+  random = np.random.default_rng(0)
+  rise = np.cumsum(random.normal(size=(frames, cells)), 0)
+  states = np.tanh(rise / 4).astype(np.float32)
+  middle = np.linspace(3, 20, emotions)[:, None]
+  attention = np.exp(-(((np.arange(frames) - middle) / 2) ** 2))
+  attention = (attention / attention.sum(1, keepdims=True)).astype(np.float32)
+  weights = random.normal(size=(emotions, cells)).astype(np.float32)
+  scores = avjax.classify(states, attention, weights, np.zeros(7, np.float32))
+  arrays = (
+    ('attention $f$\n(N, T)', attention, 'viridis'),
+    ('states $h_{av}$\n(T, C)', states, 'PuOr'),
+    ('attended\n(N, C)', attention @ states, 'PuOr'),
+    ('weights $W$\n(N, C)', weights, 'PuOr'),
+    ('scores $s$\n(N)', scores[:, None], 'PuOr'),
+  )
+  size, left = 0.074, 1  # inches of a cell; cells to the left
+  figure = matplotlib.figure.Figure((6.4, 2.4), dpi=150, facecolor='white')
+  signs = '', r'$\times$', '=', r'$\cdot$', '='
+  for (text, array, colours), sign in zip(arrays, signs, strict=True):
+    rows, columns = array.shape
+    low = 1 - (0.5 + size * (frames + rows) / 2) / 2.4
+    wide, high = size * columns / 6.4, size * rows / 2.4
+    place = size * left / 6.4, low, wide, high
+    ax = figure.add_axes(place, xticks=[], yticks=[])
+    ends = {'vmin': -abs(array).max(), 'vmax': abs(array).max()}
+    ax.imshow(array, colours, **(ends if colours == 'PuOr' else {}))
+    ax.set_title(text, fontsize=8)
+    middle = 1 - (0.5 + size * frames / 2) / 2.4
+    sign_at = (left - 2.6) * size / 6.4
+    figure.text(sign_at, middle, sign, ha='center', va='center')
+    left += columns + 5.2
+  return figure
+
+
 class Pictures:
   """Stands for the canvas of a video: a picture is its own number."""
 
@@ -229,7 +266,7 @@ def enrolment():
 
 def main():
   """Writes the pictures beside this file."""
-  for paint in (lstm, window, pooling, clocks, splits, enrolment):
+  for paint in (lstm, window, pooling, classify, clocks, splits, enrolment):
     paint().savefig(HERE / f'{paint.__name__}.png')
 
 
