@@ -233,6 +233,7 @@ def odd(path, what):
     ('bank', ',hop=1,hop=2', 'has hop twice'),
     ('bank', ',hop=0.01,output=z', "outputs y; choose one with output=y.*'z'"),
     ('bank', ',hop=0.01,mean=1/2', 'it must be one number or three'),
+    ('bank', ',hop=0.01,whiten=6', 'whiten .* is 6; it must be at most 5'),
     ('bank', ',rate=10', 'rate of the stream .* from 1000 to'),
     ('bad rate', '', "rate of the metadata of m.onnx is 'high'"),
     ('frames', ',window=0.025,hop=0.01', r'shape \(1, 2, 3\) for 880'),
