@@ -78,6 +78,7 @@ select { font: inherit; padding: 0.3rem; color: var(--text);
 .found { border-left: 4px solid var(--focus); padding: 0.3rem 0.8rem;
   margin: 1rem 0; background: var(--warm); max-width: 46rem; }
 .found p { margin: 0.2rem 0; } .found ul { margin: 0.2rem 0; }
+code { white-space: nowrap; }
 pre { overflow-x: auto; background: var(--code); padding: 0.6rem;
   font-size: 0.8rem; }
 .wrong { color: var(--alarm); }

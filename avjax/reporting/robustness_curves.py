@@ -10,7 +10,7 @@ from avjax.errors import ConfigError
 from avjax.records import Reader
 from avjax.reporting import markup, page, plots
 from avjax.reporting.comparisons import NONE
-from avjax.reporting.figures import Figure, Look
+from avjax.reporting.figures import Figure, FigureLook
 from avjax.reporting.page import Page
 
 TABLE = 'robustness.csv'
@@ -64,7 +64,7 @@ def read(folder: str | pathlib.Path) -> tuple[markup.Table, list[Figure]]:
     rows = [_row(line) for line in lines]
   except ValueError as error:
     raise _READER.fault(path, error) from None
-  return table(rows), curves(rows, Look())
+  return table(rows), curves(rows, FigureLook())
 
 
 def _row(line: Sequence[str]) -> DisturbedAccuracy:
@@ -118,7 +118,7 @@ def _undisturbed(rows: Sequence[DisturbedAccuracy]) -> dict[str, float]:
   return {row.run: row.accuracy for row in reversed(rows)}
 
 
-def curves(rows: Sequence[DisturbedAccuracy], look: Look) -> list[Figure]:
+def curves(rows: Sequence[DisturbedAccuracy], look: FigureLook) -> list[Figure]:
   """Returns a figure for every disturbance with levels, one line a run."""
   clean = _undisturbed(rows)
   runs = list(dict.fromkeys(row.run for row in rows))
@@ -133,7 +133,7 @@ def _curve(
   rows: Sequence[DisturbedAccuracy],
   runs: Sequence[str],
   clean: dict[str, float],
-  look: Look,
+  look: FigureLook,
 ) -> Figure:
   """Returns the figure of one disturbance."""
   kind, unit = rows[0].disturbance, rows[0].unit
