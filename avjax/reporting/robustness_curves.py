@@ -183,8 +183,7 @@ def _worst(rows: Sequence[DisturbedAccuracy], clean: float) -> str:
   """Returns how far the accuracy of a run falls under a disturbance."""
   row = min(rows, key=lambda row: row.accuracy)
   if row.accuracy >= clean:
-    return f'{row.run} is never below its {clean:.1f} %.'
+    return f'Never below its {clean:.1f} %: {row.run}.'
   return _signed(
-    f'{row.run} falls from {clean:.1f} % to {row.accuracy:.1f} %, at'
-    f' {row.level:g}.'
+    f'From {clean:.1f} % to {row.accuracy:.1f} %, at {row.level:g}: {row.run}.'
   )
