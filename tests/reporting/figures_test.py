@@ -267,28 +267,28 @@ def test_maps():
 
 def test_one_scale(study):
   """Law: the clips of a figure share its scale, up to the greatest value."""
-  chosen = [0, 3]
-  attention = [study.outcome.attention[k] for k in chosen]
-  weights = [study.outcome.alignment[k] for k in chosen]
-  for draw, high, unit in (
-    (figures.figure_2, max(w.max() for w in weights), 'alignment weight'),
-    (
-      figures.figure_3,
-      max((a * a.shape[1]).max() for a in attention),
-      'attention over uniform attention',
-    ),
-  ):
-    figure = draw(study, chosen)
-    maps_of = [ax.images[0] for ax in figure.figure.axes[:2]]
-    assert all(image.get_clim() == (0, high) for image in maps_of)
-    assert 'all on one scale' in figure.caption
-    bar = figure.figure.axes[2]
-    assert bar.get_xlabel() == unit
-    assert bar.get_xlim() == pytest.approx((0, high))
-    figure = draw(study, chosen, figures.FigureLook(scaled=True))
-    for ax in figure.figure.axes[:2]:
-      np.testing.assert_allclose(ax.images[0].get_array().max(1), 1)
-    assert 'its own maximum of 1' in figure.caption
+  for chosen in [0, 3], [3, 0]:
+    attention = [study.outcome.attention[k] for k in chosen]
+    weights = [study.outcome.alignment[k] for k in chosen]
+    for draw, high, unit in (
+      (figures.figure_2, max(w.max() for w in weights), 'alignment weight'),
+      (
+        figures.figure_3,
+        max((a * a.shape[1]).max() for a in attention),
+        'attention over uniform attention',
+      ),
+    ):
+      figure = draw(study, chosen)
+      shown = [ax.images[0] for ax in figure.figure.axes[:2]]
+      assert all(image.get_clim() == (0, high) for image in shown)
+      assert 'all on one scale' in figure.caption
+      bar = figure.figure.axes[2]
+      assert bar.get_xlabel() == unit
+      assert bar.get_xlim() == pytest.approx((0, high))
+      figure = draw(study, chosen, figures.FigureLook(scaled=True))
+      for ax in figure.figure.axes[:2]:
+        np.testing.assert_allclose(ax.images[0].get_array().max(1), 1)
+      assert 'its own maximum of 1' in figure.caption
 
 
 def test_confusion():
