@@ -39,6 +39,7 @@ TESTS = pathlib.Path(__file__).parent
 PROGRAMS = ('bin/', 'docs_test.py', 'golden_runs_test.py')
 SLOW = (
   *PROGRAMS,
+  'site_test.py',
   'training/loop_test.py',
   'training/replicas_test.py',
   'training/resident_test.py',

@@ -62,7 +62,7 @@ PARSED = {
     '.py trains the network on made ones',
   },
   'docs/extractors.md': {
-    '--stream=voice:': 'tests/bin/extract_onnx_test.py does it on a small model',
+    '--stream=voice:': 'tests/bin/extract_onnx_test.py does it on made sound',
     '--appearance=dlib': 'tests/features/dlib_faces_test.py measures faces',
     '--stream=wav2vec2:': WEIGHTS,
     '--stream=hubert:': WEIGHTS,

@@ -316,11 +316,21 @@ _RESULTS = FolderKind(
       shown=('figure-2.png', 'figure-2.pdf'),
     ),
     FileKind(
+      ('figure-*.tex', 'figure-*.txt', 'reliability.tex', 'reliability.txt'),
+      '`bin/figures`: each figure with its caption for LaTeX; the caption'
+      ' alone',
+      shown=('figure-2.tex', 'figure-2.txt'),
+    ),
+    FileKind(
       ('figures.json',),
       '`bin/figures`: figure -> the numbers behind it, by name',
     ),
     FileKind(
       ('report.html',), '`bin/report`: all of it, in one file without a network'
+    ),
+    FileKind(
+      ('BENCHMARKS.md', 'BENCHMARKS.png'),
+      '`bin/benchmark --table`: table and picture of measured lines',
     ),
     FileKind(
       ('robustness.csv', 'robustness.md', 'robustness.png', 'robustness.pdf'),
@@ -392,6 +402,7 @@ _MADE = FolderKind(
         'split': 'of the clip',
         'frames': 'number of video frames',
         'lag': 'seconds by which the sound is late',
+        'landmarks': 'file of its landmarks as drawn',
         'salient': 'from which frame, up to which, the emotion is shown',
       },
       lines=True,

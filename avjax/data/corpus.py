@@ -18,7 +18,7 @@ from avjax.data import (
   synthetic,
 )
 from avjax.errors import DataError
-from avjax.settings import DataConfig, Settings
+from avjax.settings import DataConfig, ModelConfig, Settings
 
 SYNTHETIC = 'synthetic'
 
@@ -36,7 +36,7 @@ def read(config: Settings) -> list[Clip]:
     clips = synthetic.make(config.synthetic)
   else:
     clips = store.read(folder(config.data), _most(config.data.placement))
-  clips = [heard(clip, config.model.audio) for clip in clips]
+  clips = [heard(clip, config.model) for clip in clips]
   return _targeted(clips, config.data.target) if config.data.target else clips
 
 
@@ -141,26 +141,31 @@ def _targeted(clips: Sequence[Clip], target: str) -> list[Clip]:
   ]
 
 
-def heard(clip: Clip, audio: str) -> Clip:
-  """Returns a clip with the stream of the sound that a model hears as 'audio'.
+def heard(clip: Clip, model: ModelConfig) -> Clip:
+  """Returns a clip with the stream of sound that a model reads, as 'audio'.
 
   Args:
-    clip: of a store, or of an extractor.
-    audio: `model.audio`; '' returns the clip as it is.
+    clip: of a store, or of an extractor; it may have several such streams.
+    model: settings of the model.
 
   Raises:
-    DataError: it has no such stream.
+    DataError: the clip has others.
   """
-  if not audio:
-    return clip
-  own, name = clip.streams, f'{AUDIO}.{audio}'
-  if name not in own:
+  own, name = clip.streams, f'{AUDIO}.{model.audio}' if model.audio else AUDIO
+  sounds = [stream for stream in own if is_sound(stream)]
+  if name not in sounds and (
+    model.audio or (sounds and {AUDIO, SOUND} & set(model.streams))
+  ):
     raise DataError(
-      f'{clip.name} has no stream {name!r}, which the model reads as the audio;'
-      f' it has {", ".join(own)}: extract it with --stream={audio}:FILE.onnx,'
-      ' or set model.streams to some of these'
+      f'{clip.name} has no stream {name!r}, which the model reads; it has'
+      f' {", ".join(own)}: set model.streams to some of these, or extract it'
+      ' with that stream'
     )
-  source = {k: k for k in own if not is_sound(k)} | {AUDIO: name}
+  if not {*sounds} - {AUDIO}:
+    return clip
+  source = {k: k for k in own if not is_sound(k)}
+  if name in sounds:
+    source[AUDIO] = name
   streams: Mapping[str, np.ndarray] = (
     UnreadStreams(
       {k: own.shapes[source[k]] for k in source}, lambda k: own[source[k]]

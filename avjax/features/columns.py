@@ -254,13 +254,17 @@ def _of_models(
   settings: FeaturesConfig, carried: Mapping[str, bytes]
 ) -> tuple[dict[str, SoundColumns], dict[str, FaceColumns]]:
   """Returns stream -> what computes it, of the sound and of the face."""
-  sounds, faces = {}, {}
+  sounds: dict[str, SoundColumns] = {}
+  faces: dict[str, FaceColumns] = {}
   for one in settings.onnx:
     model = onnx_model.loaded(one, carried)
+    made: SoundColumns | FaceColumns
     if one.of == SOUND:
-      sounds[one.stream] = SoundColumns(one, model)
+      made = sounds[one.stream] = SoundColumns(one, model)
     else:
-      faces[one.stream] = FaceColumns(one, model)
+      made = faces[one.stream] = FaceColumns(one, model)
+    if one.whiten > made.width:
+      raise one.fault('whiten', f'at most {made.width}, its number of values')
   return sounds, faces
 
 

@@ -17,6 +17,9 @@ class FaceColumns:
   A crop is aligned as for the appearance. Its pixels, of which a full one has
   the value `pixel`, have the mean subtracted and are divided by the std.
 
+  Attributes:
+    width: number of values of a frame.
+
   Args:
     stream: its settings.
     model: that computes it.
@@ -46,7 +49,7 @@ class FaceColumns:
         ' correct size= and layout=, or export it so'
       )
     blank = np.zeros((1, self._side, self._side, _CHANNELS), np.uint8)
-    self._width = self._run(blank).shape[1]
+    self.width = self._run(blank).shape[1]
 
   def __call__(
     self,
@@ -65,7 +68,7 @@ class FaceColumns:
       DataError: a value is not finite.
     """
     rows = self._model.rows(_CHANNELS * self._side**2)
-    made = np.zeros((len(chosen), self._width), np.float32)
+    made = np.zeros((len(chosen), self.width), np.float32)
     for k in range(0, len(chosen), rows):
       some = chosen[k : k + rows]
       faces = crops.aligned(
@@ -79,11 +82,6 @@ class FaceColumns:
         f' {chosen[bad.argmax()]}; {self._model.name} cannot be used for it'
       )
     return made
-
-  @property
-  def width(self) -> int:
-    """Number of values of a frame."""
-    return self._width
 
   def _run(self, faces: np.ndarray) -> np.ndarray:
     """Returns (n, D) of crops (n, side, side, 3) uint8 RGB."""

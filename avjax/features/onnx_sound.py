@@ -27,6 +27,9 @@ _PROBED = 4  # frames of the sound that shows what a model gives
 class SoundColumns:
   """Computes the frames of a stream of sound.
 
+  Attributes:
+    width: number of values of a frame.
+
   Args:
     stream: its settings.
     model: that computes it.
@@ -47,19 +50,19 @@ class SoundColumns:
       self._window = stream.samples('window')
     else:
       self._window = self._fixed
-    self._many = self._has_many_frames()
+    self._many, self.width = self._frames_and_width()
     if not self._many and self._fixed not in (None, self._window):
       raise DataError(
         f'{model.name} takes {self._fixed} samples and the window of the stream'
         f' {stream.name!r} has {self._window}; leave out window='
       )
 
-  def _has_many_frames(self) -> bool:
-    """Returns whether the model gives many frames for longer sound."""
+  def _frames_and_width(self) -> tuple[bool, int]:
+    """Returns whether longer sound gives many frames, and their width."""
     size = self._fixed or self._window
     made = self._run(np.zeros((1, size)))
     if made.ndim == 2:
-      return False
+      return False, made.shape[1]
     wanted = self._count(size)
     if self._fixed is None:
       wanted = _PROBED
@@ -72,7 +75,7 @@ class SoundColumns:
         f' {self._window} and a hop of {self._hop} samples: give the window and'
         ' the hop that its frames have'
       )
-    return True
+    return True, made.shape[2]
 
   def _count(self, samples: int) -> int:
     """Returns the number of whole windows in so many samples."""

@@ -64,7 +64,7 @@ class ExtractionRequest:
   def __post_init__(self):
     if self.faces and self.settings.appearance == 'dlib':
       raise ConfigError(
-        f'--faces={self.faces} is for the random forest, and of the appearance'
+        f'{self.faces} has faces for the random forest, and of the appearance'
         ' by dlib all numbers are kept; leave it out'
       )
     divided = self.division.has_folds or bool(self.division.tested)

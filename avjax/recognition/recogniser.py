@@ -435,7 +435,7 @@ class Recogniser:
     name = f'{AUDIO}.{self.settings.audio}'
     if name not in clip.streams and AUDIO in clip.streams:
       return clip  # arrays of one's own, or one that is so already
-    return corpus.heard(clip, self.settings.audio)
+    return corpus.heard(clip, self.settings)
 
   def with_models(self, files: Mapping[str, str]) -> 'Recogniser':
     """Returns the recogniser with models of ONNX streams from these files.

@@ -26,7 +26,7 @@ _LARGEST = 4.5  # inches, the largest side of a confusion matrix
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class FigureLook:
   """How figures are drawn.
 
   Attributes:
@@ -39,7 +39,7 @@ class Look:
   scaled: bool = False
 
 
-_USUAL = Look()
+_USUAL = FigureLook()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +143,7 @@ def make_study(run: FinishedRun) -> Study:
 
 
 def make_figures(
-  study: Study, names: Sequence[str] = (), look: Look = _USUAL
+  study: Study, names: Sequence[str] = (), look: FigureLook = _USUAL
 ) -> list[Figure]:
   """Returns the figures of a run, without those that its model lacks.
 
@@ -164,7 +164,7 @@ def make_figures(
 
 
 def figure_2(
-  study: Study, chosen: Sequence[int], look: Look = _USUAL
+  study: Study, chosen: Sequence[int], look: FigureLook = _USUAL
 ) -> Figure:
   """Returns the alignment weights of some clips; numbers of all clips."""
   weights, clips = _present(study.outcome.alignment), study.clips
@@ -199,7 +199,7 @@ def figure_2(
 
 
 def figure_3(
-  study: Study, chosen: Sequence[int], look: Look = _USUAL
+  study: Study, chosen: Sequence[int], look: FigureLook = _USUAL
 ) -> Figure:
   """Returns the attention in some clips; the maps' correlation in all clips."""
   names = study.outcome.emotions
@@ -257,7 +257,7 @@ def _all(study: Study) -> str:
   return f'Over all {len(study.clips)} {study.run.shown_split} clips'
 
 
-def _scale(look: Look) -> str:
+def _scale(look: FigureLook) -> str:
   """Returns how the colours of a figure's rows compare."""
   if look.scaled:
     return 'each scaled to its own maximum of 1'
@@ -265,7 +265,10 @@ def _scale(look: Look) -> str:
 
 
 def figure_4(
-  run: FinishedRun, before: np.ndarray, after: np.ndarray, look: Look = _USUAL
+  run: FinishedRun,
+  before: np.ndarray,
+  after: np.ndarray,
+  look: FigureLook = _USUAL,
 ) -> Figure:
   """Returns the emotion embeddings before and after training, (N, K) each."""
   moved = maps.movement(before, after)
@@ -297,7 +300,7 @@ def figure_4(
   return Figure('figure-4', sheet.figure, numbers, caption, result, run.remarks)
 
 
-def figure_5(run: FinishedRun, look: Look = _USUAL) -> Figure:
+def figure_5(run: FinishedRun, look: FigureLook = _USUAL) -> Figure:
   """Returns the confusion matrix of `run.shown_split`."""
   counts = run.predictions[run.shown_split].counts
   recall = classification.row_percentages(counts).diagonal()
@@ -331,7 +334,7 @@ def figure_5(run: FinishedRun, look: Look = _USUAL) -> Figure:
   )  # fmt: skip
 
 
-def reliability(run: FinishedRun, look: Look = _USUAL) -> Figure:
+def reliability(run: FinishedRun, look: FigureLook = _USUAL) -> Figure:
   """Returns the reliability diagram of `run.shown_split` (ours)."""
   shown = run.predictions[run.shown_split]
   bins = classification.reliability(shown.probabilities, shown.label)
@@ -394,7 +397,7 @@ def _sheet(width: float, height: float) -> Page:
   return sheet
 
 
-def _stacked(study: Study, panels, look: Look, unit: str):
+def _stacked(study: Study, panels, look: FigureLook, unit: str):
   """Returns a figure with one panel per clip, and the scale of all below.
 
   Args:

@@ -8,7 +8,7 @@ from avjax.errors import AvjaxError
 from avjax.metrics import groups
 from avjax.records import RUN
 from avjax.reporting import page, plots, sentences
-from avjax.reporting.figures import Figure, Look
+from avjax.reporting.figures import Figure, FigureLook
 from avjax.reporting.page import Page
 from avjax.runs.finished import FinishedRun
 from avjax.runs.folder import RESULTS
@@ -58,7 +58,7 @@ def evaluated(run: FinishedRun) -> tuple[dict[str, Scores], list[str]]:
   return found, amiss
 
 
-def picture(column: str, scores: Scores, look: Look) -> Figure:
+def picture(column: str, scores: Scores, look: FigureLook) -> Figure:
   """Returns the figure of the accuracies of groups.
 
   Args:

@@ -13,7 +13,7 @@ from avjax.reporting import (
   run_section,
 )
 from avjax.reporting import tables as paper_tables
-from avjax.reporting.figures import Look
+from avjax.reporting.figures import FigureLook
 from avjax.reporting.page_style import SCRIPT, STYLE
 from avjax.runs.finished import Group
 
@@ -121,7 +121,7 @@ def _results(groups: Sequence[Group], differences: Sequence[str]) -> str:
       f'<div class="found"><p>{html.escape(differences[0])} See'
       f' <a href="#differences">{rest}</a>.</p></div>\n'
     )
-  glance = overview.overview(groups, Look())
+  glance = overview.overview(groups, FigureLook())
   if glance is not None:
     picture = run_section.shown([glance])
     parts.append(f'<div class="glance">{picture}</div>\n')

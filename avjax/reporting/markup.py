@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import html
 import io
+import re
 
 _LATEX = {
   '\\': r'\textbackslash{}', '&': r'\&', '%': r'\%', '#': r'\#', '_': r'\_',
@@ -112,18 +113,28 @@ def as_html(table: Table) -> str:
   label = text(table.title, quote=True)
   head = ''.join(f'<th scope="col">{text(cell)}</th>' for cell in table.head)
   rows = ''.join(
-    f'<tr><th scope="row">{text(row[0])}</th>'
+    f'<tr><th scope="row">{_breakable(row[0])}</th>'
     + ''.join(f'<td>{text(cell)}</td>' for cell in row[1:])
     + '</tr>\n'
     for row in table.rows
   )
-  notes = ''.join(f'<li>{text(note)}</li>' for note in table.notes)
+  notes = ''.join(f'<li>{_with_flags(note)}</li>' for note in table.notes)
   return (
     f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">\n'
     f'<table><caption><span>{text(table.title)}</span></caption>\n'
     f'<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n'
     + (f'<ul class="notes">{notes}</ul>\n' if notes else '')
   )
+
+
+def _breakable(name: str) -> str:
+  """Returns a name as HTML that may be broken behind commas and the like."""
+  return re.sub(r'([,=/])(?=\S)', r'\1<wbr>', html.escape(name))
+
+
+def _with_flags(note: str) -> str:
+  """Returns a note as HTML, in which no flag is broken."""
+  return re.sub(r'--\w[\w=]*', r'<code>\g<0></code>', html.escape(note))
 
 
 FORMATS = {'.md': markdown, '.tex': latex, '.csv': comma_separated}

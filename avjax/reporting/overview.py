@@ -8,7 +8,7 @@ import numpy as np
 from avjax.metrics import classification
 from avjax.reporting import page, plots
 from avjax.reporting.comparisons import fraction_correct, speaker_bounds
-from avjax.reporting.figures import Figure, Look
+from avjax.reporting.figures import Figure, FigureLook
 from avjax.reporting.page import Page
 from avjax.runs.finished import Group
 
@@ -16,7 +16,7 @@ _ROW, _TOP, _AXIS, _SIDE, _LINE = 0.28, 0.08, 0.42, 0.14, 0.13
 _LETTERS = 15  # of an inch of small type
 
 
-def overview(groups: Sequence[Group], look: Look) -> Figure | None:
+def overview(groups: Sequence[Group], look: FigureLook) -> Figure | None:
   """Returns the accuracies of all groups; None without a labelled test clip."""
   shown = [group for group in groups if fraction_correct(group)]
   if not shown:

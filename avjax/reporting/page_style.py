@@ -78,6 +78,7 @@ select { font: inherit; padding: 0.3rem; color: var(--text);
 .found { border-left: 4px solid var(--focus); padding: 0.3rem 0.8rem;
   margin: 1rem 0; background: var(--warm); max-width: 46rem; }
 .found p { margin: 0.2rem 0; } .found ul { margin: 0.2rem 0; }
+code { white-space: nowrap; }
 pre { overflow-x: auto; background: var(--code); padding: 0.6rem;
   font-size: 0.8rem; }
 .wrong { color: var(--alarm); }
@@ -87,17 +88,21 @@ pre { overflow-x: auto; background: var(--code); padding: 0.6rem;
   + f'  :root {{ color-scheme: light; {_colours(LIGHT)} }}'
   + """
   @page { margin: 15mm; }
-  body { max-width: none; padding: 0; font-size: 10pt; }
+  html { font-size: 9.5pt; }
+  body { max-width: none; padding: 0; }
   nav, .skip, .filters { display: none; }
+  section[id^="run-"] { break-before: page; }
   h2, h3, caption, summary { break-after: avoid; }
-  figure, tr, .found { break-inside: avoid; }
+  figure, tr, .found, .scroll { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }
   .scroll table { width: 100%; font-size: 7.5pt; }
   .scroll th, .scroll td { white-space: normal; padding: 0.2rem 0.25rem; }
   .scroll th:first-child, caption span { position: static; min-width: 0; }
-  .figures { grid-template-columns: 1fr 1fr; }
-  figure img { padding: 0; }
+  .figures { grid-template-columns: 1fr 1fr; gap: 0.5rem 1.5rem; }
+  figure img { padding: 0; width: 74mm; max-width: 100%; }
+  details { padding: 0; }
+  summary { min-height: 0; padding: 0.1rem 0; }
   pre { white-space: pre-wrap; }
 }
 """

@@ -10,7 +10,7 @@ from avjax.errors import ConfigError
 from avjax.records import Reader
 from avjax.reporting import markup, page, plots
 from avjax.reporting.comparisons import NONE
-from avjax.reporting.figures import Figure, Look
+from avjax.reporting.figures import Figure, FigureLook
 from avjax.reporting.page import Page
 
 TABLE = 'robustness.csv'
@@ -64,7 +64,7 @@ def read(folder: str | pathlib.Path) -> tuple[markup.Table, list[Figure]]:
     rows = [_row(line) for line in lines]
   except ValueError as error:
     raise _READER.fault(path, error) from None
-  return table(rows), curves(rows, Look())
+  return table(rows), curves(rows, FigureLook())
 
 
 def _row(line: Sequence[str]) -> DisturbedAccuracy:
@@ -118,7 +118,7 @@ def _undisturbed(rows: Sequence[DisturbedAccuracy]) -> dict[str, float]:
   return {row.run: row.accuracy for row in reversed(rows)}
 
 
-def curves(rows: Sequence[DisturbedAccuracy], look: Look) -> list[Figure]:
+def curves(rows: Sequence[DisturbedAccuracy], look: FigureLook) -> list[Figure]:
   """Returns a figure for every disturbance with levels, one line a run."""
   clean = _undisturbed(rows)
   runs = list(dict.fromkeys(row.run for row in rows))
@@ -133,7 +133,7 @@ def _curve(
   rows: Sequence[DisturbedAccuracy],
   runs: Sequence[str],
   clean: dict[str, float],
-  look: Look,
+  look: FigureLook,
 ) -> Figure:
   """Returns the figure of one disturbance."""
   kind, unit = rows[0].disturbance, rows[0].unit
@@ -183,8 +183,7 @@ def _worst(rows: Sequence[DisturbedAccuracy], clean: float) -> str:
   """Returns how far the accuracy of a run falls under a disturbance."""
   row = min(rows, key=lambda row: row.accuracy)
   if row.accuracy >= clean:
-    return f'{row.run} is never below its {clean:.1f} %.'
+    return f'Never below its {clean:.1f} %: {row.run}.'
   return _signed(
-    f'{row.run} falls from {clean:.1f} % to {row.accuracy:.1f} %, at'
-    f' {row.level:g}.'
+    f'From {clean:.1f} % to {row.accuracy:.1f} %, at {row.level:g}: {row.run}.'
   )

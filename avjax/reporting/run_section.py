@@ -12,7 +12,7 @@ from avjax.reporting import (
   plots,
   sentences,
 )
-from avjax.reporting.figures import Figure, Look
+from avjax.reporting.figures import Figure, FigureLook
 from avjax.reporting.page import SMALL, Page
 from avjax.runs.finished import FinishedRun
 from avjax.runs.results import EpochLine
@@ -93,10 +93,12 @@ def _groups(run: FinishedRun) -> str:
   """Returns the accuracies by group; '' where none are known."""
   made, parts = [], []
   if scores := group_accuracy.by_speaker(run):
-    made.append(group_accuracy.picture(group_accuracy.SPEAKER, scores, Look()))
+    made.append(
+      group_accuracy.picture(group_accuracy.SPEAKER, scores, FigureLook())
+    )
   found, amiss = group_accuracy.evaluated(run)
   made += [
-    group_accuracy.picture(title, scores, Look())
+    group_accuracy.picture(title, scores, FigureLook())
     for title, scores in found.items()
   ]
   parts = [

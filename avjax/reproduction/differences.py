@@ -137,8 +137,8 @@ def readme(
     '- report.html: everything on one page, to be read offline',
     '- tables/: the tables as .md, .tex and .csv files',
     '- figures/: Figures 2 to 5 and the reliability of the first seed of'
-    ' `proposed`, as .png and .pdf files, their captions as .txt and .tex files,'
-    ' and figures.json with their numbers',
+    ' `proposed`, as .png and .pdf files, their captions as .txt and .tex'
+    ' files, and figures.json with their numbers',
     '- runs/: the runs, for bin/evaluate, bin/predict and bin/report',
     '- store/: the features; store/report.txt lists clips that failed',
     '- seconds.json: duration of every stage, without time lost to kill -9',

@@ -273,9 +273,14 @@ def _fold(
   run = runs[0]
   config = run.located()
   folder = corpus.folder(config.data)
-  key = f'{folder} {config.data.target}'
+  key = f'{folder} {config.data.target} {config.model.audio}'
   if key not in stores:
     clips = corpus.read(config)
+    if request.recordings and config.model.audio:
+      raise ConfigError(
+        f'{run.folder} hears audio.{config.model.audio}, which is not measured'
+        ' in disturbed recordings; leave out --corpus'
+      )
     source = _source(folder, clips, request, stack)
     stores[key] = _Stored(clips, source)
   divided = run.divided()
@@ -310,6 +315,7 @@ def _source(
   settings = dataclasses.replace(
     settings,
     streams=streams,
+    onnx=(),
     landmarks=named,
     landmarks_rate=settings.landmarks_rate if named else '',
   )

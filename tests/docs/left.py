@@ -16,7 +16,7 @@ FOLDERS = (
 MET = {
   *('config.json', 'metrics.jsonl', 'predictions.csv', 'results.json'),
   *('manifest.jsonl', 'extractor/extractor.json', 'folds.json'),
-  *('bundle.json', 'NAME.onnx.json', 'the output of --json', 'answers.jsonl'),
+  *('bundle.json', 'NAME.onnx.json', 'the output of --json'),
   *('figures.json', 'kept/DIGEST.json', 'truth.jsonl'),
 }
 """What must be among it, or nothing would be compared."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from avjax.clips import RawClip
+from avjax.clips import Clip, RawClip, UnreadStreams
+from avjax.data import corpus, store
 from avjax.errors import AvjaxError, DataError
 from avjax.features import columns, crops, extractor, measuring, onnx_model
 from avjax.features.onnx_sound import SoundColumns
@@ -232,6 +233,7 @@ def odd(path, what):
     ('bank', ',hop=1,hop=2', 'has hop twice'),
     ('bank', ',hop=0.01,output=z', "outputs y; choose one with output=y.*'z'"),
     ('bank', ',hop=0.01,mean=1/2', 'it must be one number or three'),
+    ('bank', ',hop=0.01,whiten=6', 'whiten .* is 6; it must be at most 5'),
     ('bank', ',rate=10', 'rate of the stream .* from 1000 to'),
     ('bad rate', '', "rate of the metadata of m.onnx is 'high'"),
     ('frames', ',window=0.025,hop=0.01', r'shape \(1, 2, 3\) for 880'),
@@ -274,3 +276,32 @@ def test_a_model_reads_one_stream_of_sound():
   assert ModelConfig(streams=('sound.voice',)).streams == ('sound',)
   with pytest.raises(AvjaxError, match='reads one stream'):
     ModelConfig(streams=('audio', 'audio.voice', 'shape'))
+
+
+@pytest.mark.parametrize('unread', [False, True])
+def test_the_stream_of_sound_that_is_read(unread):
+  """Law: it is the audio of a clip, and the others are not seen."""
+  random = np.random.default_rng(0)
+  arrays = {
+    name: random.normal(size=shape).astype(np.float32)
+    for name, shape in (
+      ('audio.voice', (8, 3)), ('shape', (4, 2)), ('audio', (5, 1)),
+    )
+  }  # fmt: skip
+  assert store.fault(arrays) == ''
+  streams = arrays
+  if unread:
+    shapes = {name: array.shape for name, array in arrays.items()}
+    streams = UnreadStreams(shapes, arrays.__getitem__)
+  clip = Clip('one', streams)
+  assert (clip.audio_length, clip.visual_length) == (5, 4)
+  for name, wanted in (('audio', 'audio'), ('audio.voice', 'audio.voice')):
+    made = corpus.heard(clip, ModelConfig(streams=(name, 'shape')))
+    assert {*made.streams} == {'audio', 'shape'}
+    np.testing.assert_array_equal(made.streams['audio'], arrays[wanted])
+    assert made.shapes['audio'] == arrays[wanted].shape
+  with pytest.raises(DataError, match=r"'audio.face', .* has audio.voice, sh"):
+    corpus.heard(clip, ModelConfig(streams=('audio.face', 'shape')))
+  del arrays['audio']
+  with pytest.raises(DataError, match=r"'audio', .* it has audio.voice, shape"):
+    corpus.heard(Clip('one', arrays), ModelConfig(streams=('sound',)))

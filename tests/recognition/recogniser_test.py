@@ -152,7 +152,7 @@ def test_faces_of_a_clip(monkeypatch):
   The answer says which face it is of how many.
   """
   measured = TwoFaces(())
-  monkeypatch.setattr(measuring, 'measure', lambda _: measured)
+  monkeypatch.setattr(measuring, 'measure', lambda *_: measured)
   made = recogniser()
   answers = list(made.each(['film/a.mp4', 'bad', 'b'], face='all'))
   assert [one.path for one in answers] == [

@@ -72,7 +72,7 @@ def test_figures_of_a_network(study):
   """Law: five figures, with numbers and words, as wide as is asked for."""
   made = figures.make_figures(study)
   assert [f.name for f in made] == NAMES
-  wide = figures.make_figures(study, look=figures.Look(7.0))
+  wide = figures.make_figures(study, look=figures.FigureLook(7.0))
   for width, each in (figures.WIDTH, made), (7.0, wide):
     for figure in each:
       assert figure.figure.get_figwidth() == width
@@ -192,8 +192,8 @@ def test_text_has_its_place(study):
   shown = dataclasses.replace(study, run=long)
   for figure in [
     *figures.make_figures(shown),
-    *figures.make_figures(shown, look=figures.Look(7.0, scaled=True)),
-    group_accuracy.picture('speaker', GROUPS, figures.Look()),
+    *figures.make_figures(shown, look=figures.FigureLook(7.0, scaled=True)),
+    group_accuracy.picture('speaker', GROUPS, figures.FigureLook()),
     run_section.training({'': study.run.metrics['']}),
   ]:
     assert ('found found' in figure.text) == (figure.name in NAMES)
@@ -217,7 +217,7 @@ def test_text_has_its_place(study):
 
 def test_groups():
   """Law: points at the accuracies, counts beside; the lowest is named."""
-  figure = group_accuracy.picture('speaker', GROUPS, figures.Look())
+  figure = group_accuracy.picture('speaker', GROUPS, figures.FigureLook())
   points = [
     line.get_xdata()[0]
     for line in figure.figure.axes[0].lines
@@ -229,7 +229,7 @@ def test_groups():
   assert figure.result.startswith('Lowest by speaker: (none) with 2 of 10 (20')
   assert 'all 30 clips, 63.3 %' in figure.caption
   many = {str(k): GROUPS['Ann'] | {'accuracy': k / 40} for k in range(40)}
-  figure = group_accuracy.picture('speaker', many, figures.Look())
+  figure = group_accuracy.picture('speaker', many, figures.FigureLook())
   assert '12 lowest and the 12 highest of 40' in figure.caption
 
 
@@ -267,28 +267,28 @@ def test_maps():
 
 def test_one_scale(study):
   """Law: the clips of a figure share its scale, up to the greatest value."""
-  chosen = [0, 3]
-  attention = [study.outcome.attention[k] for k in chosen]
-  weights = [study.outcome.alignment[k] for k in chosen]
-  for draw, high, unit in (
-    (figures.figure_2, max(w.max() for w in weights), 'alignment weight'),
-    (
-      figures.figure_3,
-      max((a * a.shape[1]).max() for a in attention),
-      'attention over uniform attention',
-    ),
-  ):
-    figure = draw(study, chosen)
-    maps_of = [ax.images[0] for ax in figure.figure.axes[:2]]
-    assert all(image.get_clim() == (0, high) for image in maps_of)
-    assert 'all on one scale' in figure.caption
-    bar = figure.figure.axes[2]
-    assert bar.get_xlabel() == unit
-    assert bar.get_xlim() == pytest.approx((0, high))
-    figure = draw(study, chosen, figures.Look(scaled=True))
-    for ax in figure.figure.axes[:2]:
-      np.testing.assert_allclose(ax.images[0].get_array().max(1), 1)
-    assert 'its own maximum of 1' in figure.caption
+  for chosen in [0, 3], [3, 0]:
+    attention = [study.outcome.attention[k] for k in chosen]
+    weights = [study.outcome.alignment[k] for k in chosen]
+    for draw, high, unit in (
+      (figures.figure_2, max(w.max() for w in weights), 'alignment weight'),
+      (
+        figures.figure_3,
+        max((a * a.shape[1]).max() for a in attention),
+        'attention over uniform attention',
+      ),
+    ):
+      figure = draw(study, chosen)
+      shown = [ax.images[0] for ax in figure.figure.axes[:2]]
+      assert all(image.get_clim() == (0, high) for image in shown)
+      assert 'all on one scale' in figure.caption
+      bar = figure.figure.axes[2]
+      assert bar.get_xlabel() == unit
+      assert bar.get_xlim() == pytest.approx((0, high))
+      figure = draw(study, chosen, figures.FigureLook(scaled=True))
+      for ax in figure.figure.axes[:2]:
+        np.testing.assert_allclose(ax.images[0].get_array().max(1), 1)
+      assert 'its own maximum of 1' in figure.caption
 
 
 def test_confusion():

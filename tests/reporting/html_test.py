@@ -175,7 +175,9 @@ def test_own_results_come_first(written):
   own, paper = text.index('Table 1: accuracy'), text.index('44.90 [40.7')
   assert own < text.index('id="paper"') < paper
   assert text.index('It is a trial.') < own < text.index('Another &amp; more.')
-  assert 'Compared with proposed' in text and '--base=RUN takes' in text
+  assert (
+    'Compared with proposed' in text and '<code>--base=RUN</code> takes' in text
+  )
   assert 'Most accurate: ' in text and 'Lowest by gender (evaluation-' in text
   assert 'label (evaluation-' not in text
 
@@ -185,8 +187,7 @@ def test_robustness(written):
   table, (figure,) = robustness_curves.read(written.parent)
   minus = '\N{MINUS SIGN}'
   assert figure.result == (
-    f'one falls from 80.0 % to 60.0 %, at {minus}5. two is never below its 50.0'
-    ' %.'
+    f'From 80.0 % to 60.0 %, at {minus}5: one. Never below its 50.0 %: two.'
   )
   lines = [line for line in figure.figure.axes[0].lines if line.get_marker()]
   assert list(lines[0].get_xdata()) == [20, -5]
@@ -295,7 +296,8 @@ def test_in_a_browser(written, tmp_path):
     'const moved = at - cell.getBoundingClientRect().left;'
     'if (moved) rows.push(kept && Math.abs(moved - 40) < 1);}'
     'document.body.append("|" + rows + "|"'
-    ' + page.documentElement.scrollWidth + "|" + page.querySelector("[role=status]").textContent + "|"'
+    ' + page.documentElement.scrollWidth + "|"'
+    ' + page.querySelector("[role=status]").textContent + "|"'
     ' + clips.filter(c => !c.hidden).every(c => c.dataset.result == "wrong")'
     ' + "|");}</script>'
   )

@@ -69,6 +69,10 @@ def test_what_is_given_is_not_missing(tmp_path):
   request = make_request(tmp_path, features=given, sfew='sfew', size='smoke')
   text = told(request, CLIPS)
   assert '(no --' not in text and 'w.npz' in text and 'A trial' in text
+  dlib = make_request(tmp_path, features=FeaturesConfig(appearance='dlib'))
+  text = told(dlib, CLIPS)
+  assert "dlib's face recognition network" in text
+  assert 'untrained' not in text and '--sfew' not in text
   assert 'A trial' not in plain and 'One seed' not in plain
   assert 'One seed' in told(make_request(tmp_path, seeds=1), CLIPS)
 
