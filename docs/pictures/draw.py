@@ -110,7 +110,7 @@ def pooling():
   figure, axes = sheet(4, 3.6, sharex=True)
   for ax, (text, weights, colour) in zip(axes, rows, strict=True):
     ax.bar(np.arange(frames), weights, 0.9, color=colour)
-    ax.set_ylim(0, 1.05 if weights.max() > 0.9 else 0.22)
+    ax.set_ylim(0, 1.05 if weights.max() > 0.9 else 0.3)
     ax.set_title(text, loc='left', fontsize=8, pad=2)
   axes[-1].set_xlabel('video frame')
   figure.supylabel('weight of the frame', fontsize=9)
