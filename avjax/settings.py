@@ -5,7 +5,9 @@ configs/ change only what differs. Each section becomes a frozen dataclass by
 `section(ModelConfig, config.model)`, so an unknown key or an impossible value
 is an error before anything runs.
 
-"ours" marks a choice that the paper leaves open; docs/choices.md lists them.
+The comment on a setting, or above it, says what it does and, behind the last
+semicolon, where it is from: a section of the paper, another publication, or
+"ours", a choice that the paper leaves open; docs/choices.md lists these.
 """
 
 import dataclasses
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
   from ml_collections import config_dict
 
 FUSIONS = ('validation', 'equal')
+"""Weights of decision_fusion's networks: the best on validation, or equal."""
 DIVIDED = ('store', 'afew/official', 'meld/official')
-"""Protocols that use the corpus's own splits; the others have folds."""
+"""Protocols that use the corpus's own splits, and so have no folds."""
 _UNFOLDED = ('held_out', 'all')
 """Protocols without folds, in which some training speakers validate."""
 PROTOCOLS = (
@@ -38,12 +41,12 @@ PROTOCOLS = (
   'all',
   'random',
 )
-"""Evaluation protocols; `data.protocols` describes them.
+"""Evaluation protocols, which docs/data.md#protocols describes.
 
 Besides these, 'speakers/K' with a number K of groups of speakers.
 """
 STANDARDISINGS = ('none', 'speaker', 'recording', 'enrolment')
-"""By what clips are standardised; `data.standardising` describes them."""
+"""By what clips are standardised; see docs/data.md#standardising."""
 PLACEMENTS = ('auto', 'device', 'host', 'stream')
 """Where clips are during a training.
 
@@ -54,7 +57,7 @@ PLACEMENTS = ('auto', 'device', 'host', 'stream')
            else on an accelerator, if they fill at most half of it; or in memory
 """
 LEAKS = ('speaker', 'take', 'content', 'selection', 'class')
-"""Kinds of leaks between splits; `data.audit` describes them."""
+"""Kinds of leaks between splits; see docs/data.md#the-audit-of-a-split."""
 Section = TypeVar('Section')
 
 
@@ -85,10 +88,15 @@ def _fraction(name: str, value: int | float) -> None:
 class AlignmentConfig:
   """The alignment of audio to the video frames (Section 2.1)."""
 
-  mode: str = 'soft'  # Eqs. 4-6; 'centre' switches alignment off: x_t = h_{p_t}
-  half_window: int = 2  # w: 2w = 4 positions, Figure 2
-  reads: str = 'states'  # the audio LSTM's states, Eq. 5; 'hidden': its input
-  ratio: float = 0.0  # audio frames a video frame; 0: the clip's, Ta / T (2.1)
+  # 'soft': a video frame takes a weighted mean of the audio frames around it;
+  # 'centre': it takes the middle one, p_t, so nothing is aligned; Eqs. 4-6
+  mode: str = 'soft'
+  half_window: int = 2  # w; that mean is over 2w audio frames, 4; Figure 2
+  # what is aligned: the 'states' of the audio LSTM, or the 'hidden' layer below
+  # it, and then there is no audio LSTM; Eq. 5
+  reads: str = 'states'
+  # audio frames per video frame; 0 takes those of the clip, Ta / T; Section 2.1
+  ratio: float = 0.0
 
   def __post_init__(self):
     _one_of('model.alignment.mode', self.mode, ('soft', 'centre'))
@@ -109,18 +117,27 @@ class AlignmentConfig:
 class ModelConfig:
   """The network (Sections 2 and 4.1)."""
 
-  variant: str = 'proposed'  # a key of runs.registry.MODELS
-  streams: tuple[str, ...] = ('audio', 'shape', 'appearance')  # Section 3
-  audio: str = ''  # NAME: the stream audio.NAME of the store is the audio; ours
-  hidden_size: int = 64  # hidden layer of each visual stream, Section 4.1
-  lstm_cells: int = 32  # hidden size of h_av; 64 in the other rows, Section 4.1
-  selector_cells: int = 8  # hidden size of h_sel, the smaller LSTM, Section 2.3
-  embedding_size: int = 8  # width of an emotion embedding, Section 4.1
-  shared_encoder: bool = False  # True: h_sel = h_av, which is worse (2.3)
-  activation: str = 'relu'  # of the hidden layers; ours
-  dropout: float = 0.5  # of every layer except the LSTMs, Section 4.1
-  fusion: str = 'validation'  # decision_fusion's weights; or 'equal'; ours
-  implementation: str | None = None  # of the LSTM; None: chosen automatically
+  variant: str = 'proposed'  # kind of model, one of MODELS; Table 1
+  # streams of the store that the model reads; Section 3
+  streams: tuple[str, ...] = ('audio', 'shape', 'appearance')
+  # NAME: read the stream audio.NAME of the store instead of audio; ours
+  audio: str = ''
+  hidden_size: int = 64  # units of the layer on each visual stream; Section 4.1
+  # units of the main LSTM, h_av (64 in the other rows of Table 1); Section 4.1
+  lstm_cells: int = 32
+  # units of the smaller LSTM that chooses the frames, h_sel; Section 2.3
+  selector_cells: int = 8
+  embedding_size: int = 8  # numbers that describe an emotion; Section 4.1
+  # True: the main LSTM chooses the frames too, which is worse; Section 2.3
+  shared_encoder: bool = False
+  # of the hidden layers: relu, tanh or sigmoid; ours
+  activation: str = 'relu'
+  # share of units left out in training, in all layers but LSTMs; Section 4.1
+  dropout: float = 0.5
+  # weights of decision_fusion's two networks, one of FUSIONS; ours
+  fusion: str = 'validation'
+  # which program computes the LSTM; None chooses by the device; ours
+  implementation: str | None = None
   alignment: AlignmentConfig = dataclasses.field(
     default_factory=AlignmentConfig
   )
@@ -169,22 +186,39 @@ class ModelConfig:
 class DataConfig:
   """The clips, their division into splits, and their batches."""
 
-  store: str = 'synthetic'  # or the folder of a store
-  protocol: str = 'store'  # the store's splits; 'loso': leave one speaker out
-  fold: str = 'all'  # a number from 0; 'all': one after another
-  allow_leaks: str = ''  # kinds that are no error, such as 'speaker,take'
-  grouping: str = 'natural'  # of speakers/K; or 'balanced', by label; ours
-  held_out: str = ''  # speakers that held_out tests, such as 'anna,ben'
-  validation: str = 'fold'  # the next fold; 'speakers': some of training; ours
-  validation_share: float = 0.2  # of the speakers, balanced by label; ours
-  grouping_seed: int = 0  # of balanced groups and validation speakers; ours
-  target: str = ''  # which label: 'voice', ...; '': the store's
-  standardise: str = 'none'  # one of STANDARDISINGS; ours
-  enrolment: int = 0  # clips of a new speaker to standardise by; ours
-  enrolment_clips: int = 0  # of each tested speaker, set apart for it; ours
-  buckets: int = 2  # padded lengths, each compiled once; ours
-  batch_frames: int = 2**16  # of a batch with its padding, or one clip; ours
-  placement: str = 'auto'  # of the clips; one of PLACEMENTS; ours
+  # folder of a store; 'synthetic' makes the synthetic corpus in memory; ours
+  store: str = 'synthetic'
+  # who is tested, one of PROTOCOLS; 'store' takes the splits of the store; ours
+  protocol: str = 'store'
+  fold: str = 'all'  # every fold; or the number of one, from 0; ours
+  # leaks that are recorded and do not stop the training, of LEAKS; ours
+  allow_leaks: str = ''
+  # how speakers/K forms groups: 'natural', by their names, or 'balanced', so
+  # that each has nearly the same share of every emotion; ours
+  grouping: str = 'natural'
+  # speakers that the protocol held_out tests, such as 'anna,ben'; ours
+  held_out: str = ''
+  # which clips choose the best epoch: those of the next fold, or those of some
+  # training speakers ('speakers'); ours
+  validation: str = 'fold'
+  # share of the training speakers that are taken for that; ours
+  validation_share: float = 0.2
+  # draws the balanced groups and those validation speakers; ours
+  grouping_seed: int = 0
+  # which label, where clips have several: 'voice', ...; '' the plain one; ours
+  target: str = ''
+  # by which frames streams are standardised, one of STANDARDISINGS; ours
+  standardise: str = 'none'
+  # clips of a new speaker that 'enrolment' standardises by; ours
+  enrolment: int = 0
+  # clips of each validated or tested speaker that are set apart for that; ours
+  enrolment_clips: int = 0
+  # lengths that clips are padded to; each is compiled once; ours
+  buckets: int = 2
+  # most frames of a batch, with its padding; a longer clip is alone in it; ours
+  batch_frames: int = 2**16
+  # where the clips are during a training, one of PLACEMENTS; ours
+  placement: str = 'auto'
 
   def __post_init__(self):
     if '\0' in self.store:
@@ -285,17 +319,30 @@ class RegularisationConfig:
   are evaluated. Randomness is a function of seed, step and row, as in dropout.
   """
 
-  time_mask: float = 0.0  # longest masked share of a stream; Park et al. (2019)
-  modality_dropout: float = (
-    0.0  # of clips, audio or video; Neverova et al. (2016)
-  )
-  noise: float = 0.0  # std of noise on every input; Bishop (1995)
-  offset: float = 0.0  # std of a constant added to a clip's inputs; ours
-  mixup: float = 0.0  # alpha of the mixtures of two clips; Zhang et al. (2018)
-  label_smoothing: float = 0.0  # Szegedy et al. (2016), Section 7
-  speaker_exchange: float = 0.0  # share of clips given other moments; ours
-  speaker_spread: float = 0.0  # of made speakers, see augmentation; ours
-  average: float = 0.0  # decay of averaged parameters; Polyak, Juditsky (1992)
+  # longest interval that is set to 0 in each stream, as a share of the clip;
+  # Park et al. (2019)
+  time_mask: float = 0.0
+  # share of the clips without their sound, or without all that is seen;
+  # Neverova et al. (2016)
+  modality_dropout: float = 0.0
+  # standard deviation of the noise that is added to every value; Bishop (1995)
+  noise: float = 0.0
+  # standard deviation of a constant that is added to a column of a clip; ours
+  offset: float = 0.0
+  # alpha of the beta distribution by which two clips, and their labels, are
+  # mixed; Zhang et al. (2018)
+  mixup: float = 0.0
+  # share of the label that all emotions divide; Szegedy et al. (2016)
+  label_smoothing: float = 0.0
+  # share of the clips whose columns get the mean and standard deviation of
+  # another training speaker; ours
+  speaker_exchange: float = 0.0
+  # that speaker is invented: drawn like the training speakers, with this times
+  # their spread; 0 takes a real one; ours
+  speaker_spread: float = 0.0
+  # the network that predicts is a moving average of the steps; its decay;
+  # Polyak and Juditsky (1992)
+  average: float = 0.0
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
@@ -316,19 +363,30 @@ class RegularisationConfig:
 class TrainingConfig:
   """The training (Section 4.1)."""
 
-  epochs: int = 50  # maximum; Section 4.1
-  patience: int = 20  # epochs without a better validation result; ours
-  batch_size: int = 32  # clips, over all devices; ours
-  optimiser: str = 'adadelta'  # Section 4.1; or 'adamw', Loshchilov (2019)
-  learning_rate: float = 1.0  # Zeiler (2012); the paper gives none
-  schedule: str = 'constant'  # of the rate; 'cosine' to 0, Loshchilov (2017)
-  warm_up: float = 0.0  # share of the steps in which the rate rises; ours
-  clip_norm: float = 0.0  # largest norm of a gradient; 0: any; Pascanu (2013)
-  rho: float = 0.95  # Zeiler (2012)
-  epsilon: float = 1e-6  # Zeiler (2012)
-  weight_decay: float = 0.0005  # of every parameter, coupled; Section 4.1
-  parallelism: str = 'jit'  # over all devices; or 'pmap'
-  seeds: int = 1  # runs with the seeds from `seed` on, in one program; ours
+  epochs: int = 50  # most epochs, each over all training clips; Section 4.1
+  # epochs without a better validation accuracy after which training stops; ours
+  patience: int = 20
+  batch_size: int = 32  # clips in a step, over all devices together; ours
+  # adadelta, or adamw (Loshchilov and Hutter, 2019); Section 4.1
+  optimiser: str = 'adadelta'
+  # of the optimiser, on which the paper says nothing; Zeiler (2012)
+  learning_rate: float = 1.0
+  # of the learning rate: 'constant', or 'cosine', which falls to 0 (Loshchilov
+  # and Hutter, 2017); ours
+  schedule: str = 'constant'
+  # share of all steps in which the learning rate rises from 0; ours
+  warm_up: float = 0.0
+  # gradients are shortened to this norm; 0 leaves them; Pascanu et al. (2013)
+  clip_norm: float = 0.0
+  rho: float = 0.95  # decay of the averages that Adadelta keeps; Zeiler (2012)
+  epsilon: float = 1e-6  # keeps Adadelta from dividing by 0; Zeiler (2012)
+  # weight decay of every parameter, which is added to its gradient, or with
+  # adamw to its step; Section 4.1
+  weight_decay: float = 0.0005
+  # how JAX divides a step among the devices: jit or pmap; ours
+  parallelism: str = 'jit'
+  # how many runs are trained, with the seeds `seed`, `seed` + 1, ...; ours
+  seeds: int = 1
   regularisation: RegularisationConfig = dataclasses.field(
     default_factory=RegularisationConfig
   )
@@ -357,19 +415,26 @@ class SyntheticConfig:
   Amplitudes are per frame, in standard deviations of the noise.
   """
 
-  seed: int = 0  # of the corpus; the top-level `seed` is that of the run
-  training: int = 700  # clips; the paper has 711
-  validation: int = 300  # clips; the paper has 371
-  test: int = 500  # clips; the paper has 539
-  speakers: int = 10  # per split; no speaker is in two splits
-  shortest: int = 40  # video frames of a clip, 25 per second
-  longest: int = 80  # video frames of a clip
-  segments: int = 4  # each shows an emotion; one is salient
-  share: float = 0.18  # of a clip's frames, per segment
-  spacing: int = 5  # video frames from one event to the next
-  expression: float = 1.5  # amplitude of the face's row, in the whole segment
-  marker: float = 2.0  # amplitude of the marker of the salient segment
-  event: float = 20.0  # amplitude of beats, onsets and the voice's columns
+  # draws the corpus; the `seed` at the top is that of the run
+  seed: int = 0
+  training: int = 700  # clips to train on; the paper has 711
+  validation: int = 300  # clips to choose the epoch on; the paper has 371
+  test: int = 500  # clips to test on; the paper has 539
+  speakers: int = 10  # of each split; no speaker is in two splits
+  shortest: int = 40  # video frames of the shortest clip, 25 a second
+  longest: int = 80  # video frames of the longest clip
+  # parts of a clip that show an emotion each; one of them gives the label
+  segments: int = 4
+  share: float = 0.18  # of the frames of a clip that one segment takes
+  # video frames from one event (a beat of the face, an onset of the voice) to
+  # the next
+  spacing: int = 5
+  # how far a segment's expression moves the face, in all of its frames
+  expression: float = 1.5
+  # how far the mark of the segment that counts moves the face
+  marker: float = 2.0
+  # how large beats of the face and onsets of the voice are
+  event: float = 20.0
 
   def __post_init__(self):
     _seed('synthetic.seed', self.seed)
@@ -395,16 +460,28 @@ class SyntheticConfig:
 class FeaturesConfig:
   """The features (Section 3), for bin/extract; not in the settings of a run."""
 
+  # what is measured, of audio, shape and appearance; Section 3
   streams: tuple[str, ...] = ('audio', 'shape', 'appearance')
-  preset: str = 'v0.65'  # list of audio features: 27 names, 901 columns
-  audio_width: int = 50  # of 901 columns, Section 3.3
-  shape_width: int = 20  # of 98 coordinates, Section 3.1
-  appearance_width: int = 1024  # of 9216 values of pool5, Section 3.2
-  appearance: str = 'alexnet'  # Section 3.2; or 'dlib', 128 numbers; ours
-  alexnet: str = ''  # file of weights; '': random, untrained weights
-  landmarks: str = ''  # files, with {clip}, or one .npz of all; '': dlib
-  landmarks_rate: str = ''  # frames a second in them; '': every video frame
-  seed: int = 0  # of the random forest and of random weights; ours
+  # list of audio features: 27 names, 901 columns; Section 3.3
+  preset: str = 'v0.65'
+  # numbers that are kept of those columns by whitening; Section 3.3
+  audio_width: int = 50
+  # numbers that are kept of the 98 coordinates of the landmarks; Section 3.1
+  shape_width: int = 20
+  # values of pool5 that a random forest selects of 9216; Section 3.2
+  appearance_width: int = 1024
+  # network of the face: alexnet, or dlib (ours), of whose 128 numbers none is
+  # left out; Section 3.2
+  appearance: str = 'alexnet'
+  # file with the weights of the alexnet; '' draws random, untrained ones; ours
+  alexnet: str = ''
+  # landmarks that others measured: a path with {clip} in it, or one .npz of all
+  # clips; '' finds them with dlib; ours
+  landmarks: str = ''
+  # frames a second in those files; '' one for every video frame; ours
+  landmarks_rate: str = ''
+  # draws the random forest and random weights; ours
+  seed: int = 0
   onnx: tuple[OnnxStream, ...] = ()  # streams that ONNX models compute; ours
 
   def __post_init__(self):
@@ -497,7 +574,9 @@ class FeaturesConfig:
 class Settings:
   """All sections of one run."""
 
-  seed: int = 0  # parameters, data order and dropout; ours
+  # draws the first parameters, the order of the clips and all else that is
+  # random in a training; ours
+  seed: int = 0
   data: DataConfig = dataclasses.field(default_factory=DataConfig)
   synthetic: SyntheticConfig = dataclasses.field(
     default_factory=SyntheticConfig

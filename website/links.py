@@ -21,6 +21,7 @@ _PATH_OF = {site: path for path, site in MOVED.items() if path.endswith('.md')}
 _FENCE = re.compile(r'^(```.*?^```)$', re.MULTILINE | re.DOTALL)
 _TITLE = re.compile(r'^# +(.+)$', re.MULTILINE)
 _LINK = re.compile(r'(!?)\[([^\]]*)\]\(([^)\s]+)\)')
+_NAMED = re.compile(r'\bdocs/([\w/]+\.md)(#[\w-]+)?')
 
 
 def mended(markdown: str, page: str, titles: Mapping[str, str]) -> str:
@@ -40,6 +41,11 @@ def mended(markdown: str, page: str, titles: Mapping[str, str]) -> str:
     for part in parts[::2]
   ]
   return ''.join(parts)
+
+
+def pointed(text: str) -> str:
+  """Returns text of a page of reference/ in which names of pages are links."""
+  return _NAMED.sub(r'[\1](../\1\2)', text)
 
 
 def title(markdown: str) -> str:

@@ -1,26 +1,45 @@
 """The reference of the settings, from the source of avjax/settings.py."""
 
 import ast
+import dataclasses
 import io
 import pathlib
+import re
 import tokenize
 from collections.abc import Iterator
+
+from website import links
 
 _HEAD = """\
 # Settings
 
-Every setting of a run, with its default and its source, as they stand in
-`avjax/settings.py`. `--config.SECTION.NAME=VALUE` sets one on the command line
-of `bin/train`, `bin/sweep` and `bin/benchmark`; a file of `configs/` has only
-what differs. "ours" marks what the paper leaves open; [choices](../choices.md)
-has the reasons. A wrong name or an impossible value is an error before anything
-runs.
+Every setting of a run, as it stands in `avjax/settings.py`.
+`--config.SECTION.NAME=VALUE` sets one on the command line of `bin/train`,
+`bin/sweep` and `bin/benchmark`, as in `--config.training.epochs=10`; a file of
+`configs/` has only what differs. A wrong name or an impossible value is an
+error before anything runs. Names in capitals are [lists of values](#values).
+
+The last column says where a setting, or its default, is from: a section of the
+paper, another publication, or *ours*, where the paper is silent
+([what we chose](../choices.md)).
 """
 _LISTED = """
 ## Values
 
-The names that settings above refer to.
+The lists that settings above refer to.
 """
+_SOURCE = re.compile(
+  r'; ((?:Section|Eqs?\.|Figure|Table|[A-Z][a-z]+ )[^;]*|ours)$'
+)
+_LIST = re.compile(r'(?<=of )[A-Z]{5,}\b')
+
+
+@dataclasses.dataclass(frozen=True)
+class _Comment:
+  """A comment: its text, and whether it has a line of its own."""
+
+  text: str
+  alone: bool
 
 
 def page(root: pathlib.Path) -> str:
@@ -30,6 +49,7 @@ def page(root: pathlib.Path) -> str:
     root: of the project.
   """
   source = (root / 'avjax/settings.py').read_text(encoding='utf-8')
+  registry = (root / 'avjax/runs/registry.py').read_text(encoding='utf-8')
   tree, comments = ast.parse(source), _comments(source)
   kinds = {
     node.name: node
@@ -40,7 +60,8 @@ def page(root: pathlib.Path) -> str:
   for name, kind in _sections(kinds, 'Settings', ''):
     lines += _section(name, kind, set(kinds), comments)
   lines += _section('features', kinds['FeaturesConfig'], set(kinds), comments)
-  return '\n'.join([*lines, _LISTED, *_values(tree)])
+  values = (*_values(ast.parse(registry)), *_values(tree))
+  return '\n'.join([*lines, _LISTED, *values])
 
 
 def _fields(kind: ast.ClassDef) -> list[ast.AnnAssign]:
@@ -59,11 +80,17 @@ def _sections(
 
 
 def _section(
-  name: str, kind: ast.ClassDef, kinds: set[str], comments: dict[int, str]
+  name: str,
+  kind: ast.ClassDef,
+  kinds: set[str],
+  comments: dict[int, _Comment],
 ) -> list[str]:
-  about = (ast.get_docstring(kind) or '').replace('\n\n', '\n\n')
+  about = ast.get_docstring(kind) or ''
   lines = [f'\n## {name or "The run"}\n', f'{about}\n']
-  lines += ['| setting | type | default | |', '|---|---|---|---|']
+  lines += [
+    '| setting | type | default | what it does | from |',
+    '|---|---|---|---|---|',
+  ]
   for field in _fields(kind):
     of = ast.unparse(field.annotation)
     if of in kinds:
@@ -71,49 +98,77 @@ def _section(
     own = ast.unparse(field.target)
     full = f'{name}.{own}' if name and name != 'features' else own
     value = ast.unparse(field.value) if field.value else ''
-    said = ' '.join(
-      comments[line]
-      for line in range(field.lineno, (field.end_lineno or 0) + 1)
-      if line in comments
+    said, source = _said(field, comments)
+    lines.append(
+      f'| `{full}` | `{_type(of)}` | `{value}` | {said} | {source} |'
     )
-    of = of.replace('|', '\\|')
-    lines.append(f'| `{full}` | `{of}` | `{value}` | {_plain(said)} |')
   return lines
+
+
+def _type(of: str) -> str:
+  """Returns a type in words that a table takes: its cells end at a bar."""
+  return of.replace(' | ', ' or ')
+
+
+def _said(
+  field: ast.AnnAssign, comments: dict[int, _Comment]
+) -> tuple[str, str]:
+  """Returns what is said of a field, beside it or above; and its source."""
+  first = field.lineno
+  while (above := comments.get(first - 1)) and above.alone:
+    first -= 1
+  said = ' '.join(
+    comments[line].text
+    for line in range(first, field.lineno + 1)
+    if line in comments
+  )
+  found = _SOURCE.search(said)
+  about = said[: found.start()] if found else said
+  about = _LIST.sub(lambda word: f'[{word[0]}](#{word[0].lower()})', about)
+  return about, found[1] if found else ''
 
 
 def _values(tree: ast.Module) -> Iterator[str]:
   """Yields the lists of values that have a name, with what is said of them."""
-  body = tree.body
-  for node, after in zip(body, [*body[1:], None], strict=True):
-    if not isinstance(node, ast.Assign) or not isinstance(
-      node.value, ast.Tuple
-    ):
+  for node, after in zip(tree.body, [*tree.body[1:], None], strict=True):
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
       continue
-    name = ast.unparse(node.targets[0])
-    if name.startswith('_'):
+    name = ast.unparse(getattr(node, 'target', None) or node.targets[0])
+    if not re.fullmatch('[A-Z]+', name):
       continue
-    yield f'`{name}` = `{ast.unparse(node.value)}`\n'
+    listed = (
+      node.value.keys if isinstance(node.value, ast.Dict) else node.value.elts
+    )
+    yield f'### {name}\n'
+    yield f'{", ".join(map(_value, listed))}\n'
     if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
       yield f'{_about(str(after.value.value))}\n'
+
+
+def _value(node: ast.expr) -> str:
+  if isinstance(node, ast.Starred):
+    name = ast.unparse(node.value)
+    return f'those of [{name}](#{name.lower()})'
+  return f'`{ast.literal_eval(node)}`'
 
 
 def _about(text: str) -> str:
   """Returns a docstring, of which indented lines become a block."""
   parts = [
-    f'```text\n{part}\n```' if part.startswith('  ') else part
+    f'```text\n{part.rstrip()}\n```'
+    if part.startswith('  ')
+    else links.pointed(part)
     for part in text.split('\n\n')
   ]
   return '\n\n'.join(parts)
 
 
-def _comments(source: str) -> dict[int, str]:
+def _comments(source: str) -> dict[int, _Comment]:
   """Returns line -> the comment on it."""
   return {
-    token.start[0]: token.string.lstrip('# ')
+    token.start[0]: _Comment(
+      token.string.lstrip('# '), token.line.lstrip().startswith('#')
+    )
     for token in tokenize.generate_tokens(io.StringIO(source).readline)
     if token.type == tokenize.COMMENT
   }
-
-
-def _plain(text: str) -> str:
-  return text.replace('|', '\\|').replace('<', '&lt;')

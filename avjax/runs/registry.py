@@ -17,7 +17,16 @@ MODELS: dict[str, Model] = {
   'majority': Majority(),
   'decision_fusion': DecisionFusion(),
 }
-"""`model.variant` -> kind of model, in the order of the tables' rows."""
+"""Kinds of models by `model.variant`, in the order of the tables' rows.
+
+  average_pool5    appearance alone: an LSTM and the mean of its states, Eq. 8
+  last_time        sound and face, aligned: the last state, Eq. 7
+  average          the same: the mean of the states, Eq. 8
+  proposed         the same: perception attention, Eqs. 9-11
+  linear           logistic regression on mean and deviation of every column
+  majority         the most frequent emotion of the training clips
+  decision_fusion  an `average` network of the sound and one of the face
+"""
 
 
 def model_of(config: Settings) -> Model:
