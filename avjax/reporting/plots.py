@@ -267,6 +267,7 @@ def curve(
   if best and not several:
     ax.axvline(best[-1], color=INK, lw=0.8, ls=':', label='best epoch')
   ax.set_xlabel('epoch', fontsize=SMALL)
+  ax.locator_params('x', integer=True)
   ax.set_ylabel(f'{metric}, %' if scale == 100 else metric, fontsize=SMALL)
   ax.tick_params(labelsize=SMALL, length=2.5)
   ax.spines[['top', 'right']].set_visible(False)

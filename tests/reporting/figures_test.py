@@ -322,7 +322,7 @@ def test_what_to_see():
   assert 'Most alike are a and b (0.50), least b and c (\u22120.20).' in said
   after = np.array([[0.0, 0], [5, 0], [5, 1]])
   said = sentences.embeddings(np.array([0.2, 3.0, 1.0]), after, 'xyz')
-  assert 'moves y most, by 3.0' in said and 'x least, by 0.2.' in said
+  assert 'moves y most, by 3 times' in said and 'x least, by 0.2.' in said
   assert said.endswith('Closest after it are y and z.')
 
 
