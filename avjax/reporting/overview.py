@@ -7,8 +7,8 @@ import numpy as np
 
 from avjax.metrics import classification
 from avjax.reporting import page, plots
+from avjax.reporting.captioned import Figure, FigureLook
 from avjax.reporting.comparisons import fraction_correct, speaker_bounds
-from avjax.reporting.figures import Figure, FigureLook
 from avjax.reporting.page import Page
 from avjax.runs.finished import Group
 

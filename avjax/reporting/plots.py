@@ -31,7 +31,7 @@ def alignment_map(ax, weights: Float[Array, 'T W'], high: float | None = None):
     high: the weight of the brightest colour; None scales each row to a maximum
       of 1.
   """
-  frames, positions = weights.shape
+  positions = weights.shape[1]
   _map(ax, np.asarray(weights).T, high)
   ax.invert_yaxis()  # later audio is further up
   offsets = [f'{k - positions // 2:+d}' for k in range(positions)]

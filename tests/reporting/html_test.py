@@ -13,6 +13,7 @@ import pytest
 
 from avjax.errors import ConfigError
 from avjax.reporting import (
+  captioned,
   clip_browser,
   figures,
   overview,
@@ -195,7 +196,7 @@ def test_overview(tmp_path):
       for name in names
     ]
     groups = finished.grouped(runs)
-    figure = overview.overview(groups, figures.FigureLook())
+    figure = overview.overview(groups, captioned.FigureLook())
     right = [100 * run.predictions['test'].right.mean() for run in runs]
     (ax,) = figure.figure.axes
     points = [ln.get_xdata()[0] for ln in ax.lines if ln.get_marker() == 'o']
