@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from avjax.reporting import page, plots
-from avjax.reporting.figures import WIDTH, Study
+from avjax.reporting.captioned import WIDTH
+from avjax.reporting.figures import Study
 from avjax.reporting.page import Page
 
 

@@ -1,44 +1,24 @@
-"""Figures 2 to 5 and the reliability of a finished run, with their captions."""
+"""Figures 2 to 5 of a finished run, with what to see in them."""
 
 import dataclasses
-import pathlib
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from avjax import files
 from avjax.clips import Clip
 from avjax.errors import DataError
 from avjax.metrics import classification, maps
-from avjax.reporting import markup, page, plots, sentences
-from avjax.reporting.page import Page
+from avjax.reporting import calibration, captioned, page, plots, sentences
+from avjax.reporting.captioned import AXIS, TOP, Figure, FigureLook
 from avjax.runs import evaluation
 from avjax.runs.finished import FinishedRun
 from avjax.training.outcome import Outcome
 
-WIDTH = 3.35  # inches, a column of a paper
-_LEFT, _RIGHT, _TOP, _TITLE, _AXIS = 0.78, 0.12, 0.08, 0.26, 0.42
+_LEFT, _RIGHT, _TITLE = 0.78, 0.12, 0.26  # inches
 _BAR = 0.5  # height in inches of a colour bar and its text
 _FINE = 0.3  # inches, the width of a cell with a decimal
 _LARGEST = 4.5  # inches, the largest side of a confusion matrix
-
-
-@dataclasses.dataclass(frozen=True)
-class FigureLook:
-  """How figures are drawn.
-
-  Attributes:
-    width: in inches.
-    scaled: whether each row of Figures 2 and 3 is scaled to a maximum of 1, as
-      the paper draws them, so that rows cannot be compared with one another.
-  """
-
-  width: float = WIDTH
-  scaled: bool = False
-
-
 _USUAL = FigureLook()
 
 
@@ -95,41 +75,6 @@ class Study:
     return self.outcome.emotions[self.outcome.predicted[k]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Figure:
-  """A figure, its numbers and its caption; no prose is in the picture.
-
-  Attributes:
-    name: stem of file names, such as 'figure-2'.
-    figure: the matplotlib Figure.
-    numbers: name -> value, over all clips, even if the figure shows only some.
-    caption: what the figure shows.
-    result: what to see in it, computed from its numbers.
-    remarks: what else a reader must know: how the clips were standardised, what
-      the audit of the split found.
-    spoken: numbers that the picture shows and the caption does not name.
-  """
-
-  name: str
-  figure: Any
-  numbers: dict[str, Any]
-  caption: str
-  result: str
-  remarks: Sequence[str] = ()
-  spoken: str = ''
-
-  @property
-  def text(self) -> str:
-    """The whole caption, for a paper."""
-    remarks = (f'{text.rstrip(".")}.' for text in self.remarks)
-    return ' '.join([self.caption, self.result, *remarks])
-
-  @property
-  def heard(self) -> str:
-    """The figure in words, for those who do not see it, beside its caption."""
-    return f'{self.caption.split(". ")[0].rstrip(".")}. {self.spoken}'.strip()
-
-
 def make_study(run: FinishedRun) -> Study:
   """Returns the run with the predictions that its figures show.
 
@@ -160,7 +105,11 @@ def make_figures(
     made.append(figure_3(study, chosen, look))
   if study.embeddings is not None:
     made.append(figure_4(study.run, *study.embeddings, look))
-  return [*made, figure_5(study.run, look), reliability(study.run, look)]
+  return [
+    *made,
+    figure_5(study.run, look),
+    calibration.reliability(study.run, look),
+  ]
 
 
 def figure_2(
@@ -293,9 +242,9 @@ def figure_4(
     f' {numbers["distance after"]:.2f}.'
   )
   height = max(2.0, 0.17 * len(run.emotions))
-  sheet = _sheet(look.width, height + _AXIS)
+  sheet = captioned.sheet(look.width, height + AXIS)
   names = [sheet.fit(n, 0.75, fontsize=page.SMALL)[0] for n in run.emotions]
-  ax = sheet.axes(0.62, _TOP, look.width - 1.63, height)
+  ax = sheet.axes(0.62, TOP, look.width - 1.63, height)
   plots.embedding_plane(ax, first, last, names)
   return Figure('figure-4', sheet.figure, numbers, caption, result, run.remarks)
 
@@ -309,12 +258,12 @@ def figure_5(run: FinishedRun, look: FigureLook = _USUAL) -> Figure:
   left, beside = _LEFT + 0.1, 0.68
   across = min(look.width - left - beside, _LARGEST)
   down = max(across, 0.29 * len(run.emotions))
-  sheet = _sheet(look.width, down + 0.75)
+  sheet = captioned.sheet(look.width, down + 0.75)
   names = [sheet.fit(n, 0.62, fontsize=page.SMALL)[0] for n in run.emotions]
-  ax = sheet.axes(left, _TOP, across, down)
+  ax = sheet.axes(left, TOP, across, down)
   fine = across / len(names) >= _FINE
   plots.confusion_matrix(ax, counts, names, int(fine))
-  bar = sheet.axes(left + across + 0.08, _TOP, 0.08, down)
+  bar = sheet.axes(left + across + 0.08, TOP, 0.08, down)
   plots.colour_bar(ax.images[0], bar, '% of the row', 'vertical')
   each = ', '.join(
     f'{name} {value:.1f} %'
@@ -334,67 +283,9 @@ def figure_5(run: FinishedRun, look: FigureLook = _USUAL) -> Figure:
   )  # fmt: skip
 
 
-def reliability(run: FinishedRun, look: FigureLook = _USUAL) -> Figure:
-  """Returns the reliability diagram of `run.shown_split` (ours)."""
-  shown = run.predictions[run.shown_split]
-  bins = classification.reliability(shown.probabilities, shown.label)
-  error = classification.calibration_error(shown.probabilities, shown.label)
-  sheet = _sheet(look.width, 1.9 + 0.95 + _AXIS)
-  width = look.width - 0.62 - _RIGHT
-  above = sheet.axes(0.62, _TOP, width, 1.9)
-  below = sheet.axes(0.62, _TOP + 2.1, width, 0.75)
-  plots.reliability_diagram(above, below, bins)
-  caption = (
-    'Reliability: accuracy of the clips in each bin of confidence, the'
-    ' probability of the predicted emotion, with 95 % Wilson intervals; below,'
-    ' the number of clips in each bin. Points under the dashed diagonal are'
-    ' predictions that are too sure.'
-  )
-  numbers = {
-    'ECE': 100 * error,
-    'clips': bins.counts.tolist(),
-    'confidence': bins.confidence.tolist(),
-    'accuracy': bins.accuracy.tolist(),
-  }
-  spoken = '; '.join(
-    f'up to {100 * edge:.0f} %: {n} clips, {100 * right:.0f} % right'
-    for edge, n, right in zip(
-      bins.edges[1:], bins.counts, bins.accuracy, strict=True
-    )
-    if n
-  )
-  return Figure(
-    'reliability', sheet.figure, numbers, caption,
-    sentences.reliability(bins, error), run.remarks,
-    f'By confidence, {spoken}.',
-  )  # fmt: skip
-
-
-def write(made: Sequence[Figure], folder: pathlib.Path) -> None:
-  """Writes each figure as .png and .pdf, its caption, and figures.json.
-
-  The caption is a .txt file, and a .tex file that includes the figure.
-  """
-  numbers = {figure.name: figure.numbers for figure in made}
-  files.write_json(folder / 'figures.json', numbers)
-  for figure in made:
-    for suffix in ('.png', '.pdf'):
-      page.save(figure.figure, folder / f'{figure.name}{suffix}')
-    files.write_text(folder / f'{figure.name}.txt', f'{figure.text}\n')
-    text = markup.latex_figure(figure.name, figure.text)
-    files.write_text(folder / f'{figure.name}.tex', text)
-
-
 def _present(arrays: Sequence[np.ndarray | None]) -> list[np.ndarray]:
   """Returns the arrays without None; a model has all of them, or none."""
   return [array for array in arrays if array is not None]
-
-
-def _sheet(width: float, height: float) -> Page:
-  """Returns a page of this size, with a margin above and below."""
-  sheet = Page(width)
-  sheet.resize(_TOP + height + 0.06)
-  return sheet
 
 
 def _stacked(study: Study, panels, look: FigureLook, unit: str):
@@ -406,9 +297,9 @@ def _stacked(study: Study, panels, look: FigureLook, unit: str):
     look: how it is drawn.
     unit: of the scale.
   """
-  heights = [_TITLE + height + _AXIS for _, height, _ in panels]
-  sheet = _sheet(look.width, sum(heights) + _BAR)
-  y, width = _TOP, look.width - _LEFT - _RIGHT
+  heights = [_TITLE + height + AXIS for _, height, _ in panels]
+  sheet = captioned.sheet(look.width, sum(heights) + _BAR)
+  y, width = TOP, look.width - _LEFT - _RIGHT
   for (k, height, paint), whole in zip(panels, heights, strict=True):
     clip = study.clips[k]
     text = f'{clip.name}: {clip.label}'

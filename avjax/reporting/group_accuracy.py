@@ -8,7 +8,7 @@ from avjax.errors import AvjaxError
 from avjax.metrics import groups
 from avjax.records import RUN
 from avjax.reporting import page, plots, sentences
-from avjax.reporting.figures import Figure, FigureLook
+from avjax.reporting.captioned import Figure, FigureLook
 from avjax.reporting.page import Page
 from avjax.runs.finished import FinishedRun
 from avjax.runs.folder import RESULTS

@@ -13,7 +13,7 @@ from avjax.reporting import (
   run_section,
 )
 from avjax.reporting import tables as paper_tables
-from avjax.reporting.figures import FigureLook
+from avjax.reporting.captioned import FigureLook
 from avjax.reporting.page_style import SCRIPT, STYLE
 from avjax.runs.finished import Group
 
@@ -66,7 +66,7 @@ def report(
     sections.append(('robustness', 'Robustness', body))
   left_out = {}
   for number, group in enumerate(groups):
-    body, why = run_section.section(group.first, clips, number)
+    body, why = run_section.section(group, clips, number)
     sections.append((f'run-{number}', group.title, body))
     if why:
       left_out[group.title] = why

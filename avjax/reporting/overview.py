@@ -7,8 +7,8 @@ import numpy as np
 
 from avjax.metrics import classification
 from avjax.reporting import page, plots
+from avjax.reporting.captioned import Figure, FigureLook
 from avjax.reporting.comparisons import fraction_correct, speaker_bounds
-from avjax.reporting.figures import Figure, FigureLook
 from avjax.reporting.page import Page
 from avjax.runs.finished import Group
 
@@ -50,7 +50,7 @@ def overview(groups: Sequence[Group], look: FigureLook) -> Figure | None:
   spoken = '; '.join(f'{k}: {100 * v:.1f} %' for k, v in numbers.items())
   return Figure(
     'overview', sheet.figure, numbers, caption,
-    _result(shown, each, shares, bounds), (), f'{spoken}.',
+    _result(shown, each, shares, bounds, reference), (), f'{spoken}.',
   )  # fmt: skip
 
 
@@ -81,8 +81,9 @@ def _result(
   each: Sequence[dict[str, float]],
   shares: Sequence[float],
   bounds: Sequence[tuple[float, float] | None],
+  largest: float | None,
 ) -> str:
-  """Returns which row is the most accurate, and whether that is clear."""
+  """Returns which row is the most accurate, and whether it has learnt much."""
   best = int(np.argmax(shares))
   clips = len(each[best])
   ends = bounds[best]
@@ -92,6 +93,8 @@ def _result(
   )
   if ends:
     text += f' [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]'
+  if largest is not None and (ends or (shares[best],))[0] <= largest:
+    text += ', not clearly more than the largest class'
   if len({frozenset(one) for one in each}) > 1:
     text += '; not all rows have the same clips'
   return f'{text}.'

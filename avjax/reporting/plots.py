@@ -31,7 +31,7 @@ def alignment_map(ax, weights: Float[Array, 'T W'], high: float | None = None):
     high: the weight of the brightest colour; None scales each row to a maximum
       of 1.
   """
-  frames, positions = weights.shape
+  positions = weights.shape[1]
   _map(ax, np.asarray(weights).T, high)
   ax.invert_yaxis()  # later audio is further up
   offsets = [f'{k - positions // 2:+d}' for k in range(positions)]
@@ -267,6 +267,7 @@ def curve(
   if best and not several:
     ax.axvline(best[-1], color=INK, lw=0.8, ls=':', label='best epoch')
   ax.set_xlabel('epoch', fontsize=SMALL)
+  ax.locator_params('x', integer=True)
   ax.set_ylabel(f'{metric}, %' if scale == 100 else metric, fontsize=SMALL)
   ax.tick_params(labelsize=SMALL, length=2.5)
   ax.spines[['top', 'right']].set_visible(False)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from avjax.errors import ConfigError
 from avjax.records import Reader
 from avjax.reporting import markup, page, plots
+from avjax.reporting.captioned import Figure, FigureLook
 from avjax.reporting.comparisons import NONE
-from avjax.reporting.figures import Figure, FigureLook
 from avjax.reporting.page import Page
 
 TABLE = 'robustness.csv'

@@ -6,32 +6,36 @@ from typing import Any
 
 from avjax.errors import AvjaxError
 from avjax.reporting import (
+  calibration,
+  captioned,
   clip_browser,
   figures,
   group_accuracy,
   plots,
   sentences,
 )
-from avjax.reporting.figures import Figure, FigureLook
+from avjax.reporting.captioned import Figure, FigureLook
 from avjax.reporting.page import SMALL, Page
-from avjax.runs.finished import FinishedRun
+from avjax.runs.finished import FinishedRun, Group
 from avjax.runs.results import EpochLine
 
 _HEIGHT = 1.25  # inches, of a panel of the curves
 
 
-def section(run: FinishedRun, clips: int, number: int) -> tuple[str, str]:
-  """Returns the content of a run's section, and what is amiss.
+def section(group: Group, clips: int, number: int) -> tuple[str, str]:
+  """Returns the content of the section of a group, and what is amiss.
 
-  That is why its clips and maps cannot be shown, or ''. A run of several folds
-  and an ensemble have none of their own.
+  Figures and clips are those of its first run. What is amiss is why clips and
+  maps cannot be shown, or '': a run of several folds and an ensemble have none
+  of their own.
 
   Args:
-    run: the run.
+    group: runs that differ in their seed.
     clips: the largest number of clips.
-    number: of the run on the page, for ids.
+    number: of the group on the page, for ids.
   """
-  parts, amiss = [_found(run)], ''
+  run, amiss = group.first, ''
+  parts = [_found(run, len(group.runs))]
   try:
     study = figures.make_study(run)
   except AvjaxError as error:
@@ -44,7 +48,7 @@ def section(run: FinishedRun, clips: int, number: int) -> tuple[str, str]:
   if study is not None:
     made = figures.make_figures(study)
   elif run.shown_split in run.predictions:
-    made = [figures.figure_5(run), figures.reliability(run)]
+    made = [figures.figure_5(run), calibration.reliability(run)]
   parts.append(shown(made))
   if run.shown_split in run.predictions:
     parts.append(_groups(run))
@@ -71,8 +75,8 @@ def _caption(one: Figure) -> str:
   return f'{name}{one.caption}'
 
 
-def _found(run: FinishedRun) -> str:
-  """Returns warnings, audit and how the clips were standardised."""
+def _found(run: FinishedRun, several: int) -> str:
+  """Returns the data of a run, the first of several, and what was found."""
   parts = []
   for title, texts in (
     ('Warning', run.warnings),
@@ -85,7 +89,10 @@ def _found(run: FinishedRun) -> str:
       )
   data = run.config.data
   seeds = ', '.join(map(str, run.seeds))
-  text = f'{data.store}, protocol {data.protocol}, {run.stamp}, seed {seeds}.'
+  text = f'{data.store}, protocol {data.protocol}, {run.stamp}, seed {seeds}'
+  if several > 1:
+    text += f', whose figures these are, the first of {several}'
+  text += '.'
   return f'<p>{html.escape(text)}</p>\n{"".join(parts)}'
 
 
@@ -116,12 +123,12 @@ def training(histories: Mapping[str, Sequence[EpochLine]]) -> Figure:
   Args:
     histories: fold, seed or member, or '' -> lines of metrics.jsonl.
   """
-  sheet = Page(figures.WIDTH)
+  sheet = Page(captioned.WIDTH)
   sheet.resize(0.1 + 2 * (_HEIGHT + 0.42))
   several = len(histories) > 1
   y = 0.08
   for metric in ('loss', 'accuracy'):
-    ax = sheet.axes(0.6, y, figures.WIDTH - 0.75, _HEIGHT)
+    ax = sheet.axes(0.6, y, captioned.WIDTH - 0.75, _HEIGHT)
     for epochs in histories.values():
       plots.curve(ax, epochs, metric, several)
     y += _HEIGHT + 0.42

@@ -124,9 +124,9 @@ def embeddings(
   """
   order = sorted(range(len(names)), key=lambda k: -moved[k])
   text = (
-    f'Training moves {names[order[0]]} most, by {moved[order[0]]:.1f} times the'
+    f'Training moves {names[order[0]]} most, by {moved[order[0]]:.2g} times the'
     f' mean distance between two embeddings before it, and {names[order[-1]]}'
-    f' least, by {moved[order[-1]]:.1f}.'
+    f' least, by {moved[order[-1]]:.2g}.'
   )
   pairs = [*itertools.combinations(range(len(names)), 2)]
   apart = [float(np.linalg.norm(after[a] - after[b])) for a, b in pairs]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from avjax.features import corpus_report
 from avjax.reporting import published
-from avjax.reporting.figures import Figure
+from avjax.reporting.captioned import Figure
 from avjax.reporting.markup import Table, markdown
 from avjax.reproduction.request import ReproductionRequest
 

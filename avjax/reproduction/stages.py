@@ -15,7 +15,7 @@ from typing import Any
 from avjax import files
 from avjax.data.corpora import afew, catalogue
 from avjax.features import extraction, measuring, random_forest
-from avjax.reporting import figures, html, tables
+from avjax.reporting import captioned, figures, html, tables
 from avjax.reproduction import differences
 from avjax.reproduction.request import RECORDS, ReproductionRequest
 from avjax.runs import experiment, finished
@@ -116,7 +116,7 @@ def _report(request: ReproductionRequest, command: Sequence[str]) -> None:
   run = finished.load_all([request.out / 'runs' / row])[0]
   study = figures.make_study(run)
   pictures = figures.make_figures(study)
-  figures.write(pictures, request.out / 'figures')
+  captioned.write(pictures, request.out / 'figures')
   sentences = differences.list_differences(request)
   text = differences.readme(made, pictures, sentences)
   files.write_text(request.out / README, text)

@@ -16,6 +16,7 @@ import avjax
 from avjax.errors import DataError
 from avjax.metrics import classification, maps
 from avjax.reporting import (
+  captioned,
   figures,
   fonts,
   group_accuracy,
@@ -72,8 +73,8 @@ def test_figures_of_a_network(study):
   """Law: five figures, with numbers and words, as wide as is asked for."""
   made = figures.make_figures(study)
   assert [f.name for f in made] == NAMES
-  wide = figures.make_figures(study, look=figures.FigureLook(7.0))
-  for width, each in (figures.WIDTH, made), (7.0, wide):
+  wide = figures.make_figures(study, look=captioned.FigureLook(7.0))
+  for width, each in (captioned.WIDTH, made), (7.0, wide):
     for figure in each:
       assert figure.figure.get_figwidth() == width
       assert json.dumps(figure.numbers) and len(figure.text) > 40
@@ -192,8 +193,8 @@ def test_text_has_its_place(study):
   shown = dataclasses.replace(study, run=long)
   for figure in [
     *figures.make_figures(shown),
-    *figures.make_figures(shown, look=figures.FigureLook(7.0, scaled=True)),
-    group_accuracy.picture('speaker', GROUPS, figures.FigureLook()),
+    *figures.make_figures(shown, look=captioned.FigureLook(7.0, scaled=True)),
+    group_accuracy.picture('speaker', GROUPS, captioned.FigureLook()),
     run_section.training({'': study.run.metrics['']}),
   ]:
     assert ('found found' in figure.text) == (figure.name in NAMES)
@@ -217,7 +218,7 @@ def test_text_has_its_place(study):
 
 def test_groups():
   """Law: points at the accuracies, counts beside; the lowest is named."""
-  figure = group_accuracy.picture('speaker', GROUPS, figures.FigureLook())
+  figure = group_accuracy.picture('speaker', GROUPS, captioned.FigureLook())
   points = [
     line.get_xdata()[0]
     for line in figure.figure.axes[0].lines
@@ -229,7 +230,7 @@ def test_groups():
   assert figure.result.startswith('Lowest by speaker: (none) with 2 of 10 (20')
   assert 'all 30 clips, 63.3 %' in figure.caption
   many = {str(k): GROUPS['Ann'] | {'accuracy': k / 40} for k in range(40)}
-  figure = group_accuracy.picture('speaker', many, figures.FigureLook())
+  figure = group_accuracy.picture('speaker', many, captioned.FigureLook())
   assert '12 lowest and the 12 highest of 40' in figure.caption
 
 
@@ -285,7 +286,7 @@ def test_one_scale(study):
       bar = figure.figure.axes[2]
       assert bar.get_xlabel() == unit
       assert bar.get_xlim() == pytest.approx((0, high))
-      figure = draw(study, chosen, figures.FigureLook(scaled=True))
+      figure = draw(study, chosen, captioned.FigureLook(scaled=True))
       for ax in figure.figure.axes[:2]:
         np.testing.assert_allclose(ax.images[0].get_array().max(1), 1)
       assert 'its own maximum of 1' in figure.caption
@@ -322,7 +323,7 @@ def test_what_to_see():
   assert 'Most alike are a and b (0.50), least b and c (\u22120.20).' in said
   after = np.array([[0.0, 0], [5, 0], [5, 1]])
   said = sentences.embeddings(np.array([0.2, 3.0, 1.0]), after, 'xyz')
-  assert 'moves y most, by 3.0' in said and 'x least, by 0.2.' in said
+  assert 'moves y most, by 3 times' in said and 'x least, by 0.2.' in said
   assert said.endswith('Closest after it are y and z.')
 
 

@@ -13,8 +13,10 @@ import pytest
 
 from avjax.errors import ConfigError
 from avjax.reporting import (
+  captioned,
   clip_browser,
   figures,
+  overview,
   page_style,
   robustness_curves,
 )
@@ -180,6 +182,30 @@ def test_own_results_come_first(written):
   )
   assert 'Most accurate: ' in text and 'Lowest by gender (evaluation-' in text
   assert 'label (evaluation-' not in text
+
+
+def test_overview(tmp_path):
+  """Law: a point at each accuracy; the best is named, and if it is nothing."""
+  for sharp, wanted in (
+    (3.0, '].'),
+    (0.0, ', not clearly more than the largest'),
+  ):
+    names = 'proposed', 'average'
+    runs = [
+      finished.load(make_run(tmp_path / f'{name}{sharp}', name, sharp=sharp))
+      for name in names
+    ]
+    groups = finished.grouped(runs)
+    figure = overview.overview(groups, captioned.FigureLook())
+    right = [100 * run.predictions['test'].right.mean() for run in runs]
+    (ax,) = figure.figure.axes
+    points = [ln.get_xdata()[0] for ln in ax.lines if ln.get_marker() == 'o']
+    assert points == pytest.approx(right)
+    best = groups[int(np.argmax(right))].title
+    assert figure.result.startswith(
+      f'Most accurate: {best}, {max(right):.1f} %'
+    )
+    assert wanted in figure.result and 'class, 33.3 %' in figure.caption
 
 
 def test_robustness(written):
