@@ -192,8 +192,8 @@ def content(stream: OnnxStream, carried: Mapping[str, bytes]) -> bytes:
     return carried[stream.name]
   if not stream.file:
     raise DataError(
-      f'the stream {stream.name!r} is computed by a model that is too large for'
-      f' a bundle; give the file with the SHA-256 {stream.sha256}:'
+      f'the model of the stream {stream.name!r} is not here, since it is too'
+      f' large to be copied; give the file with the SHA-256 {stream.sha256}:'
       f' --stream={stream.name}:FILE'
     )
   return checked(stream, stream.file)

@@ -112,7 +112,8 @@ def pack(recogniser: Recogniser, card: Card) -> bytes:
     }
     ways.append(_Way(one.standardise, settings, len(one.members), average))
   contents = {f'{k}.npy': _npy(v) for k, v in arrays.items()}
-  for name, model in fitted.small_models().items():
+  assert recogniser.used is not None
+  for name, model in recogniser.used.small_models().items():
     contents[f'{_MODELS}{name}.onnx'] = model
   contents[_CARD] = card.text.encode()
   contents[_LICENCE] = card.licence.encode()

@@ -184,6 +184,9 @@ def test_a_large_model_is_found_by_its_hash(tmp_path, monkeypatch):
   assert set(extractor.load(tmp_path / 'small').small_models()) == {
     'voice', 'means',
   }  # fmt: skip
+  gone = made.at({'voice': '', 'means': ''})  # as in a bundle
+  with pytest.raises(DataError, match=f'not here, .* {hashed}: --stream=voice'):
+    measuring.measure(gone.settings)
   one = dataclasses.replace(made.settings.onnx[0], whiten=2)
   changed = dataclasses.replace(made.settings, onnx=(one,))
   assert dataclasses.replace(made, settings=changed).fingerprint != (
