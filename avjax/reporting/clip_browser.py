@@ -2,6 +2,7 @@
 
 import base64
 import html
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -95,8 +96,8 @@ def _maps(study: Study, k: int) -> str:
       height, 'over uniform',
       lambda ax: plots.attention_map(ax, attention, names, high),
     ))  # fmt: skip
-    if high < sentences.FLAT:
-      texts.append('Attention is nearly uniform.')
+    if over[n].max() < sentences.FLAT:
+      texts.append(f'Attention for {names[n]} is nearly uniform.')
     else:
       texts.append(
         f'Attention for {names[n]} is greatest at frame {over[n].argmax() + 1}'
@@ -153,5 +154,6 @@ def figure(drawn, text: str, caption: str, result: str) -> str:
 
 
 def joined(text: str) -> str:
-  """Returns a text as HTML, in which no line begins with a percent sign."""
-  return html.escape(text).replace(' %', '&nbsp;%')
+  """Returns a text as HTML, in which no number and no interval is broken."""
+  kept = re.sub(r'(\[[^ \]]+,) ([^ \]]+\])', r'\1&nbsp;\2', html.escape(text))
+  return kept.replace(' %', '&nbsp;%')

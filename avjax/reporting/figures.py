@@ -205,9 +205,11 @@ def _brightest(study: Study, k: int) -> str:
   own = study.outcome.attention[k]
   assert own is not None
   row = plots.over_uniform(own)[study.outcome.predicted[k]]
+  where = f'In {study.clips[k].name}, attention for {study.predicted(k)} is'
+  if row.max() < sentences.FLAT:
+    return f'{where} nearly uniform.'
   return (
-    f'In {study.clips[k].name}, attention for {study.predicted(k)} is greatest'
-    f' at frame {int(row.argmax()) + 1} of {len(row)},'
+    f'{where} greatest at frame {int(row.argmax()) + 1} of {len(row)},'
     f' {row.max():.1f} times uniform.'
   )
 

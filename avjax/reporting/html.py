@@ -142,6 +142,8 @@ def _results(
     f'<p>{clip_browser.joined(text)}</p>\n'
     for text in opening.opening(groups, answer, base)
   ]
+  said = table_notes.of_all(groups)
+  parts.append(run_section.box('Split audit of all rows', said))
   if glance is not None:
     picture = run_section.shown([dataclasses.replace(glance, result='')])
     parts.append(f'<div class="glance">{picture}</div>\n')
@@ -151,7 +153,8 @@ def _results(
 
 def _compared(groups: Sequence[Group], base: Group | None) -> str:
   """Returns the comparisons with one base; '' where nothing is compared."""
-  if len(groups) < 2:
+  tested = [group for group in groups if comparisons.labels(group, 'test')]
+  if len(groups) < 2 or not tested:
     return ''
   table = comparisons.comparisons(groups, base=base)[0]
   if not table.rows:

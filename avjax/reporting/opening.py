@@ -47,20 +47,22 @@ def _tested(groups: Sequence[Group]) -> str:
       counts = group.first.predictions['test'].counts.sum(1)
       chance = 100 * counts.max() / counts.sum()
       largest = group.first.emotions[int(counts.argmax())]
-      text = (
-        f'{len(right)} clips{_people(group.first, right)}; always saying'
-        f' {largest} would be right in {chance:.1f} %'
+      key = (
+        f'{len(right)} clips{_people(group.first, right)}',
+        f'saying {largest} each time would be right in {chance:.1f} %',
       )
-      sets[text].append(group.title)
+      sets[key].append(group.title)
   names = sorted({*map(_corpus, groups)})
   where = f'Data: {", ".join(names)}.'
   if not sets:
     return f'{where} No test clip has a label, so that nothing is tested.'
   told = [
-    text if len(sets) == 1 else f'{text} ({"; ".join(rows)})'
-    for text, rows in sets.items()
+    f'{clips}: {chance}'
+    if len(sets) == 1
+    else f'{clips} ({"; ".join(rows)}): {chance}'
+    for (clips, chance), rows in sets.items()
   ]
-  text = f'{where} Tested: {"; ".join(told)}.'
+  text = f'{where} Tested on {"; and on ".join(told)}.'
   if all(_apart(group) for group in groups):
     text += ' Nobody is tested by a model that was trained on the same person.'
   return text
@@ -114,7 +116,7 @@ def _gain(groups: Sequence[Group], base: Group | None) -> str:
   gaps = {clip: ours[clip] - theirs[clip] for clip in shared}
   points = 100 * sum(gaps.values()) / len(gaps)
   text = (
-    f'Less {base.title}, on the {len(shared)} clips that both have, that is'
+    f'Compared with {base.title} on the {len(shared)} clips that both have:'
     f' {points:+.1f} points'
   )
   bounds = comparisons.speaker_bounds(base, gaps)
@@ -123,5 +125,5 @@ def _gain(groups: Sequence[Group], base: Group | None) -> str:
   low, high = (100 * bound for bound in bounds)
   text += f' [{low:+.1f}, {high:+.1f}]'
   if low <= 0 <= high:
-    text += ', which may be no difference'
+    text += ', which can be no difference at all'
   return sentences.signed(f'{text}.')

@@ -47,8 +47,8 @@ def section(
   study = None
   if run.members > 1:
     parts.append(
-      '<p>An average of several seeds has no maps of its own: see those of one'
-      ' seed.</p>\n'
+      '<p>An average of several seeds has no maps of its own: see those of a'
+      ' single seed.</p>\n'
     )
   else:
     try:
@@ -126,16 +126,8 @@ def _caption(one: Figure) -> str:
 
 def _found(run: FinishedRun, several: int, said: Collection[str]) -> str:
   """Returns the data of a run, the first of several, and what was found."""
-  parts = []
-  for title, texts in (
-    ('Warning', run.warnings),
-    ('Split audit', [text for text in run.audit if text not in said]),
-  ):
-    lines = ''.join(f'<li>{html.escape(line)}</li>' for line in texts)
-    if lines:
-      parts.append(
-        f'<div class="found"><p>{title}:</p><ul>{lines}</ul></div>\n'
-      )
+  own = [text for text in run.audit if text not in said]
+  found = box('Warning', run.warnings) + box('Split audit', own)
   data = run.config.data
   word = 'seeds' if run.members > 1 else 'seed'
   seeds = f'{word} {", ".join(map(str, run.seeds))}'
@@ -146,7 +138,15 @@ def _found(run: FinishedRun, several: int, said: Collection[str]) -> str:
       right = run.predictions[run.shown_split].right
       share = f' ({100 * right.mean():.1f} %)'
     text += f' Pictures below are of {seeds}{share}, the first of {several}.'
-  return f'<p>{html.escape(text)}</p>\n{"".join(parts)}'
+  return f'<p>{html.escape(text)}</p>\n{found}'
+
+
+def box(title: str, texts: Sequence[str]) -> str:
+  """Returns what a reader must know, in a box; '' for nothing."""
+  lines = ''.join(f'<li>{html.escape(text)}</li>' for text in texts)
+  if not lines:
+    return ''
+  return f'<div class="found"><p>{title}:</p><ul>{lines}</ul></div>\n'
 
 
 def _groups(run: FinishedRun) -> str:

@@ -10,7 +10,8 @@ from avjax.reporting import markup
 from avjax.runs.finished import FinishedRun, Group
 
 _HEAD = (
-  'folder', 'data', 'fingerprint', 'revision', 'device', 'versions', 'audit',
+  'folder', 'data', 'source', 'fingerprint', 'revision', 'device', 'versions',
+  'audit',
 )  # fmt: skip
 
 
@@ -23,32 +24,35 @@ def made(groups: Sequence[Group], command: Sequence[str]) -> str:
   """
   rows = [_row(run) for group in groups for run in group.runs]
   columns = [*zip(*rows, strict=True)]
-  same = [k for k, cells in enumerate(columns) if k and len({*cells}) == 1]
-  if len(rows) < 2:
-    same = []
+  same = [k for k, cells in enumerate(columns) if len({*cells}) == 1]
   kept = [k for k in range(len(_HEAD)) if k not in same]
-  table = markup.Table(
-    'stamps',
-    'Runs',
-    tuple(_HEAD[k] for k in kept),
-    tuple(tuple(row[k] for k in kept) for row in rows),
-  )
+  table, title = '', 'Run'
+  if kept:
+    title = f'The same of all {len(rows)} runs'
+    table = markup.as_html(
+      markup.Table(
+        'stamps',
+        'Runs',
+        tuple(_HEAD[k] for k in kept),
+        tuple(tuple(row[k] for k in kept) for row in rows),
+      )
+    )
   shared = ''.join(
     f'<li>{_HEAD[k]}: {html.escape(rows[0][k])}</li>' for k in same
   )
   if shared:
-    shared = f'<p>The same of all {len(rows)} runs:</p>\n<ul>{shared}</ul>\n'
+    shared = f'<p>{title}:</p>\n<ul>{shared}</ul>\n'
   line = html.escape(shlex.join(command))
   python = html.escape(sys.version.split()[0])
   return (
-    f'{markup.as_html(table)}{shared}<p>This page: made on'
+    f'{table}{shared}<p>This page: made on'
     f' {datetime.date.today()} with Python {python} by this command:</p>'
     f'<pre tabindex="0" role="region" aria-label="Command">{line}</pre>\n'
   )
 
 
 def _row(run: FinishedRun) -> tuple[str, ...]:
-  """Returns the cells of a run: data, revision, device, versions, audit."""
+  """Returns the cells of a run, one for each of `_HEAD`."""
   data = run.config.data
   versions = run.info.versions.items()
   audit = '; '.join(run.audit) or (
@@ -57,6 +61,7 @@ def _row(run: FinishedRun) -> tuple[str, ...]:
   return (
     '/'.join(run.folder.parts[-2:]),
     f'{data.store}, {data.protocol}, {run.stamp}',
+    run.info.source or '-',
     run.info.data_fingerprint[:12],
     str(run.info.revision),
     str(run.results.get('device', '-')),

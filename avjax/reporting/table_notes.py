@@ -1,7 +1,7 @@
 """The notes below the tables of finished runs: data, audits, what cells say."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from avjax.reporting import published, titles
 from avjax.runs.finished import Group
@@ -12,8 +12,8 @@ def notes(groups: Sequence[Group], about: bool = True) -> tuple[str, ...]:
 
   Args:
     groups: the rows.
-    about: whether to say what all rows share (see `titles.notes`), and which
-      stand beside the paper's.
+    about: whether to say what all rows share (see `titles.notes` and `of_all`),
+      and which stand beside the paper's.
   """
   made = [
     f'Warning, {group.title}, seed {run.config.seed}: {text}'
@@ -21,7 +21,7 @@ def notes(groups: Sequence[Group], about: bool = True) -> tuple[str, ...]:
     for run in group.runs
     for text in run.warnings
   ]
-  made += audits(groups)
+  made += _audits(groups, () if about else of_all(groups))
   if about:
     made += titles.notes(groups)
   made += _data(groups)
@@ -40,12 +40,18 @@ def notes(groups: Sequence[Group], about: bool = True) -> tuple[str, ...]:
   return tuple(made)
 
 
-def audits(groups: Sequence[Group]) -> list[str]:
-  """Returns what the audits of the splits have found, each finding once."""
+def _audits(groups: Sequence[Group], said: Collection[str]) -> list[str]:
+  """Returns what the audits of the splits have found, each finding once.
+
+  Args:
+    groups: the rows.
+    said: findings that stand elsewhere.
+  """
   found = _together(
     (line, group.title)
     for group in groups
     for line in dict.fromkeys(x for run in group.runs for x in run.audit)
+    if line not in said
   )
   return [
     f'Split audit of {_listed(rows, groups)}: {line}'

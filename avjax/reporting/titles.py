@@ -103,15 +103,17 @@ def notes(groups: Sequence[Group]) -> list[str]:
   made = [f'All rows: {", ".join(everywhere)}'] if everywhere else []
   if own := [x for x in shared if x not in everywhere]:
     made.append(f'Additions to the training of every network: {", ".join(own)}')
-  counted = defaultdict(list)
+  counted, chosen = defaultdict(list), []
   for group in groups:
     run = group.first
-    if not group.title.startswith(run.variant):
+    if run.members == 1 and not group.title.startswith(run.variant):
       about = ', '.join([run.variant, *_told(run, shared)])
-      made.append(f'{group.title}: {about}')
+      chosen.append(f'{group.title}: {about}')
     recipe = [x for x in run.recipe if x not in shared]
     if len(recipe) > _COUNTED:
       counted[', '.join(recipe)].append(group.title)
+  if chosen:
+    made.append('; '.join(chosen))
   return made + [
     f'Additions to the training of {"; ".join(titles)}: {recipe}'
     for recipe, titles in counted.items()

@@ -198,17 +198,18 @@ def test_opening(tmp_path, monkeypatch):
   right = [one.predictions['test'].right.astype(float) for one in loaded]
   points = 100 * (right[0] - right[1]).mean()
   assert said[0].startswith(
-    f'The best. Less y, on the 24 clips that both have, that is {points:+.1f}'
+    f'The best. Compared with y on the 24 clips that both have: {points:+.1f}'
   )
   assert said[1] == (
-    'Data: made-up clips (synthetic). Tested: 24 clips of 4 speakers; always'
-    ' saying angry would be right in 33.3 %. Nobody is tested by a model that'
-    ' was trained on the same person.'
+    'Data: made-up clips (synthetic). Tested on 24 clips of 4 speakers: saying'
+    ' angry each time would be right in 33.3 %. Nobody is tested by a model'
+    ' that was trained on the same person.'
   )
   assert said[2].startswith('Transductive: each speaker is known by unlabelled')
   assert said[3:] == [
-    'All rows: streams=audio,face, transductive.', 'x: proposed.', 'y: linear.',
-  ]  # fmt: skip
+    'All rows: streams=audio,face, transductive.',
+    'x: proposed; y: linear.',
+  ]
   (leaky,) = finished.grouped([finished.load(make_run(tmp_path / 'c'))])
   assert 'Nobody' not in ' '.join(opening.opening([leaky], ''))
 
