@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from avjax.metrics import classification, significance
 from avjax.reporting import published
 from avjax.reporting.comparisons import (
-  NONE,
   fraction_correct,
   speaker_interval,
 )
+from avjax.reporting.markup import NONE
 from avjax.runs.finished import Group
 
 SPLITS = tuple(published.CLIPS)

@@ -10,8 +10,8 @@ import numpy as np
 
 from avjax.reporting import page, plots, sentences
 from avjax.reporting.captioned import WIDTH
-from avjax.reporting.figures import Study
 from avjax.reporting.page import Page
+from avjax.reporting.run_study import Study
 
 
 def browser(study: Study, limit: int, number: int) -> str:

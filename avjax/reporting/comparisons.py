@@ -1,17 +1,16 @@
 """Comparison of finished runs on the clips that they share."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from avjax.data.corpus import SYNTHETIC
 from avjax.metrics import significance
-from avjax.reporting.markup import Table
+from avjax.reporting import paired_tests
+from avjax.reporting.markup import NONE, Table
 from avjax.runs.finished import FinishedRun, Group
 
-NONE = '-'  # the cell of an unknown value
 RULE = (
   'It is logistic regression, if that shares clips with the others; or else the'
   ' row that shares most clips, among equals the network of the paper, then the'
@@ -205,71 +204,6 @@ def _compared(
   """Returns the cells: difference, interval, McNemar test and t-test."""
   return (
     *difference(group, base, split, shared),
-    _mcnemar(group, base, split, shared),
-    _t_test(group, base, split, shared),
+    paired_tests.mcnemar(group, base, split, shared),
+    paired_tests.t_test(group, base, split, shared),
   )
-
-
-def _right(run: FinishedRun, split: str, shared: Sequence[str]) -> np.ndarray:
-  """Returns whether a run has each shared clip right."""
-  found = run.predictions[split]
-  right = dict(zip(found.clips, found.right, strict=True))
-  return np.array([right[clip] for clip in shared])
-
-
-def _of_seed(group: Group, seed: int) -> FinishedRun:
-  return next(run for run in group.runs if run.config.seed == seed)
-
-
-def _mcnemar(
-  group: Group, base: Group, split: str, shared: Sequence[str]
-) -> str:
-  """Returns the cell of the McNemar test of the lowest common seed."""
-  seeds = sorted({*group.seeds} & {*base.seeds})
-  if not seeds:
-    return NONE
-  test = significance.mcnemar(
-    *(_right(_of_seed(g, seeds[0]), split, shared) for g in (group, base))
-  )
-  text = f'{test.first_only} : {test.second_only}, {_p(test.p)}'
-  return text + _one_seed((group, base), seeds)
-
-
-def _one_seed(both: Sequence[Group], seeds: Sequence[int]) -> str:
-  """Returns which seed a test is of, where one of the groups has several."""
-  several = any(len(group.runs) > 1 for group in both)
-  return f', seed {seeds[0]}' if several and seeds else ''
-
-
-def _t_test(
-  group: Group, base: Group, split: str, shared: Sequence[str]
-) -> str:
-  """Returns the cell of the paired t-test over common seeds, or over folds."""
-  both = group, base
-  seeds = sorted({*group.seeds} & {*base.seeds})
-  each = [_of_seed(g, seeds[0]) if seeds else g.first for g in both]
-  folds = [
-    spreads[split]['each'] if split in spreads else []
-    for spreads in (run.results.get('folds') or {} for run in each)
-  ]
-  whole = all(len(labels(g, split)) == len(shared) for g in both)
-  if len(seeds) > 1:
-    pairs = f'{len(seeds)} seeds'
-    values = [
-      [float(_right(_of_seed(g, seed), split, shared).mean()) for seed in seeds]
-      for g in both
-    ]
-  elif whole and len(folds[0]) > 1 and len(folds[0]) == len(folds[1]):
-    pairs, values = f'{len(folds[0])} folds{_one_seed(both, seeds)}', folds
-  else:
-    return NONE
-  test = significance.paired_t(*values)
-  if math.isnan(test.p):
-    return f'{pairs}: no deviation'
-  return f'{pairs}: t = {test.t:.2f}, {_p(test.p)}'.replace(
-    '-', '\N{MINUS SIGN}'
-  )
-
-
-def _p(value: float) -> str:
-  return 'p < 0.001' if value < 0.001 else f'p = {value:.3f}'

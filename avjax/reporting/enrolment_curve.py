@@ -17,11 +17,10 @@ from avjax import files
 from avjax.errors import ConfigError
 from avjax.reporting import page, plots
 from avjax.reporting.comparisons import (
-  NONE,
   fraction_correct,
   speaker_bounds,
 )
-from avjax.reporting.markup import FORMATS, Table
+from avjax.reporting.markup import FORMATS, NONE, Table
 from avjax.runs.finished import Group
 from avjax.runs.info import settings_json
 

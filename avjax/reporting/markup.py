@@ -6,6 +6,7 @@ import html
 import io
 import re
 
+NONE = '-'  # the cell of an unknown value
 _LATEX = {
   '\\': r'\textbackslash{}', '&': r'\&', '%': r'\%', '#': r'\#', '_': r'\_',
   '$': r'\$', '{': r'\{', '}': r'\}', '~': r'\textasciitilde{}',

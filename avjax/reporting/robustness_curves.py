@@ -10,7 +10,7 @@ from avjax.errors import ConfigError
 from avjax.records import Reader
 from avjax.reporting import markup, page, plots
 from avjax.reporting.captioned import Figure, FigureLook
-from avjax.reporting.comparisons import NONE
+from avjax.reporting.markup import NONE
 from avjax.reporting.page import Page
 
 TABLE = 'robustness.csv'

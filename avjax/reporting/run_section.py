@@ -13,6 +13,7 @@ from avjax.reporting import (
   figures,
   group_accuracy,
   plots,
+  run_study,
   sentences,
 )
 from avjax.reporting.captioned import Figure, FigureLook
@@ -76,18 +77,18 @@ def section(
   return ''.join(parts), amiss
 
 
-def _study(run: FinishedRun) -> figures.Study:
+def _study(run: FinishedRun) -> run_study.Study:
   """Returns the study of a run; of several folds, that of the first there is.
 
   Raises:
     AvjaxError: no fold can be opened; the first one's error.
   """
   if not run.config.data.several:
-    return figures.make_study(run)
+    return run_study.make_study(run)
   failed = None
   for folder in sorted(run.folder.glob('fold-*'), key=_number):
     try:
-      return figures.make_study(finished.load(folder))
+      return run_study.make_study(finished.load(folder))
     except AvjaxError as error:
       failed = failed or error
   raise failed or CheckpointError(f'{run.folder} has no folder of a fold')
@@ -97,7 +98,7 @@ def _number(folder: pathlib.Path) -> int:
   return int(folder.name.partition('-')[2])
 
 
-def _of_a_fold(study: figures.Study, run: FinishedRun) -> str:
+def _of_a_fold(study: run_study.Study, run: FinishedRun) -> str:
   """Returns whose the maps and clips are."""
   total = len(run.predictions[run.shown_split].clips)
   text = (

@@ -6,12 +6,11 @@ import numpy as np
 
 from avjax.reporting.cells import accuracy_cell
 from avjax.reporting.comparisons import (
-  NONE,
   difference,
   fraction_correct,
   speaker_interval,
 )
-from avjax.reporting.markup import Table
+from avjax.reporting.markup import NONE, Table
 from avjax.runs import finished
 from avjax.runs.candidates import Candidate
 from avjax.runs.finished import Group

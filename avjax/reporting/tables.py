@@ -9,12 +9,11 @@ from avjax import files
 from avjax.reporting import cells, published, titles
 from avjax.reporting.cells import SCORES, SPLITS, accuracy_cell, scores
 from avjax.reporting.comparisons import (
-  NONE,
   comparisons,
   fraction_correct,
   speaker_interval,
 )
-from avjax.reporting.markup import FORMATS, Table
+from avjax.reporting.markup import FORMATS, NONE, Table
 from avjax.reporting.table_notes import notes
 from avjax.runs import registry
 from avjax.runs.finished import Group

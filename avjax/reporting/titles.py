@@ -106,14 +106,16 @@ def notes(groups: Sequence[Group]) -> list[str]:
   counted, chosen = defaultdict(list), []
   for group in groups:
     run = group.first
-    if run.members == 1 and not group.title.startswith(run.variant):
-      about = ', '.join([run.variant, *_told(run, shared)])
-      chosen.append(f'{group.title}: {about}')
+    short, full = (
+      ', '.join([run.variant, *_told(run, x)]) for x in (shared, ())
+    )
+    if run.members == 1 and not group.title.startswith((short, full)):
+      chosen.append(f'{group.title} is {short}')
     recipe = [x for x in run.recipe if x not in shared]
     if len(recipe) > _COUNTED:
       counted[', '.join(recipe)].append(group.title)
   if chosen:
-    made.append('; '.join(chosen))
+    made.append(f'Names: {"; ".join(chosen)}')
   return made + [
     f'Additions to the training of {"; ".join(titles)}: {recipe}'
     for recipe, titles in counted.items()

@@ -15,7 +15,7 @@ from typing import Any
 from avjax import files
 from avjax.data.corpora import afew, catalogue
 from avjax.features import extraction, measuring, random_forest
-from avjax.reporting import captioned, figures, html, tables, titles
+from avjax.reporting import captioned, figures, html, run_study, tables, titles
 from avjax.reproduction import differences
 from avjax.reproduction.request import RECORDS, ReproductionRequest
 from avjax.runs import experiment, finished
@@ -116,7 +116,7 @@ def _report(request: ReproductionRequest, command: Sequence[str]) -> None:
   tables.write(made, request.out / 'tables')
   row = next(name for name, model in MODELS.items() if model.reference)
   run = finished.load_all([request.out / 'runs' / row])[0]
-  study = figures.make_study(run)
+  study = run_study.make_study(run)
   pictures = figures.make_figures(study)
   captioned.write(pictures, request.out / 'figures')
   sentences = differences.list_differences(request)

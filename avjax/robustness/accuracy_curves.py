@@ -6,8 +6,7 @@ from typing import Any
 
 from avjax import files
 from avjax.reporting import page, plots
-from avjax.reporting.comparisons import NONE
-from avjax.reporting.markup import FORMATS, Table, markdown
+from avjax.reporting.markup import FORMATS, NONE, Table, markdown
 from avjax.robustness import conditions
 from avjax.robustness.conditions import Condition, Disturbance
 from avjax.robustness.study import Studied

@@ -23,6 +23,7 @@ from avjax.reporting import (
   page,
   plots,
   run_section,
+  run_study,
   sentences,
 )
 from avjax.runs import experiment, finished
@@ -44,7 +45,7 @@ def study(tmp_path_factory):
     training=dataclasses.replace(examples.PROPOSED.training, epochs=2),
   )
   experiment.train(config, folder)
-  return figures.make_study(finished.load(folder))
+  return run_study.make_study(finished.load(folder))
 
 
 NAMES = [*(f'figure-{k}' for k in (2, 3, 4, 5)), 'reliability']
@@ -389,5 +390,5 @@ def test_without_attention(tmp_path):
   shares = np.full((6, 3), 1 / 3)
   answers = outcome.without_maps(clips, examples.EMOTIONS, shares)
   run = finished.load(make_run(tmp_path / 'a', 'linear'))
-  made = figures.make_figures(figures.Study(run, clips, answers, None))
+  made = figures.make_figures(run_study.Study(run, clips, answers, None))
   assert [figure.name for figure in made] == NAMES[3:]

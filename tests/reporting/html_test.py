@@ -15,11 +15,11 @@ from avjax.errors import ConfigError
 from avjax.reporting import (
   captioned,
   clip_browser,
-  figures,
   opening,
   overview,
   page_style,
   robustness_curves,
+  run_study,
   titles,
 )
 from avjax.reporting import html as pages
@@ -55,7 +55,7 @@ def make_study(run):
   clips = examples.make_clips(12, 'test')
   clips[0] = dataclasses.replace(clips[0], name=NAME)
   shares = random.dirichlet(np.ones(3), 12)
-  return figures.Study(
+  return run_study.Study(
     run,
     clips,
     Outcome(
@@ -85,7 +85,7 @@ def written(tmp_path_factory):
         raise finished.CheckpointError('its store is gone')
       return make_study(run)
 
-    patch.setattr(figures, 'make_study', study)
+    patch.setattr(run_study, 'make_study', study)
     named = {f'test-{k}': f'speaker {k % 4}' for k in range(24)}
     patch.setattr(finished, '_speakers', lambda *_: named)
     (folder / 'robustness.csv').write_text(DISTURBED)
@@ -208,7 +208,7 @@ def test_opening(tmp_path, monkeypatch):
   assert said[2].startswith('Transductive: each speaker is known by unlabelled')
   assert said[3:] == [
     'All rows: streams=audio,face, transductive.',
-    'x: proposed; y: linear.',
+    'Names: x is proposed; y is linear.',
   ]
   (leaky,) = finished.grouped([finished.load(make_run(tmp_path / 'c'))])
   assert 'Nobody' not in ' '.join(opening.opening([leaky], ''))
