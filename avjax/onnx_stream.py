@@ -135,6 +135,11 @@ SETTINGS = tuple(
   if field.name not in ('name', 'file', 'sha256')
 )
 """What --stream and the metadata of a model may set."""
+OF_OTHERS = {
+  SOUND: ('size', 'margin', 'pixel', 'mean', 'std', 'colour', 'layout'),
+  FACE: ('rate', 'window', 'hop', 'piece', 'normalise'),
+}
+"""'sound' or 'face' -> the settings that it does not have."""
 
 
 def parsed(text: str) -> tuple[str, str, dict[str, str]]:
