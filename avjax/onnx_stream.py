@@ -26,7 +26,7 @@ class OnnxStream:
 
   Attributes:
     name: of the stream; that of sound is 'audio.' and the name in a store.
-    file: path of the model; only its last part in an extractor's file.
+    file: path of the model; '' in an extractor's file, and of a bundle's model.
     sha256: of the model.
     of: 'sound' or 'face'.
     output: which output of the model; '' for its only one.
