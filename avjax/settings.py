@@ -205,7 +205,8 @@ class DataConfig:
   validation_share: float = 0.2
   # draws the balanced groups and those validation speakers; ours
   grouping_seed: int = 0
-  # which label, where clips have several: 'voice', ...; '' the plain one; ours
+  # which label of clips that have several, such as 'voice'; '' the first of
+  # them, or the column `label` of a table; ours
   target: str = ''
   # by which frames streams are standardised, one of STANDARDISINGS; ours
   standardise: str = 'none'

@@ -40,6 +40,9 @@ PARSED = {
     "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
     ' bundle, and tests/recognition/bundle_test.py reads the ready model',
   },
+  'docs/README.md': {
+    'bin/predict clips/s00_0000.mp4': 'README.md has the same commands',
+  },
   'docs/start.md': {
     'bin/predict new.mp4': 'README.md has the same commands',
   },

@@ -29,6 +29,10 @@ _MADE = {
 """Page of the site -> what makes it from the project's sources."""
 _OWN = ('site.css', 'site.js', 'iframe-worker.js', 'mark.svg')
 """Files beside this one that the site needs."""
+_NUMBERS = re.compile(
+  r'(?:[\d.]+ ± [\d.]+)(?: \[[^\]<]+\])?|[\d.]* ?\[[-+−\d.]+, [-+−\d.]+\]'
+)
+"""`62.3 ± 4.4`, `65.8 [60.8, 70.8]`, and both together."""
 _TABLE = re.compile(r'<table>.*?</table>', re.DOTALL)
 _PICTURE = re.compile(r'<p>(<img [^>]*src="([^"]*)"[^>]*>)</p>', re.DOTALL)
 
@@ -75,7 +79,9 @@ def on_post_build(*, config: MkDocsConfig) -> None:
 
 
 def _scrolling(found: re.Match[str]) -> str:
+  """Returns a table in a box that scrolls, with numbers that do not break."""
+  table = _NUMBERS.sub(lambda one: one[0].replace(' ', '&nbsp;'), found[0])
   return (
     '<div class="scroll" tabindex="0" role="group" aria-label="table">'
-    f'{found[0]}</div>'
+    f'{table}</div>'
   )
