@@ -4,11 +4,6 @@ import ast
 import pathlib
 
 _HEAD = """\
----
-search:
-  boost: 0.4
----
-
 # Python API
 
 Names, arguments, shapes and errors. How they are used is on

@@ -129,8 +129,8 @@ _RUN = FolderKind(
 _STORE = FolderKind(
   'A store',
   'What `bin/extract` and `bin/ingest` make and `bin/train` reads. With'
-  ' `--fit_on=folds` there is an ordinary store for each fold, `fold-0`, ..., and'
-  ' `folds.json`. While `bin/extract` is at work, what is measured lies in'
+  ' `--fit_on=folds` there is an ordinary store for each fold, `fold-0`, ...,'
+  ' and `folds.json`. While `bin/extract` is at work, what is measured lies in'
   ' `OUT.work`.',
   (
     FileKind(
