@@ -115,6 +115,7 @@ PARSED = {
   },
   'docs/tutorials/train.md': {
     'bin/synthesise': 'tests/docs/clone.py runs it for all pages',
+    'stores/unsplit': 'tests/bin/extract_sound_test.py extracts for folds',
   },
   'docs/tutorials/speakers.md': {
     'recommended.py': 'tests/bin/train_test.py trains every config',
