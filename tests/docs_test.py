@@ -40,6 +40,12 @@ PARSED = {
     "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
     ' bundle, and tests/recognition/bundle_test.py reads the ready model',
   },
+  'docs/README.md': {
+    'bin/predict clips/s00_0000.mp4': 'README.md has the same commands',
+  },
+  'docs/install.md': {
+    '--workdir=runs/check': 'README.md trains so',
+  },
   'docs/start.md': {
     'bin/predict new.mp4': 'README.md has the same commands',
   },
