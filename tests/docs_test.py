@@ -58,6 +58,7 @@ PARSED = {
   'docs/data.md': {
     '--shard=1/2': 'tests/bin/extract_test.py runs it, and compares the bytes',
     'grouping=balanced': 'tests/data/protocols_test.py balances groups',
+    'protocol=loso': 'tests/bin/train_test.py leaves speakers out',
     '--config.data.enrolment=4': 'needs 17 clips of every speaker; run by'
     ' tests/runs/enrolment_test.py',
     'RAVDESS/audio stores/takes': 'tests/bin/extract_sound_test.py runs it on'
@@ -121,6 +122,7 @@ PARSED = {
   },
   'docs/tutorials/train.md': {
     'bin/synthesise': 'tests/docs/clone.py runs it for all pages',
+    'stores/unsplit': 'tests/bin/extract_sound_test.py extracts for folds',
   },
   'docs/tutorials/speakers.md': {
     'recommended.py': 'tests/bin/train_test.py trains every config',
