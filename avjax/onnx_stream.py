@@ -26,7 +26,7 @@ class OnnxStream:
 
   Attributes:
     name: of the stream; that of sound is 'audio.' and the name in a store.
-    file: path of the model; only its last part in an extractor's file.
+    file: path of the model; '' in an extractor's file, and of a bundle's model.
     sha256: of the model.
     of: 'sound' or 'face'.
     output: which output of the model; '' for its only one.
@@ -135,6 +135,11 @@ SETTINGS = tuple(
   if field.name not in ('name', 'file', 'sha256')
 )
 """What --stream and the metadata of a model may set."""
+OF_OTHERS = {
+  SOUND: ('size', 'margin', 'pixel', 'mean', 'std', 'colour', 'layout'),
+  FACE: ('rate', 'window', 'hop', 'piece', 'normalise'),
+}
+"""'sound' or 'face' -> the settings that it does not have."""
 
 
 def parsed(text: str) -> tuple[str, str, dict[str, str]]:

@@ -13,6 +13,7 @@ import numpy as np
 from avjax.errors import ConfigError, DataError
 from avjax.onnx_stream import (
   FACE,
+  OF_OTHERS,
   SETTINGS,
   SOUND,
   OnnxStream,
@@ -161,13 +162,19 @@ def given(text: str) -> OnnxStream:
   path = pathlib.Path(file).expanduser().absolute()
   content = _read(path)
   model = OnnxModel(content, path.name, flags.get('output', ''))
-  known = {k: v for k, v in model.metadata.items() if k in SETTINGS}
-  values = typed(known, f'the metadata of {path.name}') | flags
+  known = {*SETTINGS} - {*flags}
+  stated = {k: v for k, v in model.metadata.items() if k in known}
+  values = typed(stated, f'the metadata of {path.name}') | flags
   if values.setdefault('of', model.of) != model.of:
     shape = ', '.join('any' if d is None else str(d) for d in model.dims)
     raise DataError(
       f'{path.name} has an input of shape ({shape}), which is one of'
       f' {model.of}; leave out of={values["of"]}'
+    )
+  if vain := [key for key in flags if key in OF_OTHERS[model.of]]:
+    raise ConfigError(
+      f'--stream={name}:... has {vain[0]}, and {path.name} is a model of'
+      f' {model.of}, which has no such setting; leave it out'
     )
   return OnnxStream(name, str(path), digest(content), **values)
 

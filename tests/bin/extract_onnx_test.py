@@ -8,6 +8,8 @@ import pytest
 
 import avjax
 from avjax.data import store
+from avjax.errors import AvjaxError
+from avjax.streaming import live_stream
 from tests.bin.extract_sound_test import NAMES, make_corpus
 from tests.bin.programs import ROOT, fails, forked
 from tests.features import onnx_made
@@ -80,6 +82,12 @@ def test_from_a_model_to_a_prediction(corpus):
   blind = clip.changed(lambda name, x: x if name == 'audio.bank' else 0 * x)
   made = avjax.load(corpus / 'r')
   (wanted,) = made.outcome([made.features(blind)]).probabilities
+  with pytest.raises(AvjaxError, match=r'hears audio\.bank, which an'):
+    live_stream.stream(made)
+  error = fails(
+    'robustness', 'r', '--output=o', '--corpus=R/audio', cwd=corpus,
+  )  # fmt: skip
+  assert 'hears audio.bank, which is not measured' in error
   does(corpus, 'bundle', 'r', 'r.zip', '--about=noise')
   shutil.rmtree(corpus / 'one')
   (corpus / 'bank.onnx').unlink()

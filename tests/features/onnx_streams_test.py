@@ -71,6 +71,13 @@ def test_sound_equals_numpy(tmp_path, kind):
   assert not made(np.zeros(6400)).any()
 
 
+def test_flags_win(tmp_path):
+  """Law: of a setting that a flag has, the metadata may say anything."""
+  onnx_made.bank(tmp_path / 'm.onnx', hop='often', rate=8000, author='me')
+  made = onnx_model.given(f'x:{tmp_path}/m.onnx,hop=0.5')
+  assert (made.hop, made.rate) == (0.5, 8000)
+
+
 def test_sound_of_a_clip_is_normalised(tmp_path):
   """Equation: mean 0 and variance 1 over the clip; silence stays silence."""
   filters = onnx_made.bank(tmp_path / 'm.onnx', hop=0.02)
@@ -235,7 +242,8 @@ def odd(path, what):
     ('bank', ',hops=1', "no setting 'hops'; did you mean hop"),
     ('bank', ',hop=1,hop=2', 'has hop twice'),
     ('bank', ',hop=0.01,output=z', "outputs y; choose one with output=y.*'z'"),
-    ('bank', ',hop=0.01,mean=1/2', 'it must be one number or three'),
+    ('grey', ',mean=1/2', 'it must be one number or three'),
+    ('bank', ',hop=0.01,size=8', 'has size, .* a model of sound'),
     ('bank', ',hop=0.01,whiten=6', 'whiten .* is 6; it must be at most 5'),
     ('bank', ',rate=10', 'rate of the stream .* from 1000 to'),
     ('bad rate', '', "rate of the metadata of m.onnx is 'high'"),
