@@ -42,9 +42,8 @@ class FaceColumns:
     if channels not in (None, _CHANNELS) or any(
       side not in (None, self._side) for side in sides
     ):
-      shape = ', '.join('any' if d is None else str(d) for d in model.dims)
       raise DataError(
-        f'{model.name} has an input of shape ({shape}); wanted 3 channels of'
+        f'{model.name} has an input of shape {model.shape}; wanted 3 channels of'
         f' {self._side} x {self._side} pixels in the layout {self._layout}:'
         ' correct size= and layout=, or export it so'
       )
