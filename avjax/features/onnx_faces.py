@@ -43,8 +43,8 @@ class FaceColumns:
       side not in (None, self._side) for side in sides
     ):
       raise DataError(
-        f'{model.name} has an input of shape {model.shape}; wanted 3 channels of'
-        f' {self._side} x {self._side} pixels in the layout {self._layout}:'
+        f'{model.name} has an input of shape {model.shape}; wanted 3 channels'
+        f' of {self._side} x {self._side} pixels in the layout {self._layout}:'
         ' correct size= and layout=, or export it so'
       )
     blank = np.zeros((1, self._side, self._side, _CHANNELS), np.uint8)

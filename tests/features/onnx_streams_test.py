@@ -226,7 +226,9 @@ def odd(path, what):
     constants = {'a': np.array([0, 1] if what == 'mixed' else [1])}
     if what == 'empty':
       nodes = [helper.make_node('Slice', ['x', 'a', 'b', 'c'], ['y'])]
-      constants = {k: np.array([v]) for k, v in zip('abc', (0, 0, 1))}
+      constants = {
+        k: np.array([v]) for k, v in zip('abc', (0, 0, 1), strict=True)
+      }
     given = shape.get(what, ['n', 400])
     onnx_made.write(path, nodes, given, None, constants)
   elif what == 'frames':
@@ -260,7 +262,7 @@ def odd(path, what):
     ('bank', ',rate=10', 'rate of the stream .* from 1000 to'),
     ('bad rate', '', "rate of the metadata of m.onnx is 'high'"),
     ('frames', ',window=0.025,hop=0.01', r'shape \(1, 2, 3\) for 880'),
-    ('one number', ',hop=0.01', r'shape \(\) for .* \(1, 400\); the first axis'),
+    ('one number', ',hop=0.01', r'shape \(\) for .* \(1, 400\); the first'),
     ('bands', ',hop=0.01', r'shape \(any, any, 80\); wanted sound of shape'),
     ('mixed', '', r'shape \(8, 8\) for .* \(1, 3, 8, 8\); the first axis'),
     ('empty', ',hop=0.01', 'there must be values'),
