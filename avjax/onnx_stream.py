@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avjax.errors import ConfigError
@@ -166,6 +166,26 @@ def parsed(text: str) -> tuple[str, str, dict[str, str]]:
       ' NAME:FILE.onnx,key=value,... such as voice:w.onnx,rate=16000,hop=0.02'
     )
   return name, file, options
+
+
+def places(texts: Iterable[str]) -> dict[str, str]:
+  """Returns name of a stream -> its file, of flags 'NAME:FILE'.
+
+  Raises:
+    ConfigError: a text is not of that form, or a stream has two files.
+  """
+  found: dict[str, str] = {}
+  for text in texts:
+    name, file, options = parsed(text)
+    if options:
+      raise ConfigError(
+        f'--stream={text} has {next(iter(options))}, and the stream keeps the'
+        ' settings that it was extracted with; leave it out'
+      )
+    if name in found:
+      raise ConfigError(f'--stream={name}:... is given twice; give it once')
+    found[name] = file
+  return found
 
 
 def typed(values: Mapping[str, str], whose: str) -> dict[str, Any]:

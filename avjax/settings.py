@@ -181,6 +181,15 @@ class ModelConfig:
         " stream: use it alone, or call the stream 'audio'"
       )
 
+  @property
+  def stated(self) -> tuple[str, ...]:
+    """The streams as they are asked for: with the audio that is read."""
+    heard = f'.{self.audio}' if self.audio else ''
+    return tuple(
+      name + heard if name in ('audio', 'sound') else name
+      for name in self.streams
+    )
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:

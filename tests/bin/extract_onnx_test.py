@@ -9,6 +9,7 @@ import pytest
 import avjax
 from avjax.data import store
 from avjax.errors import AvjaxError
+from avjax.runs import finished
 from avjax.streaming import live_stream
 from tests.bin.extract_sound_test import NAMES, make_corpus
 from tests.bin.programs import ROOT, fails, forked
@@ -77,6 +78,9 @@ def test_from_a_model_to_a_prediction(corpus):
   config = json.loads((corpus / 'r/config.json').read_text())
   model = config['settings']['model']
   assert (model['streams'], model['audio']) == (['shape', 'audio'], 'bank')
+  finished_run = finished.load(corpus / 'r')
+  assert finished_run.title.endswith('streams=shape,audio.bank')
+  assert len(finished_run.speakers) == len(NAMES)
   # A file of sound has no face.
   clip = store.read(corpus / 'one')[0]
   blind = clip.changed(lambda name, x: x if name == 'audio.bank' else 0 * x)
@@ -97,6 +101,11 @@ def test_from_a_model_to_a_prediction(corpus):
   np.testing.assert_allclose(got, wanted, atol=2e-6)
   error = fails(*asked, '--model=r.zip', '--stream=bank:other.onnx', cwd=corpus)
   assert 'other.onnx has' in error and error.count('SHA-256') == 1
+  for more in ('--stream=bank:bank.onnx', '--stream=bank:other.onnx,hop=0.02'):
+    error = fails(
+      *asked, '--model=r.zip', '--stream=bank:other.onnx', more, cwd=corpus
+    )
+    assert 'given twice' in error or 'has hop, and the stream keeps' in error
   error = fails(*asked, '--model=r.zip', '--window=0.6', cwd=corpus)
   assert 'without streams of ONNX models (audio.bank)' in error
 

@@ -217,6 +217,20 @@ def odd(path, what):
     onnx_made.write(path, same, [400], [400], {})
   elif what == 'grey':
     onnx_made.write(path, same, ['n', 1, 8, 8], ['n', 1, 8, 8], {})
+  elif what == 'one number':
+    nodes = [helper.make_node('ReduceMean', ['x'], ['y'], keepdims=0)]
+    onnx_made.write(path, nodes, ['n', 400], [], {})
+  elif what in ('bands', 'mixed', 'empty'):
+    shape = {'bands': ['n', 'frames', 80], 'mixed': ['n', 3, 8, 8]}
+    nodes = [helper.make_node('ReduceMean', ['x', 'a'], ['y'], keepdims=0)]
+    constants = {'a': np.array([0, 1] if what == 'mixed' else [1])}
+    if what == 'empty':
+      nodes = [helper.make_node('Slice', ['x', 'a', 'b', 'c'], ['y'])]
+      constants = {
+        k: np.array([v]) for k, v in zip('abc', (0, 0, 1), strict=True)
+      }
+    given = shape.get(what, ['n', 400])
+    onnx_made.write(path, nodes, given, None, constants)
   elif what == 'frames':
     onnx_made.frames(path)
   elif what == 'bad rate':
@@ -248,6 +262,10 @@ def odd(path, what):
     ('bank', ',rate=10', 'rate of the stream .* from 1000 to'),
     ('bad rate', '', "rate of the metadata of m.onnx is 'high'"),
     ('frames', ',window=0.025,hop=0.01', r'shape \(1, 2, 3\) for 880'),
+    ('one number', ',hop=0.01', r'shape \(\) for .* \(1, 400\); the first'),
+    ('bands', ',hop=0.01', r'shape \(any, any, 80\); wanted sound of shape'),
+    ('mixed', '', r'shape \(8, 8\) for .* \(1, 3, 8, 8\); the first axis'),
+    ('empty', ',hop=0.01', 'there must be values'),
     ('NaN', ',hop=0.01', "stream 'x' has a NaN or infinite value in frame 0"),
   ],
 )  # fmt: skip
