@@ -2,12 +2,13 @@
 
 import base64
 import html
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from avjax.reporting import page, plots
+from avjax.reporting import page, plots, sentences
 from avjax.reporting.captioned import WIDTH
 from avjax.reporting.figures import Study
 from avjax.reporting.page import Page
@@ -95,11 +96,14 @@ def _maps(study: Study, k: int) -> str:
       height, 'over uniform',
       lambda ax: plots.attention_map(ax, attention, names, high),
     ))  # fmt: skip
-    texts.append(
-      f'Attention for {names[n]} is greatest at frame {over[n].argmax() + 1} of'
-      f' {over.shape[1]}, {over[n].max():.1f} times uniform; half of it lies in'
-      f' {_half(attention[n])} frames.'
-    )
+    if over[n].max() < sentences.FLAT:
+      texts.append(f'Attention for {names[n]} is nearly uniform.')
+    else:
+      texts.append(
+        f'Attention for {names[n]} is greatest at frame {over[n].argmax() + 1}'
+        f' of {over.shape[1]}, {over[n].max():.1f} times uniform; half of it'
+        f' lies in {_half(attention[n])} frames.'
+      )
   if weights is not None:
     top = float(weights.max())
     rows.append((
@@ -141,14 +145,15 @@ def figure(drawn, text: str, caption: str, result: str) -> str:
   """
   data = base64.b64encode(page.png(drawn)).decode()
   width, height = drawn.canvas.get_width_height()
-  seen = f'<span class="seen">{_joined(result)}</span>'
+  seen = f' <span class="seen">{joined(result)}</span>' if result else ''
   return (
     f'<figure><img src="data:image/png;base64,{data}" alt="{html.escape(text)}"'
     f' width="{width}" height="{height}">'
-    f'<figcaption>{_joined(caption)} {seen}</figcaption></figure>\n'
+    f'<figcaption>{joined(caption)}{seen}</figcaption></figure>\n'
   )
 
 
-def _joined(text: str) -> str:
-  """Returns a text as HTML, in which no line begins with a percent sign."""
-  return html.escape(text).replace(' %', '&nbsp;%')
+def joined(text: str) -> str:
+  """Returns a text as HTML, in which no number and no interval is broken."""
+  kept = re.sub(r'(\[[^ \]]+,) ([^ \]]+\])', r'\1&nbsp;\2', html.escape(text))
+  return kept.replace(' %', '&nbsp;%')

@@ -13,8 +13,9 @@ from avjax.runs.finished import FinishedRun, Group
 
 NONE = '-'  # the cell of an unknown value
 RULE = (
-  'It shares most clips with the other rows; among equals it is the network of'
-  ' the paper, or else the row that was given first. --base=RUN takes another.'
+  'It is logistic regression, if that shares clips with the others; or else the'
+  ' row that shares most clips, among equals the network of the paper, then the'
+  ' row that was given first. --base=RUN takes another.'
 )
 _GIVEN = 'It was chosen with --base.'
 _AVERAGED = 'An ensemble is compared with every other row.'
@@ -48,14 +49,15 @@ def comparisons(
 
 
 def choose_base(groups: Sequence[Group], split: str = 'test') -> Group:
-  """Returns the group that shares most clips with the others; see `RULE`."""
+  """Returns the group that the others are compared with; see `RULE`."""
   clips = [labels(group, split) for group in groups]
-  shared = [
-    sum(len(common(own, other)) for other in clips if other is not own)
-    for own in clips
-  ]
-  order = [(-shared[k], -_likeness(group), k) for k, group in enumerate(groups)]
-  return groups[min(order)[2]]
+  order = []
+  for k, group in enumerate(groups):
+    others = clips[:k] + clips[k + 1 :]
+    shared = [len(common(clips[k], other)) for other in others]
+    rows, usual = sum(map(bool, shared)), not group.first.model.baseline
+    order.append((-rows, usual, -sum(shared), -_likeness(group), k))
+  return groups[min(order)[-1]]
 
 
 def _likeness(group: Group) -> int:
@@ -113,9 +115,10 @@ def _comparison(
     f'Compared with {base.title}. {why}',
     'Points: the mean over the seeds of a row less that of the base, on the'
     ' clips that both have; the interval is a bootstrap over speakers. McNemar:'
-    ' exact, of the lowest seed that both have, with the clips that only the'
-    ' row and only the base has right. t-test: over common seeds or over'
-    ' folds.',
+    ' exact, with the clips that only the row and only the base has right. It'
+    ' and a t-test over folds are of one seed, the lowest that both have, which'
+    ' their cells name where a row has several; so they may doubt points that'
+    ' are the mean over all seeds. t-test over seeds: of all that both have.',
   ]
   if apart:
     notes.append(f'Without a labelled {split} clip of it: {"; ".join(apart)}.')
@@ -228,8 +231,14 @@ def _mcnemar(
   test = significance.mcnemar(
     *(_right(_of_seed(g, seeds[0]), split, shared) for g in (group, base))
   )
-  seed = f', seed {seeds[0]}' if len(seeds) > 1 else ''
-  return f'{test.first_only} : {test.second_only}, {_p(test.p)}{seed}'
+  text = f'{test.first_only} : {test.second_only}, {_p(test.p)}'
+  return text + _one_seed((group, base), seeds)
+
+
+def _one_seed(both: Sequence[Group], seeds: Sequence[int]) -> str:
+  """Returns which seed a test is of, where one of the groups has several."""
+  several = any(len(group.runs) > 1 for group in both)
+  return f', seed {seeds[0]}' if several and seeds else ''
 
 
 def _t_test(
@@ -238,9 +247,10 @@ def _t_test(
   """Returns the cell of the paired t-test over common seeds, or over folds."""
   both = group, base
   seeds = sorted({*group.seeds} & {*base.seeds})
+  each = [_of_seed(g, seeds[0]) if seeds else g.first for g in both]
   folds = [
     spreads[split]['each'] if split in spreads else []
-    for spreads in (g.first.results.get('folds') or {} for g in both)
+    for spreads in (run.results.get('folds') or {} for run in each)
   ]
   whole = all(len(labels(g, split)) == len(shared) for g in both)
   if len(seeds) > 1:
@@ -250,7 +260,7 @@ def _t_test(
       for g in both
     ]
   elif whole and len(folds[0]) > 1 and len(folds[0]) == len(folds[1]):
-    pairs, values = f'{len(folds[0])} folds', folds
+    pairs, values = f'{len(folds[0])} folds{_one_seed(both, seeds)}', folds
   else:
     return NONE
   test = significance.paired_t(*values)

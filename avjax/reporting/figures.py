@@ -97,6 +97,17 @@ def make_figures(
     names: of the clips in Figures 2 and 3; see `Study.chosen`.
     look: how they are drawn.
   """
+  return [
+    *maps_of(study, names, look),
+    figure_5(study.run, look),
+    calibration.reliability(study.run, look),
+  ]
+
+
+def maps_of(
+  study: Study, names: Sequence[str] = (), look: FigureLook = _USUAL
+) -> list[Figure]:
+  """Returns Figures 2 to 4, without those that the model lacks."""
   made = []
   chosen = study.chosen(names)
   if any(weights is not None for weights in study.outcome.alignment):
@@ -105,11 +116,7 @@ def make_figures(
     made.append(figure_3(study, chosen, look))
   if study.embeddings is not None:
     made.append(figure_4(study.run, *study.embeddings, look))
-  return [
-    *made,
-    figure_5(study.run, look),
-    calibration.reliability(study.run, look),
-  ]
+  return made
 
 
 def figure_2(
@@ -161,7 +168,8 @@ def figure_3(
     'greatest': float(np.nanmax(upper)),
     'each': mean.tolist(),
   }
-  high = max(plots.over_uniform(attention[k]).max() for k in chosen)
+  each = [float(plots.over_uniform(one).max()) for one in attention]
+  high = max(each[k] for k in chosen)
   top = None if look.scaled else float(high)
   height = max(0.7, 0.15 * len(names))
   drawn = _stacked(
@@ -178,8 +186,10 @@ def figure_3(
     ' emotion; if the rows look alike, attention does not depend on the'
     ' emotion.'
   )
-  places = ' '.join(_brightest(study, k) for k in chosen)
-  result = f'{places} {_all(study)}: {sentences.attention(mean, names)}'
+  told = [f'{_all(study)}: {sentences.attention(mean, names, max(each))}']
+  if max(each) >= sentences.FLAT:
+    told = [*(_brightest(study, k) for k in chosen), *told]
+  result = ' '.join(told)
   return Figure('figure-3', drawn, numbers, caption, result, study.run.remarks)
 
 
@@ -195,9 +205,11 @@ def _brightest(study: Study, k: int) -> str:
   own = study.outcome.attention[k]
   assert own is not None
   row = plots.over_uniform(own)[study.outcome.predicted[k]]
+  where = f'In {study.clips[k].name}, attention for {study.predicted(k)} is'
+  if row.max() < sentences.FLAT:
+    return f'{where} nearly uniform.'
   return (
-    f'In {study.clips[k].name}, attention for {study.predicted(k)} is greatest'
-    f' at frame {int(row.argmax()) + 1} of {len(row)},'
+    f'{where} greatest at frame {int(row.argmax()) + 1} of {len(row)},'
     f' {row.max():.1f} times uniform.'
   )
 

@@ -40,8 +40,10 @@ def evaluated(run: FinishedRun) -> tuple[dict[str, Scores], list[str]]:
   """Returns title -> scores of groups, and what cannot be read.
 
   They are in the evaluations in the run's folder; speakers and labels are left
-  out, which the report has by itself.
+  out, which the report has by itself. A title names the evaluation, unless it
+  is that of the run's own shown clips.
   """
+  own = f'evaluation-own-{run.shown_split}'
   found: dict[str, Scores] = {}
   amiss: list[str] = []
   for folder in sorted(run.folder.glob(_EVALUATIONS)):
@@ -54,7 +56,8 @@ def evaluated(run: FinishedRun) -> tuple[dict[str, Scores], list[str]]:
       continue
     for column, scores in results.get('groups', {}).items():
       if column not in (SPEAKER, _LABEL):
-        found[f'{column} ({folder.name})'] = scores
+        elsewhere = f' ({folder.name})' if folder.name != own else ''
+        found[f'{column}{elsewhere}'] = scores
   return found, amiss
 
 

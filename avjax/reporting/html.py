@@ -1,22 +1,27 @@
 """A report of finished runs: one HTML page without external resources."""
 
+import dataclasses
 import html
-import shlex
-import sys
 from collections.abc import Sequence
 
 from avjax.reporting import (
+  clip_browser,
   comparisons,
   markup,
+  opening,
   overview,
+  published,
   robustness_curves,
   run_section,
+  stamps,
+  table_notes,
 )
 from avjax.reporting import tables as paper_tables
 from avjax.reporting.captioned import FigureLook
 from avjax.reporting.page_style import SCRIPT, STYLE
 from avjax.runs.finished import Group
 
+TITLE = 'Emotion recognition from audio and video'
 DIFFERENCES = 'Differences from the paper'
 
 # With this policy the page cannot load anything from elsewhere.
@@ -35,10 +40,12 @@ def report(
   differences: Sequence[str] = (),
   base: Group | None = None,
   robustness: str = '',
+  title: str = TITLE,
 ) -> tuple[str, dict[str, str]]:
   """Returns the page as HTML, and title -> why a run lacks clips and maps.
 
-  The runs come first, and what the paper gives after them.
+  The runs come first, the best on top, and what the paper gives after them; it
+  is left out unless a run can be compared with it, or differences are given.
 
   Args:
     groups: runs; figures and clips are those of each group's first run.
@@ -48,12 +55,13 @@ def report(
       stands before the results too.
     base: the group that the others are compared with; None chooses it.
     robustness: a folder of bin/robustness; '' for none.
+    title: of the page.
 
   Raises:
     AvjaxError: matplotlib is missing, or the study of robustness.
   """
   sections: list[_Section] = [
-    ('results', 'Results', _results(groups, differences))
+    ('results', 'Results', _results(groups, differences, base))
   ]
   if compared := _compared(groups, base):
     sections.append(('comparisons', 'Comparisons', compared))
@@ -65,24 +73,28 @@ def report(
     )
     sections.append(('robustness', 'Robustness', body))
   left_out = {}
-  for number, group in enumerate(groups):
-    body, why = run_section.section(group, clips, number)
+  said = table_notes.of_all(groups)
+  for number, group in enumerate(paper_tables.ranked(groups)):
+    body, why = run_section.section(group, clips, number, said)
     sections.append((f'run-{number}', group.title, body))
     if why:
       left_out[group.title] = why
-  sections.append(('paper', 'As the paper gives it', _paper(groups)))
+  if differences or any(map(published.comparable, groups)):
+    table = paper_tables.paper_table(groups)
+    sections.append(('paper', 'As the paper gives it', markup.as_html(table)))
   if differences:
     body = f'<ul>{_items(differences)}</ul>\n'
     sections.append(('differences', DIFFERENCES, body))
-  sections.append(('stamps', 'How it was made', _stamps(groups, command)))
-  return _page(groups, sections), left_out
+  body = stamps.made(groups, command)
+  sections.append(('stamps', 'How it was made', body))
+  return _page(title, sections), left_out
 
 
-def _page(groups: Sequence[Group], sections: Sequence[_Section]) -> str:
+def _page(title: str, sections: Sequence[_Section]) -> str:
   """Returns the whole page."""
   menu = ''.join(
-    f'<li><a href="#{name}">{html.escape(title)}</a></li>'
-    for name, title, _ in sections
+    f'<li><a href="#{name}">{html.escape(text)}</a></li>'
+    for name, text, _ in sections
   )
   content = ''.join(_section(*section) for section in sections)
   return (
@@ -91,10 +103,10 @@ def _page(groups: Sequence[Group], sections: Sequence[_Section]) -> str:
     f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
     '<meta name="color-scheme" content="light dark">\n'
     '<link rel="icon" href="data:,">\n'
-    f'<title>avjax: report of {sum(len(g.runs) for g in groups)} runs</title>\n'
+    f'<title>{html.escape(title)}</title>\n'
     f'<style>{STYLE}</style></head>\n<body>\n'
     '<a class="skip" href="#main">Skip to the results</a>\n'
-    '<header><h1>Emotion recognition from audio and video</h1>\n'
+    f'<header><h1>{html.escape(title)}</h1>\n'
     f'<nav aria-label="Sections"><ul>{menu}</ul></nav></header>\n'
     f'<main id="main" tabindex="-1">\n{content}</main>\n'
     f'<script>{SCRIPT}</script>\n</body></html>\n'
@@ -112,8 +124,10 @@ def _items(texts: Sequence[str]) -> str:
   return ''.join(f'<li>{html.escape(text)}</li>' for text in texts)
 
 
-def _results(groups: Sequence[Group], differences: Sequence[str]) -> str:
-  """Returns the figure of all rows, and the tables of the runs."""
+def _results(
+  groups: Sequence[Group], differences: Sequence[str], base: Group | None
+) -> str:
+  """Returns what was found, the figure of all rows, and their table."""
   parts = []
   if differences:
     rest = f'all {len(differences)} {DIFFERENCES.lower()}'
@@ -121,66 +135,28 @@ def _results(groups: Sequence[Group], differences: Sequence[str]) -> str:
       f'<div class="found"><p>{html.escape(differences[0])} See'
       f' <a href="#differences">{rest}</a>.</p></div>\n'
     )
-  glance = overview.overview(groups, FigureLook())
+  best = paper_tables.ranked(groups)
+  glance = overview.overview(best, FigureLook())
+  answer = glance.result if glance else ''
+  parts += [
+    f'<p>{clip_browser.joined(text)}</p>\n'
+    for text in opening.opening(groups, answer, base)
+  ]
+  said = table_notes.of_all(groups)
+  parts.append(run_section.box('Split audit of all rows', said))
   if glance is not None:
-    picture = run_section.shown([glance])
+    picture = run_section.shown([dataclasses.replace(glance, result='')])
     parts.append(f'<div class="glance">{picture}</div>\n')
-  parts += [markup.as_html(t) for t in paper_tables.own_tables(groups)]
-  return ''.join(parts)
+  table = paper_tables.report_table(groups)
+  return ''.join(parts) + markup.as_html(table)
 
 
 def _compared(groups: Sequence[Group], base: Group | None) -> str:
   """Returns the comparisons with one base; '' where nothing is compared."""
-  if len(groups) < 2:
+  tested = [group for group in groups if comparisons.labels(group, 'test')]
+  if len(groups) < 2 or not tested:
     return ''
   table = comparisons.comparisons(groups, base=base)[0]
   if not table.rows:
-    return f'<ul class="notes">{_items(table.notes)}</ul>\n'
+    return '<p>No two rows have a labelled test clip in common.</p>\n'
   return markup.as_html(table)
-
-
-def _paper(groups: Sequence[Group]) -> str:
-  """Returns the paper's own results, apart from those of the runs."""
-  return markup.as_html(paper_tables.paper_table(groups))
-
-
-def _stamps(groups: Sequence[Group], command: Sequence[str]) -> str:
-  """Returns how each run was made: data, versions, revision and audit."""
-  rows = []
-  for run in (run for group in groups for run in group.runs):
-    versions = run.info.versions.items()
-    listed = ', '.join(f'{name} {value}' for name, value in versions)
-    audit = '; '.join(run.audit) or (
-      'nothing found' if 'audit' in run.results else 'not made'
-    )
-    rows.append(
-      (
-        run.folder.name,
-        f'{run.config.data.store}, {run.config.data.protocol}, {run.stamp}',
-        run.info.data_fingerprint[:12],
-        str(run.info.revision),
-        str(run.results.get('device', '-')),
-        listed,
-        audit,
-      )
-    )
-  table = markup.Table(
-    'stamps',
-    'Runs',
-    (
-      'folder',
-      'data',
-      'fingerprint',
-      'revision',
-      'device',
-      'versions',
-      'audit',
-    ),
-    tuple(rows),
-  )
-  line = html.escape(shlex.join(command))
-  python = html.escape(sys.version.split()[0])
-  return (
-    f'{markup.as_html(table)}<p>This page: Python {python},</p>'
-    f'<pre tabindex="0" role="region" aria-label="Command">{line}</pre>\n'
-  )

@@ -82,7 +82,8 @@ code { white-space: nowrap; }
 pre { overflow-x: auto; background: var(--code); padding: 0.6rem;
   font-size: 0.8rem; }
 .wrong { color: var(--alarm); }
-@media (prefers-color-scheme: dark) { figure img { padding: 0.25rem; } }
+@media (prefers-color-scheme: dark) {
+  figure img { padding: 0.25rem; filter: brightness(0.82); } }
 @media print {
 """
   + f'  :root {{ color-scheme: light; {_colours(LIGHT)} }}'
@@ -100,7 +101,7 @@ pre { overflow-x: auto; background: var(--code); padding: 0.6rem;
   .scroll th, .scroll td { white-space: normal; padding: 0.2rem 0.25rem; }
   .scroll th:first-child, caption span { position: static; min-width: 0; }
   .figures { grid-template-columns: 1fr 1fr; gap: 0.5rem 1.5rem; }
-  figure img { padding: 0; width: 74mm; max-width: 100%; }
+  figure img { padding: 0; width: 74mm; max-width: 100%; filter: none; }
   details { padding: 0; }
   summary { min-height: 0; padding: 0.1rem 0; }
   pre { white-space: pre-wrap; }

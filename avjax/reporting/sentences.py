@@ -15,6 +15,11 @@ from avjax.shapes import Array, Float, Int
 _UNIFORM = 0.95  # entropy over that of uniform weights
 _ALIKE = 0.9  # correlation of two maps
 _CALIBRATED = 2.0  # points between confidence and accuracy
+_FEW = 10  # clips: of fewer nothing is said but how many are right
+FLAT = 1.1  # times uniform: attention that is nowhere greater is uniform
+_STILL = 0.05  # of the distance between embeddings: they have not moved
+
+_TOO_FEW = 'Too few clips to say more.'
 
 
 def confusion(counts: Int[Array, 'N N'], names: Sequence[str]) -> str:
@@ -31,6 +36,8 @@ def confusion(counts: Int[Array, 'N N'], names: Sequence[str]) -> str:
     f'{right} of {total} clips are right ({100 * right / total:.1f} %); the'
     f' mean of the diagonal (UAR) is {uar:.1f} %.'
   )
+  if total < _FEW:
+    return f'{text} {_TOO_FEW}'
   present = [k for k in range(len(names)) if rows[k]]
   order = sorted(present, key=lambda k: -counts[k, k] / rows[k])
   if len(order) > 1:
@@ -61,16 +68,26 @@ def signed(text: str) -> str:
 
 
 def _share(count: Any, total: Any) -> str:
-  return f'{count} of {total} ({100 * count / total:.1f} %)'
+  """Returns a count of all, in percent too unless they are few."""
+  percent = f' ({100 * count / total:.1f} %)' if total >= _FEW else ''
+  return f'{count} of {total}{percent}'
 
 
-def attention(mean: Float[Array, 'N N'], names: Sequence[str]) -> str:
+def attention(
+  mean: Float[Array, 'N N'], names: Sequence[str], greatest: float
+) -> str:
   """Returns how far attention depends on the emotion.
 
   Args:
     mean: correlation between the maps of each two emotions, over all clips.
     names: of the emotions.
+    greatest: attention over uniform attention, at most in any clip.
   """
+  if greatest < FLAT:
+    return (
+      f'attention is nearly uniform, nowhere more than {greatest:.2f} times'
+      ' uniform, so that differences between the emotions mean nothing.'
+    )
   upper = [*itertools.combinations(range(len(names)), 2)]
   known = [pair for pair in upper if np.isfinite(mean[pair])]
   if not known:
@@ -107,8 +124,7 @@ def alignment(numbers: Mapping[str, float], largest: float) -> str:
     f' uniform ones, and the greatest that is shown is {largest:.2f}. The'
     f' expected audio frame is {numbers["expected place less p_t"]:+.2f} ±'
     f' {numbers["its deviation within a clip"]:.2f} frames from the centre'
-    ' (mean ± standard deviation within a clip); its slope over the clip is'
-    f' {numbers["slope over Ta/T"]:.3f} of Ta/T (uniform weights: 1).'
+    ' (mean ± standard deviation within a clip).'
   )
 
 
@@ -123,6 +139,11 @@ def embeddings(
     names: of the emotions.
   """
   order = sorted(range(len(names)), key=lambda k: -moved[k])
+  if moved[order[0]] < _STILL:
+    return (
+      f'Training has hardly moved the embeddings: {names[order[0]]} most, by'
+      f' {moved[order[0]]:.3f} times the mean distance between two of them.'
+    )
   text = (
     f'Training moves {names[order[0]]} most, by {moved[order[0]]:.2g} times the'
     f' mean distance between two embeddings before it, and {names[order[-1]]}'
@@ -143,6 +164,8 @@ def reliability(bins: Reliability, error: float) -> str:
     bins: of the clips.
     error: the expected calibration error.
   """
+  if bins.counts.sum() < _FEW:
+    return _TOO_FEW
   known = bins.counts > 0
   weights = bins.counts[known] / bins.counts.sum()
   confidence = 100 * float(weights @ bins.confidence[known])
@@ -195,6 +218,8 @@ def groups(column: str, scores: Mapping[str, GroupScores]) -> str:
     column: that divides the clips into groups.
     scores: word of the column -> scores.
   """
+  if sum(one['n'] for one in scores.values()) < _FEW:
+    return _TOO_FEW
   order = sorted(scores, key=lambda word: scores[word]['accuracy'])
   told = [
     f'{word or "(none)"} with'

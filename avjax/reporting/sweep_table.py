@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from avjax.reporting.cells import accuracy_cell
 from avjax.reporting.comparisons import (
   NONE,
   difference,
@@ -11,7 +12,6 @@ from avjax.reporting.comparisons import (
   speaker_interval,
 )
 from avjax.reporting.markup import Table
-from avjax.reporting.tables import accuracy_cell
 from avjax.runs import finished
 from avjax.runs.candidates import Candidate
 from avjax.runs.finished import Group

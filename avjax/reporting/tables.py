@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of finished runs, and the paper's own."""
+"""Tables 1 and 2 of finished runs, that of a report, and the paper's own."""
 
 import dataclasses
 import pathlib
@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from avjax import files
-from avjax.metrics import classification, significance
-from avjax.reporting import published
+from avjax.reporting import cells, published, titles
+from avjax.reporting.cells import SCORES, SPLITS, accuracy_cell, scores
 from avjax.reporting.comparisons import (
   NONE,
   comparisons,
@@ -15,13 +15,11 @@ from avjax.reporting.comparisons import (
   speaker_interval,
 )
 from avjax.reporting.markup import FORMATS, Table
+from avjax.reporting.table_notes import notes
 from avjax.runs import registry
 from avjax.runs.finished import Group
 
-SPLITS = tuple(published.CLIPS)
-_SCORES = (
-  'training', 'validation', 'test', 'test, by speaker', 'UAR', 'F1', 'ECE',
-)  # fmt: skip
+_COLUMNS = 'network', *SPLITS, *SCORES
 _PAPER = tuple(f'paper, {split}' for split in SPLITS)
 
 
@@ -74,18 +72,18 @@ def table_1(groups: Sequence[Group]) -> Table:
   beside = any(map(published.comparable, groups))
   for variant in registry.MODELS:
     for group in ours[variant]:
-      cells = _paper(variant if published.comparable(group) else '')
-      rows.append((group.title, *_row(group), *(cells if beside else ())))
+      theirs = cells.paper(variant if published.comparable(group) else '')
+      rows.append((group.title, *_row(group), *(theirs if beside else ())))
   for clips, share, comparable in _largest_class(groups):
     paper = NONE, NONE, published.LARGEST if comparable else NONE
-    cells = (NONE, NONE, share, *[NONE] * 4, *(paper if beside else ()))
-    rows.append((f'largest class of {clips} test clips', *cells))
+    row = (NONE, NONE, share, *[NONE] * 4, *(paper if beside else ()))
+    rows.append((f'largest class of {clips} test clips', *row))
   return Table(
     'table-1',
     'Table 1: accuracy in % of the networks and baselines',
-    ('network', *_SCORES, *(_PAPER if beside else ())),
+    (*_COLUMNS, *(_PAPER if beside else ())),
     tuple(rows),
-    _notes(groups),
+    notes(groups),
   )
 
 
@@ -95,15 +93,54 @@ def table_2(groups: Sequence[Group]) -> Table:
   return Table(
     'table-2',
     'Table 2: accuracy in % of other networks and combinations',
-    ('network', *_SCORES),
+    _COLUMNS,
     tuple((g.title, *_row(g)) for g in others),
     ('Columns as in Table 1.',),
   )
 
 
+def report_table(groups: Sequence[Group]) -> Table:
+  """Returns one table of all rows, the most accurate first.
+
+  Columns without a value are left out.
+  """
+  rows = [
+    (g.title, accuracy_cell(g, 'test'), *scores(g),
+     accuracy_cell(g, 'validation'), accuracy_cell(g, 'training'))
+    for g in ranked(groups)
+  ]  # fmt: skip
+  rows += [
+    (f'largest class of {clips} test clips', share, *[NONE] * 6)
+    for clips, share, _ in _largest_class(groups)
+  ]
+  head = 'network', 'test', *SCORES, 'validation', 'training'
+  used = [k for k, column in enumerate(zip(*rows, strict=True))
+          if not k or {*column} != {NONE}]  # fmt: skip
+  return Table(
+    'accuracy',
+    'Accuracy in %, the best row first',
+    tuple(head[k] for k in used),
+    tuple(tuple(row[k] for k in used) for row in rows),
+    notes(groups, about=False),
+  )
+
+
+def ranked(groups: Sequence[Group]) -> list[Group]:
+  """Returns the groups by accuracy on test, or validation where none is."""
+
+  def share(group: Group, split: str) -> float:
+    right = fraction_correct(group, split).values()
+    return sum(right) / len(right) if right else 0.0
+
+  order = [
+    [-share(group, split) for split in SPLITS[:0:-1]] for group in groups
+  ]
+  return [groups[k] for k in sorted(range(len(groups)), key=order.__getitem__)]
+
+
 def paper_table(groups: Sequence[Group]) -> Table:
   """Returns the paper's Table 1, and which groups it can be compared with."""
-  rows = [(variant, *_paper(variant)) for variant in published.TABLE_1]
+  rows = [(variant, *cells.paper(variant)) for variant in published.TABLE_1]
   rows.append(('largest class', NONE, NONE, published.LARGEST))
   beside = [g.title for g in groups if published.comparable(g)]
   which = '; '.join(beside) if beside else 'none of those here'
@@ -140,31 +177,8 @@ def _validation(groups: Sequence[Group]) -> Table:
     (
       'The epoch was chosen on these clips, so that the figures are too high;'
       ' they are for choosing settings.',
-      *_additions(groups),
+      *titles.notes(groups),
     ),
-  )
-
-
-def _additions(groups: Sequence[Group]) -> list[str]:
-  """Returns notes on the runs whose title only counts their additions."""
-  titles = defaultdict(list)
-  for group in groups:
-    if len(group.first.recipe) > 2:
-      titles[', '.join(group.first.recipe)].append(group.title)
-  return [
-    f'Additions to the training of {"; ".join(named)}: {recipe}'
-    for recipe, named in titles.items()
-  ]
-
-
-def _paper(variant: str) -> tuple[str, ...]:
-  """Returns the paper's three cells of a row; dashes where it has none."""
-  shares = published.TABLE_1.get(variant)
-  if shares is None:
-    return (NONE,) * 3
-  return tuple(
-    _interval(f'{share:.2f}', round(share * n / 100), n)
-    for share, n in zip(shares, published.CLIPS.values(), strict=True)
   )
 
 
@@ -176,45 +190,7 @@ def _in_table_1(group: Group) -> bool:
 
 def _row(group: Group) -> tuple[str, ...]:
   """Returns three accuracies, the interval by speaker, UAR, F1 and ECE."""
-  accuracies = [accuracy_cell(group, split) for split in SPLITS]
-  tests = [r.predictions['test'] for r in group.runs if 'test' in r.predictions]
-  if not tests:
-    return (*accuracies, *[NONE] * 4)
-  scores = [
-    [100 * classification.unweighted_recall(t.counts) for t in tests],
-    [100 * classification.macro_f1(t.counts) for t in tests],
-    [
-      100 * classification.calibration_error(t.probabilities, t.label)
-      for t in tests
-    ],
-  ]
-  interval = speaker_interval(group, fraction_correct(group))
-  return (*accuracies, interval, *map(_mean_and_std, scores))
-
-
-def accuracy_cell(group: Group, split: str) -> str:
-  """Returns the accuracy cell of one split."""
-  found = [r.predictions[split] for r in group.runs if split in r.predictions]
-  if not found:
-    folds = group.first.results.get('folds', {}).get(split)
-    if folds is None:
-      return NONE
-    return _mean_and_std([100 * x for x in folds['each']]) + ' (folds)'
-  if len(found) > 1:
-    text = _mean_and_std([100 * float(one.right.mean()) for one in found])
-    return f'{text} ({len(found)} seeds)'
-  correct, total = int(found[0].right.sum()), len(found[0].right)
-  return _interval(f'{100 * correct / total:.1f}', correct, total)
-
-
-def _interval(share: str, correct: int, total: int) -> str:
-  low, high = classification.wilson_interval(correct, total)
-  return f'{share} [{100 * low:.1f}, {100 * high:.1f}] {correct}/{total}'
-
-
-def _mean_and_std(values: Sequence[float]) -> str:
-  mean, std = significance.mean_and_std(values)
-  return f'{mean:.1f}' + ('' if std is None else f' ± {std:.1f}')
+  return (*[accuracy_cell(group, split) for split in SPLITS], *scores(group))
 
 
 def _largest_class(groups: Sequence[Group]) -> list[tuple[int, str, bool]]:
@@ -231,47 +207,3 @@ def _largest_class(groups: Sequence[Group]) -> list[tuple[int, str, bool]]:
       share = f'{100 * largest / total:.1f} ({largest})'
       found.append((total, share, published.comparable(group)))
   return list(dict.fromkeys(found))
-
-
-def _data(groups: Sequence[Group]) -> list[str]:
-  """Returns notes on the clips and seeds of the groups, equal ones together."""
-  titles = defaultdict(list)
-  for group in groups:
-    data, run = group.first.config.data, group.first
-    seeds = [seed for run in group.runs for seed in run.seeds]
-    word = 'seeds' if len(seeds) > 1 else 'seed'
-    listed = ', '.join(map(str, seeds))
-    where = f'{data.store}, protocol {data.protocol}, {run.stamp}'
-    titles[f'{where}, {word} {listed}'].append(group.title)
-  return [f'{text}: {"; ".join(named)}' for text, named in titles.items()]
-
-
-def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
-  """Returns the notes below Table 1, warnings and audits first."""
-  ensembles = [
-    'Ensemble: the mean of the probabilities of the seeds. It is one run, and'
-    ' is compared as its first seed where a single seed is.'
-  ]
-  notes = [
-    f'Warning, {group.title}, seed {run.config.seed}: {text}'
-    for group in groups
-    for run in group.runs
-    for text in run.warnings
-  ]
-  notes += [
-    f'Split audit of {group.title}: {line}'
-    for group in groups
-    for line in dict.fromkeys(x for run in group.runs for x in run.audit)
-  ]
-  notes += _additions(groups)
-  notes += _data(groups)
-  notes.append(
-    'One run: accuracy [95 % Wilson interval] right/all; several: mean ±'
-    ' deviation over the seeds. By speaker: 95 % bootstrap (speakers). ECE:'
-    ' calibration error, 15 bins. UAR, F1 and ECE in %, on test.'
-  )
-  if any(map(published.comparable, groups)):
-    notes.append(f'{published.RULE}; its results stand beside theirs.')
-  if any(group.first.members > 1 for group in groups):
-    notes += ensembles
-  return tuple(notes)

@@ -15,7 +15,7 @@ from typing import Any
 from avjax import files
 from avjax.data.corpora import afew, catalogue
 from avjax.features import extraction, measuring, random_forest
-from avjax.reporting import captioned, figures, html, tables
+from avjax.reporting import captioned, figures, html, tables, titles
 from avjax.reproduction import differences
 from avjax.reproduction.request import RECORDS, ReproductionRequest
 from avjax.runs import experiment, finished
@@ -109,7 +109,9 @@ def _extract(
 
 def _report(request: ReproductionRequest, command: Sequence[str]) -> None:
   """Writes tables, figures, README.md and, last, the report."""
-  groups = finished.grouped(finished.load_all(list(request.runs())))
+  groups = titles.entitled(
+    finished.grouped(finished.load_all(list(request.runs())))
+  )
   made = tables.make_tables(groups)
   tables.write(made, request.out / 'tables')
   row = next(name for name, model in MODELS.items() if model.reference)

@@ -330,7 +330,13 @@ def grouped(runs: Sequence[FinishedRun]) -> list[Group]:
     tuple(by_seed[seed] for seed in sorted(by_seed))
     for by_seed in grouped_runs.values()
   ]
-  titles = [group[0].title for group in groups]
+  return entitled(groups, [group[0].title for group in groups])
+
+
+def entitled(
+  groups: Sequence[tuple[FinishedRun, ...]], titles: Sequence[str]
+) -> list[Group]:
+  """Returns the groups with their titles, equal ones with their folder."""
   return [
     Group(g, t if titles.count(t) == 1 else f'{t} ({_name(g[0].folder)})')
     for g, t in zip(groups, titles, strict=True)

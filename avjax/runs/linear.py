@@ -38,6 +38,7 @@ _MOMENTS = np.mean, np.std
 class Linear(Model):
   """The linear baseline."""
 
+  baseline = True
   random = False
 
   def check(self, config: Settings) -> None:

@@ -138,7 +138,8 @@ class Model(abc.ABC):
     streams: default streams, as in its file in configs/; tables name only
       others.
     table: 1 for a row of Table 1, 2 for a combination of models.
-    reference: whether tables compare the other models with this one.
+    baseline: whether tables compare the other models with this one.
+    reference: whether they do where no baseline is given: the paper's network.
     random: whether the result depends on the seed.
     replicated: whether several seeds can be fitted in one program.
     distributed: whether several processes can fit one together.
@@ -146,6 +147,7 @@ class Model(abc.ABC):
 
   streams: tuple[str, ...] = Settings().model.streams
   table = 1
+  baseline = False
   reference = False
   random = True
   replicated = False

@@ -39,8 +39,9 @@ def test_tables(trained):
   following = 'next: bin/report proposed linear --output=report.html\n'
   assert (code, error) == (0, following)
   assert '| proposed | 58.23 [54.6, 61.8]' in out
-  own = out.index('| linear, streams=audio,face |')
+  own = out.index('| linear |')
   assert own < out.index('As the paper gives it')
+  assert '- All rows: streams=audio,face' in out
   files = sorted(path.name for path in (trained / 'tables').iterdir())
   assert files == [
     f'{name}{suffix}'
@@ -89,14 +90,16 @@ def test_report(trained):
     'linear',
     '--output=page.html',
     '--clips=3',
-    '--base=linear',
+    '--base=proposed',
+    '--names=ours,simple',
+    '--title=A & B',
     cwd=trained,
   )
   assert (code, error) == (0, 'output: page.html\n')
   text = (trained / 'page.html').read_text()
-  assert text.count('<section') == 6 and text.count('<details') == 6
-  assert 'linear --output=page.html --clips=3 --base=linear' in text
-  assert 'each row less linear' in text
+  assert text.count('<section') == 5 and text.count('<details') == 6
+  assert 'linear --output=page.html --clips=3 --base=proposed' in text
+  assert 'each row less ours' in text and '<h1>A &amp; B</h1>' in text
 
 
 BAD = [
@@ -117,6 +120,7 @@ BAD = [
     'that bin/robustness has written',
   ),
   ('report', ['{}/linear', '--base={}/proposed'], 'none of the runs'),
+  ('tables', ['{}/linear', '--names=a,b'], '2 names for 1 runs'),
   ('figures', ['{}/proposed', '--output=f', '--width=2'], 'width'),
 ]
 

@@ -195,7 +195,7 @@ def test_text_has_its_place(study):
     *figures.make_figures(shown),
     *figures.make_figures(shown, look=captioned.FigureLook(7.0, scaled=True)),
     group_accuracy.picture('speaker', GROUPS, captioned.FigureLook()),
-    run_section.training({'': study.run.metrics['']}),
+    run_section.training(study.run),
   ]:
     assert ('found found' in figure.text) == (figure.name in NAMES)
     texts = words(figure.figure)
@@ -311,45 +311,50 @@ def test_what_to_see():
   said = sentences.confusion(counts, ['angry', 'sad', 'calm'])
   assert said == (
     '10 of 20 clips are right (50.0 %); the mean of the diagonal (UAR) is'
-    ' 50.8 %. Recognised best: angry with 5 of 8 (62.5 %); worst: sad with 4'
-    ' of 10 (40.0 %). Confused most often: sad taken for angry in 4 of 10'
-    ' (40.0 %); then angry taken for sad in 3 of 8 (37.5 %).'
+    ' 50.8 %. Recognised best: angry with 5 of 8; worst: sad with 4 of 10'
+    ' (40.0 %). Confused most often: sad taken for angry in 4 of 10 (40.0 %);'
+    ' then angry taken for sad in 3 of 8.'
   )
-  said = sentences.confusion(np.diag([2, 3]), ['a', 'b'])
+  said = sentences.confusion(np.diag([7, 3]), ['a', 'b'])
   assert said.endswith('No emotion is taken for another.')
+  said = sentences.confusion(np.diag([2, 3]), ['a', 'b'])
+  assert said.endswith('Too few clips to say more.') and 'best' not in said
   mean = np.array([[1, 0.5, np.nan], [0.5, 1, -0.2], [np.nan, -0.2, 1]])
-  said = sentences.attention(mean, ['a', 'b', 'c'])
+  assert 'nearly uniform' in sentences.attention(mean, ['a', 'b', 'c'], 1.02)
+  said = sentences.attention(mean, ['a', 'b', 'c'], 1.2)
   assert 'two emotions is 0.15: attention depends' in said
   assert 'Most alike are a and b (0.50), least b and c (\u22120.20).' in said
   after = np.array([[0.0, 0], [5, 0], [5, 1]])
   said = sentences.embeddings(np.array([0.2, 3.0, 1.0]), after, 'xyz')
   assert 'moves y most, by 3 times' in said and 'x least, by 0.2.' in said
   assert said.endswith('Closest after it are y and z.')
+  said = sentences.embeddings(np.array([0.01, 0.0, 0.02]), after, 'xyz')
+  assert 'hardly moved the embeddings: z most, by 0.020 times' in said
 
 
 def test_reliability():
   """Equation: points at confidence and accuracy, bars and texts of counts."""
-  shares = np.array([0.95, 0.95, 0.99, 0.55])
+  shares = np.array([0.95, 0.95, 0.99, 0.55] * 3)
   probabilities = np.stack([shares, 1 - shares], 1)
-  label = np.array([0, 1, 0, 0])
+  label = np.array([0, 1, 0, 0] * 3)
   bins = classification.reliability(probabilities, label)
-  assert bins.counts.tolist() == [0] * 8 + [1] + [0] * 5 + [3]
+  assert bins.counts.tolist() == [0] * 8 + [3] + [0] * 5 + [9]
   assert bins.confidence[14] == pytest.approx((0.95 + 0.95 + 0.99) / 3)
   assert bins.accuracy[14] == pytest.approx(2 / 3)
   error = classification.calibration_error(probabilities, label)
   gaps = np.abs(bins.confidence - bins.accuracy)
-  assert error == pytest.approx(bins.counts @ gaps / 4)
+  assert error == pytest.approx(bins.counts @ gaps / 12)
   above, below = axes_of(), axes_of()
   plots.reliability_diagram(above, below, bins)
   points = [line for line in above.lines if line.get_marker() == 'o']
   (last,) = points[-1].get_xydata()
   np.testing.assert_allclose(last, [96.333, 66.667], atol=1e-3)
-  assert [text.get_text() for text in below.texts] == ['1', '3']
+  assert [text.get_text() for text in below.texts] == ['3', '9']
   assert [bar.get_height() for bar in below.patches] == bins.counts.tolist()
   said = sentences.reliability(bins, error)
   assert 'too sure on the mean: confidence 86.0 %, accuracy 75.0 %' in said
   assert f'(ECE) {100 * error:.1f} %' in said
-  assert 'of 93 to 100 %, has 3 of 4 clips; of these 66.7 % are right' in said
+  assert 'of 93 to 100 %, has 9 of 12 clips; of these 66.7 % are right' in said
 
 
 def test_curve(tmp_path):

@@ -12,9 +12,9 @@ import pytest
 from avjax import files
 from avjax.data import corpus
 from avjax.data.store import fingerprint
-from avjax.errors import CheckpointError
+from avjax.errors import CheckpointError, ConfigError
 from avjax.metrics import classification, significance
-from avjax.reporting import figures, markup, published
+from avjax.reporting import figures, markup, published, titles
 from avjax.reporting import tables as paper_tables
 from avjax.reporting.comparisons import comparisons
 from avjax.runs import finished, joining
@@ -160,8 +160,8 @@ def test_other_rows(tmp_path):
   assert 'encoder is worse' in words and 'fusion is the stronger' in words
   first = [row[0] for row in paper_tables.table_1(groups).rows]
   assert f'linear, {STREAMS}' in first
-  titles = [table.name for table in paper_tables.make_tables(groups)]
-  assert titles == ['table-1', 'table-2', 'comparisons', 'paper']
+  made = [table.name for table in paper_tables.make_tables(groups)]
+  assert made == ['table-1', 'table-2', 'comparisons', 'paper']
 
 
 def test_comparisons(tmp_path, monkeypatch):
@@ -212,10 +212,10 @@ def with_clips(run, chosen, **synthetic):
 def test_the_base_shares_the_clips(tmp_path):
   """Law: the base is what shares most clips, which alone are compared.
 
-  The paper's network goes first among equals; made clips of another seed have
-  the same names and are others.
+  The linear baseline goes before, and among equals the paper's network; made
+  clips of another seed have the same names and are others.
   """
-  names = 'proposed', 'linear', 'average', 'majority'
+  names = 'proposed', 'last_time', 'average', 'majority'
   runs = [finished.load(make_run(tmp_path / name, name)) for name in names]
   runs[0] = with_clips(runs[0], range(8))
   runs[1] = with_clips(runs[1], range(4, 24))
@@ -224,10 +224,12 @@ def test_the_base_shares_the_clips(tmp_path):
   (table,) = comparisons(groups)
   title = f'average, {STREAMS}'
   assert table.title.endswith(f'less {title}')
-  assert f'Compared with {title}. It shares most clips' in table.notes[0]
+  assert (
+    f'Compared with {title}. It is logistic regression, if' in table.notes[0]
+  )
   assert [row[:2] for row in table.rows] == [
     (f'proposed, {STREAMS}', '8 of 24'),
-    (f'linear, {STREAMS}', '20 of 24'),
+    (f'last_time, {STREAMS}', '20 of 24'),
   ]
   gap = runs[1].predictions['test'].right - (
     runs[2].predictions['test'].right[4:].astype(float)
@@ -236,11 +238,16 @@ def test_the_base_shares_the_clips(tmp_path):
   assert table.rows[1][2] == points
   assert 'majority' in table.notes[-1]
   (given,) = comparisons(groups, base=groups[1])
-  assert given.title.endswith(f'less linear, {STREAMS}')
+  assert given.title.endswith(f'less last_time, {STREAMS}')
   assert '--base' in given.notes[0] and len(given.rows) == 2
   whole = [finished.load(tmp_path / name) for name in names[1::-1]]
   (equal,) = comparisons(finished.grouped(whole))
   assert equal.title.endswith(f'less proposed, {STREAMS}')
+  linear = finished.load(make_run(tmp_path / 'linear', 'linear'))
+  (better,) = comparisons(
+    finished.grouped([*runs, with_clips(linear, range(2, 9))])
+  )
+  assert better.title.endswith(f'less linear, {STREAMS}')
 
 
 def test_ensemble(tmp_path, monkeypatch):
@@ -270,7 +277,8 @@ def test_ensemble(tmp_path, monkeypatch):
   error = classification.calibration_error(shares, label)
   assert row['ECE'] == f'{100 * error:.1f}'
   reference, table = comparisons(groups)
-  assert title in reference.rows[0] and 'ensemble' in table.title
+  assert reference.title.endswith(f'less linear, {STREAMS}')
+  assert title in reference.rows[1] and 'ensemble' in table.title
   gaps = finished.load(linear).predictions['test'].right - right.astype(float)
   low, high = significance.clustered_bootstrap(gaps, [*named.values()])
   found = next(row for row in table.rows if row[0].startswith('linear'))
@@ -317,6 +325,65 @@ def test_titles_name_additions(tmp_path):
 
   assert title(mixup=0.2).endswith('optimiser=adamw, mixup=0.2')
   assert title(mixup=0.2, noise=0.1).endswith(', 3 additions')
+
+
+def test_titles_lack_what_all_share(tmp_path):
+  """Law: what all rows share is in one note, what all networks add in another.
+
+  Titles still tell all rows apart.
+  """
+  runs = [
+    finished.load(make_run(tmp_path / name, name))
+    for name in ('proposed', 'average', 'linear')
+  ]
+  for k, changed in enumerate(({'mixup': 0.2}, {'mixup': 0.2, 'noise': 0.1})):
+    given = dataclasses.replace(RegularisationConfig(), **changed)
+    config = dataclasses.replace(
+      runs[k].config,
+      training=dataclasses.replace(
+        runs[k].config.training, regularisation=given
+      ),
+    )
+    runs[k] = dataclasses.replace(runs[k], config=config)
+  groups = finished.grouped(runs)
+  short = titles.entitled(groups)
+  assert [g.title for g in short] == [
+    'proposed',
+    'average, noise=0.1',
+    'linear',
+  ]
+  assert titles.notes(short) == [
+    f'All rows: {STREAMS}',
+    'Additions to the training of every network: mixup=0.2',
+  ]
+  assert titles.entitled(groups[:1]) == groups[:1]
+  table = paper_tables.report_table(short)
+  share = [float(row[1].split()[0]) for row in table.rows[:3]]
+  assert share == sorted(share, reverse=True) and table.head[1] == 'test'
+
+
+@pytest.mark.parametrize(
+  'names, wanted',
+  [
+    (['ours', 'ours', 'linear'], None),
+    (['ours', 'linear'], '2 names for 3 runs'),
+    (['one', 'two', 'linear'], 'one row; give its folders one name'),
+    (['x', 'x', 'x'], "'x' for runs that differ"),
+    (['', '', 'x'], "has '' for"),
+  ],
+)
+def test_names(names, wanted, tmp_path):
+  """Law: one name for each row, or one line that says what does not fit."""
+  folders = [make_run(tmp_path / f'{k}', seed=k) for k in range(2)]
+  folders.append(make_run(tmp_path / 'linear', 'linear'))
+  groups = groups_of(*folders)
+  if wanted is None:
+    found = titles.entitled(groups, folders, names)
+    assert [g.title for g in found] == ['ours', 'linear']
+    assert [g.runs for g in found] == [g.runs for g in groups]
+  else:
+    with pytest.raises(ConfigError, match=wanted):
+      titles.entitled(groups, folders, names)
 
 
 def test_audit_is_said(tmp_path):
