@@ -217,7 +217,8 @@ class DataConfig:
   # which label of clips that have several, such as 'voice'; '' the first of
   # them, or the column `label` of a table; ours
   target: str = ''
-  # by which frames streams are standardised, one of STANDARDISINGS; ours
+  # by whose frames streams are standardised; 'speaker' uses all clips of a
+  # tested speaker, without labels (transductive); one of STANDARDISINGS; ours
   standardise: str = 'none'
   # clips of a new speaker that 'enrolment' standardises by; ours
   enrolment: int = 0
@@ -347,8 +348,9 @@ class RegularisationConfig:
   # share of the clips whose columns get the mean and standard deviation of
   # another training speaker; ours
   speaker_exchange: float = 0.0
-  # that speaker is invented: drawn like the training speakers, with this times
-  # their spread; 0 takes a real one; ours
+  # with speaker_exchange above 0: the other speaker's mean and deviation are
+  # drawn from a distribution like that of the training speakers, this many
+  # times as wide; 0 takes a real training speaker; ours
   speaker_spread: float = 0.0
   # the network that predicts is a moving average of the steps; its decay;
   # Polyak and Juditsky (1992)
