@@ -101,11 +101,6 @@ def test_from_a_model_to_a_prediction(corpus):
   np.testing.assert_allclose(got, wanted, atol=2e-6)
   error = fails(*asked, '--model=r.zip', '--stream=bank:other.onnx', cwd=corpus)
   assert 'other.onnx has' in error and error.count('SHA-256') == 1
-  for more in ('--stream=bank:bank.onnx', '--stream=bank:other.onnx,hop=0.02'):
-    error = fails(
-      *asked, '--model=r.zip', '--stream=bank:other.onnx', more, cwd=corpus
-    )
-    assert 'given twice' in error or 'has hop, and the stream keeps' in error
   error = fails(*asked, '--model=r.zip', '--window=0.6', cwd=corpus)
   assert 'without streams of ONNX models (audio.bank)' in error
 

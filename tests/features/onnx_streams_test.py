@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from avjax import onnx_stream
 from avjax.clips import Clip, RawClip, UnreadStreams
 from avjax.data import corpus, store
 from avjax.errors import AvjaxError, DataError
@@ -295,6 +296,17 @@ def test_a_flag_is_refused(tmp_path, monkeypatch, text, message):
   onnx_made.bank(pathlib.Path('m.onnx'))
   with pytest.raises(AvjaxError, match=message):
     onnx_model.given(text)
+
+
+def test_files_of_streams():
+  """Law: a file for each stream; settings, or a second file, are refused."""
+  assert onnx_stream.places(['a:m.onnx', 'b:m.onnx']) == {
+    'a': 'm.onnx', 'b': 'm.onnx',
+  }  # fmt: skip
+  with pytest.raises(AvjaxError, match='is given twice'):
+    onnx_stream.places(['a:m.onnx', 'a:n.onnx'])
+  with pytest.raises(AvjaxError, match='has hop, and the stream keeps'):
+    onnx_stream.places(['a:m.onnx,hop=0.5'])
 
 
 def test_a_model_reads_one_stream_of_sound():
