@@ -343,6 +343,8 @@ def test_the_stream_of_sound_that_is_read(unread):
     assert made.shapes['audio'] == arrays[wanted].shape
   with pytest.raises(DataError, match=r"'audio.face', .* has audio.voice, sh"):
     corpus.heard(clip, ModelConfig(streams=('audio.face', 'shape')))
+  with pytest.raises(DataError, match=r"'voice', .* has audio.voice, shape"):
+    corpus.heard(clip, ModelConfig(streams=('voice', 'shape')))
   del arrays['audio']
   with pytest.raises(DataError, match=r"'audio', .* it has audio.voice, shape"):
     corpus.heard(Clip('one', arrays), ModelConfig(streams=('sound',)))
