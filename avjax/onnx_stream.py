@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avjax.errors import ConfigError
@@ -26,7 +26,7 @@ class OnnxStream:
 
   Attributes:
     name: of the stream; that of sound is 'audio.' and the name in a store.
-    file: path of the model; only its last part in an extractor's file.
+    file: path of the model; '' in an extractor's file, and of a bundle's model.
     sha256: of the model.
     of: 'sound' or 'face'.
     output: which output of the model; '' for its only one.
@@ -135,6 +135,11 @@ SETTINGS = tuple(
   if field.name not in ('name', 'file', 'sha256')
 )
 """What --stream and the metadata of a model may set."""
+OF_OTHERS = {
+  SOUND: ('size', 'margin', 'pixel', 'mean', 'std', 'colour', 'layout'),
+  FACE: ('rate', 'window', 'hop', 'piece', 'normalise'),
+}
+"""'sound' or 'face' -> the settings that it does not have."""
 
 
 def parsed(text: str) -> tuple[str, str, dict[str, str]]:
@@ -161,6 +166,26 @@ def parsed(text: str) -> tuple[str, str, dict[str, str]]:
       ' NAME:FILE.onnx,key=value,... such as voice:w.onnx,rate=16000,hop=0.02'
     )
   return name, file, options
+
+
+def places(texts: Iterable[str]) -> dict[str, str]:
+  """Returns name of a stream -> its file, of flags 'NAME:FILE'.
+
+  Raises:
+    ConfigError: a text is not of that form, or a stream has two files.
+  """
+  found: dict[str, str] = {}
+  for text in texts:
+    name, file, options = parsed(text)
+    if options:
+      raise ConfigError(
+        f'--stream={text} has {next(iter(options))}, and the stream keeps the'
+        ' settings that it was extracted with; leave it out'
+      )
+    if name in found:
+      raise ConfigError(f'--stream={name}:... is given twice; give it once')
+    found[name] = file
+  return found
 
 
 def typed(values: Mapping[str, str], whose: str) -> dict[str, Any]:

@@ -181,6 +181,15 @@ class ModelConfig:
         " stream: use it alone, or call the stream 'audio'"
       )
 
+  @property
+  def stated(self) -> tuple[str, ...]:
+    """The streams as they are asked for: with the audio that is read."""
+    heard = f'.{self.audio}' if self.audio else ''
+    return tuple(
+      name + heard if name in ('audio', 'sound') else name
+      for name in self.streams
+    )
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
@@ -205,9 +214,11 @@ class DataConfig:
   validation_share: float = 0.2
   # draws the balanced groups and those validation speakers; ours
   grouping_seed: int = 0
-  # which label, where clips have several: 'voice', ...; '' the plain one; ours
+  # which label of clips that have several, such as 'voice'; '' the first of
+  # them, or the column `label` of a table; ours
   target: str = ''
-  # by which frames streams are standardised, one of STANDARDISINGS; ours
+  # by whose frames streams are standardised; 'speaker' uses all clips of a
+  # tested speaker, without labels (transductive); one of STANDARDISINGS; ours
   standardise: str = 'none'
   # clips of a new speaker that 'enrolment' standardises by; ours
   enrolment: int = 0
@@ -337,8 +348,9 @@ class RegularisationConfig:
   # share of the clips whose columns get the mean and standard deviation of
   # another training speaker; ours
   speaker_exchange: float = 0.0
-  # that speaker is invented: drawn like the training speakers, with this times
-  # their spread; 0 takes a real one; ours
+  # with speaker_exchange above 0: the other speaker's mean and deviation are
+  # drawn from a distribution like that of the training speakers, this many
+  # times as wide; 0 takes a real training speaker; ours
   speaker_spread: float = 0.0
   # the network that predicts is a moving average of the steps; its decay;
   # Polyak and Juditsky (1992)
@@ -410,30 +422,30 @@ class TrainingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticConfig:
-  """The synthetic corpus (`data.store = 'synthetic'`); all of it ours.
+  """The synthetic corpus (`data.store = 'synthetic'`).
 
   Amplitudes are per frame, in standard deviations of the noise.
   """
 
-  # draws the corpus; the `seed` at the top is that of the run
+  # draws the corpus; the `seed` at the top is that of the run; ours
   seed: int = 0
-  training: int = 700  # clips to train on; the paper has 711
-  validation: int = 300  # clips to choose the epoch on; the paper has 371
-  test: int = 500  # clips to test on; the paper has 539
-  speakers: int = 10  # of each split; no speaker is in two splits
-  shortest: int = 40  # video frames of the shortest clip, 25 a second
-  longest: int = 80  # video frames of the longest clip
-  # parts of a clip that show an emotion each; one of them gives the label
+  training: int = 700  # clips to train on; the paper has 711; ours
+  validation: int = 300  # clips to choose the epoch on; the paper has 371; ours
+  test: int = 500  # clips to test on; the paper has 539; ours
+  speakers: int = 10  # of each split; no speaker is in two splits; ours
+  shortest: int = 40  # video frames of the shortest clip, 25 a second; ours
+  longest: int = 80  # video frames of the longest clip; ours
+  # parts of a clip that show an emotion each; one of them gives the label; ours
   segments: int = 4
-  share: float = 0.18  # of the frames of a clip that one segment takes
+  share: float = 0.18  # of the frames of a clip that one segment takes; ours
   # video frames from one event (a beat of the face, an onset of the voice) to
-  # the next
+  # the next; ours
   spacing: int = 5
-  # how far a segment's expression moves the face, in all of its frames
+  # how far a segment's expression moves the face, in all of its frames; ours
   expression: float = 1.5
-  # how far the mark of the segment that counts moves the face
+  # how far the mark of the segment that counts moves the face; ours
   marker: float = 2.0
-  # how large beats of the face and onsets of the voice are
+  # how large beats of the face and onsets of the voice are; ours
   event: float = 20.0
 
   def __post_init__(self):

@@ -40,6 +40,12 @@ PARSED = {
     "figures]' && bin/predict": 'tests/bin/extract_sound_test.py predicts by a'
     ' bundle, and tests/recognition/bundle_test.py reads the ready model',
   },
+  'docs/README.md': {
+    'bin/predict clips/s00_0000.mp4': 'README.md has the same commands',
+  },
+  'docs/install.md': {
+    '--workdir=runs/check': 'README.md trains so',
+  },
   'docs/start.md': {
     'bin/predict new.mp4': 'README.md has the same commands',
   },
@@ -52,6 +58,7 @@ PARSED = {
   'docs/data.md': {
     '--shard=1/2': 'tests/bin/extract_test.py runs it, and compares the bytes',
     'grouping=balanced': 'tests/data/protocols_test.py balances groups',
+    'protocol=loso': 'tests/bin/train_test.py leaves speakers out',
     '--config.data.enrolment=4': 'needs 17 clips of every speaker; run by'
     ' tests/runs/enrolment_test.py',
     'RAVDESS/audio stores/takes': 'tests/bin/extract_sound_test.py runs it on'
@@ -115,6 +122,7 @@ PARSED = {
   },
   'docs/tutorials/train.md': {
     'bin/synthesise': 'tests/docs/clone.py runs it for all pages',
+    'stores/unsplit': 'tests/bin/extract_sound_test.py extracts for folds',
   },
   'docs/tutorials/speakers.md': {
     'recommended.py': 'tests/bin/train_test.py trains every config',

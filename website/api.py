@@ -4,9 +4,11 @@ import ast
 import pathlib
 
 _HEAD = """\
-# Python
+# Python API
 
-Made from the docstrings and signatures. `Float[Array, 'B T D']` is an array of
+Names, arguments, shapes and errors. How they are used is on
+[another page](../python.md); which of them stay as they are from one version to
+the next, on [a third](../stability.md). `Float[Array, 'B T D']` is an array of
 floats with the axes B, T and D; letters that recur stand for the same number.
 Arrays of JAX and of NumPy are both taken. Names of `avjax` itself are imported
 when they are first used.

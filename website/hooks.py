@@ -27,8 +27,15 @@ _MADE = {
   'reference/files.md': run_files.page,
 }
 """Page of the site -> what makes it from the project's sources."""
+_SELDOM = ('overview.md', 'build.md', 'reference/api.md')
+"""Pages that have words of all others; a search finds them last."""
 _OWN = ('site.css', 'site.js', 'iframe-worker.js', 'mark.svg')
 """Files beside this one that the site needs."""
+_NUMBERS = re.compile(
+  r'[\d.]+ ± [\d.]+(?: \[[^\]<]+\])?'
+  r'|(?:[\d.]+ )?\[[-+\u2212\d.]+, [-+\u2212\d.]+\]'
+)
+"""`62.3 ± 4.4`, `65.8 [60.8, 70.8]`, and both together."""
 _TABLE = re.compile(r'<table>.*?</table>', re.DOTALL)
 _PICTURE = re.compile(r'<p>(<img [^>]*src="([^"]*)"[^>]*>)</p>', re.DOTALL)
 
@@ -53,11 +60,15 @@ def on_page_markdown(
   markdown: str, *, page: Page, config: MkDocsConfig, files: Files
 ) -> str:
   """Returns a page whose links lead to pages of the site."""
+  if page.file.src_uri in _SELDOM:
+    page.meta['search'] = {'boost': 0.4}
   titles = {
     file.src_uri: links.title(file.content_string)
     for file in files.documentation_pages()
   }
   titles['overview.md'] = 'README'
+  if page.file.src_uri == 'overview.md':
+    markdown = markdown.replace('# avjax', '# README', 1)
   return links.mended(markdown, page.file.src_uri, titles)
 
 
@@ -75,7 +86,9 @@ def on_post_build(*, config: MkDocsConfig) -> None:
 
 
 def _scrolling(found: re.Match[str]) -> str:
+  """Returns a table in a box that scrolls, with numbers that do not break."""
+  table = _NUMBERS.sub(lambda one: one[0].replace(' ', '&nbsp;'), found[0])
   return (
     '<div class="scroll" tabindex="0" role="group" aria-label="table">'
-    f'{found[0]}</div>'
+    f'{table}</div>'
   )

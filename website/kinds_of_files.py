@@ -61,12 +61,12 @@ _RUN = FolderKind(
       },
       more={'settings': 'every [setting](settings.md), by section'},
     ),
-    FileKind(('metrics.jsonl',), 'a line an epoch', 'EpochLine', lines=True),
+    FileKind(('metrics.jsonl',), 'one line per epoch', 'EpochLine', lines=True),
     FileKind(
       ('predictions.csv',),
-      'a row a clip of every evaluated split: `clip`, `split`, `label` (empty'
-      ' if unknown), `predicted`, then a column an emotion with its'
-      ' probability, of six decimals. Of several seeds the mean',
+      'one row per clip of every evaluated split: `clip`, `split`, `label`'
+      ' (empty if unknown), `predicted`, then a column for each emotion with'
+      ' its probability, to six decimals. Of several seeds the mean',
     ),
     FileKind(
       ('results.json',),
@@ -129,8 +129,8 @@ _RUN = FolderKind(
 _STORE = FolderKind(
   'A store',
   'What `bin/extract` and `bin/ingest` make and `bin/train` reads. With'
-  ' `--fit_on=folds` there is an ordinary store a fold, `fold-0`, ..., and'
-  ' `folds.json`. While `bin/extract` is at work, what is measured lies in'
+  ' `--fit_on=folds` there is an ordinary store for each fold, `fold-0`, ...,'
+  ' and `folds.json`. While `bin/extract` is at work, what is measured lies in'
   ' `OUT.work`.',
   (
     FileKind(
@@ -157,7 +157,7 @@ _STORE = FolderKind(
     ),
     FileKind(
       ('clips/*.npz',),
-      'a clip: an array (frames, width) of float32 a stream, and `truth.NAME`'
+      'a clip: per stream an array (frames, width) of float32, and `truth.NAME`'
       ' of a made one',
       shown=('clips/000000-NAME.npz',),
     ),
@@ -256,7 +256,7 @@ _ANSWERS = {
   'mean?': 'of a time line: emotion -> mean probability',
   'count?': 'of time lines of all faces: how many',
   'faces?': 'of time lines of all faces: what is said of each',
-  'timeline?': 'of a time line: a row a window, as in the table',
+  'timeline?': 'of a time line: one row per window, as in the table',
 }
 _PREDICTIONS = FolderKind(
   'Predictions',
@@ -275,8 +275,8 @@ _PREDICTIONS = FolderKind(
     ),
     FileKind(
       ('answers.jsonl', '*.csv.jsonl'),
-      'of `--jsonl`: an answer a line, as they come; what is here is not asked'
-      ' again',
+      'of `--jsonl`: one answer per line, as they come; files with an answer'
+      ' here are not asked again',
       _ANSWERS
       | {
         'sha256': 'of the file',
@@ -394,7 +394,7 @@ _MADE = FolderKind(
   (
     FileKind(
       ('truth.jsonl',),
-      'a line a clip: what was drawn',
+      'one line per clip: what was drawn',
       {
         'clip': 'its file',
         'emotion': 'that was drawn',

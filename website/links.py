@@ -11,6 +11,7 @@ MOVED = {
   'BENCHMARKS.md': 'benchmarks.md',
   'BENCHMARKS.png': 'benchmarks.png',
   'CHANGELOG.md': 'changelog.md',
+  'avjax/pretrained/ravdess.md': 'ravdess.md',
   'avjax/settings.py': 'reference/settings.md',
   'avjax/__init__.py': 'reference/api.md',
   'avjax/runs/folder.py': 'reference/files.md',

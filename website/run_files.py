@@ -197,7 +197,7 @@ def _records(fields: list[Field], classes: Classes) -> list[str]:
 
 def _table(fields: list[Field], classes: Classes) -> Iterator[str]:
   typed = any(field.kind for field in fields)
-  yield '| field | type | |' if typed else '| field | |'
+  yield '| field | type | what it is |' if typed else '| field | what it is |'
   yield '|---|---|---|' if typed else '|---|---|'
   for field in fields:
     optional = '*optional* ' if field.optional else ''

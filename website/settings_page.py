@@ -31,6 +31,7 @@ The lists that settings above refer to.
 _SOURCE = re.compile(
   r'; ((?:Section|Eqs?\.|Figure|Table|[A-Z][a-z]+ )[^;]*|ours)$'
 )
+_QUOTED = re.compile(r"(?<!\w)'[^' ]*'(?!\w)")
 _LIST = re.compile(r'(?<=of )[A-Z]{5,}\b')
 
 
@@ -124,6 +125,7 @@ def _said(
   )
   found = _SOURCE.search(said)
   about = said[: found.start()] if found else said
+  about = _QUOTED.sub(r'`\g<0>`', about)
   about = _LIST.sub(lambda word: f'[{word[0]}](#{word[0].lower()})', about)
   return about, found[1] if found else ''
 

@@ -153,11 +153,14 @@ def heard(clip: Clip, model: ModelConfig) -> Clip:
   """
   own, name = clip.streams, f'{AUDIO}.{model.audio}' if model.audio else AUDIO
   sounds = [stream for stream in own if is_sound(stream)]
+  lacking = [k for k in model.streams if k not in own and f'{AUDIO}.{k}' in own]
   if name not in sounds and (
     model.audio or (sounds and {AUDIO, SOUND} & set(model.streams))
   ):
+    lacking = [name]
+  if lacking:
     raise DataError(
-      f'{clip.name} has no stream {name!r}, which the model reads; it has'
+      f'{clip.name} has no stream {lacking[0]!r}, which the model reads; it has'
       f' {", ".join(own)}: set model.streams to some of these, or extract it'
       ' with that stream'
     )

@@ -42,10 +42,9 @@ class FaceColumns:
     if channels not in (None, _CHANNELS) or any(
       side not in (None, self._side) for side in sides
     ):
-      shape = ', '.join('any' if d is None else str(d) for d in model.dims)
       raise DataError(
-        f'{model.name} has an input of shape ({shape}); wanted 3 channels of'
-        f' {self._side} x {self._side} pixels in the layout {self._layout}:'
+        f'{model.name} has an input of shape {model.shape}; wanted 3 channels'
+        f' of {self._side} x {self._side} pixels in the layout {self._layout}:'
         ' correct size= and layout=, or export it so'
       )
     blank = np.zeros((1, self._side, self._side, _CHANNELS), np.uint8)

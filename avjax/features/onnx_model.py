@@ -13,6 +13,7 @@ import numpy as np
 from avjax.errors import ConfigError, DataError
 from avjax.onnx_stream import (
   FACE,
+  OF_OTHERS,
   SETTINGS,
   SOUND,
   OnnxStream,
@@ -131,16 +132,32 @@ class OnnxModel:
       )
     return made.astype(np.float32)
 
+  @property
+  def shape(self) -> str:
+    """The shape of the input, for messages."""
+    return f'({", ".join("any" if d is None else str(d) for d in self.dims)})'
+
   def rows(self, items: int) -> int:
     """Returns how many items of so many numbers one batch has."""
     return self.dims[0] or max(1, min(64, 2**20 // items))
 
   def batch(self, items: np.ndarray) -> np.ndarray:
-    """Returns the output for items, at most a batch, without padding rows."""
-    fill = (self.dims[0] or len(items)) - len(items)
-    if fill:
+    """Returns the output for items, at most a batch, without padding rows.
+
+    Raises:
+      DataError: the model cannot take them, or has no values for each of them.
+    """
+    count = len(items)
+    if fill := (self.dims[0] or count) - count:
       items = np.concatenate([items, np.zeros((fill, *items.shape[1:]))])
-    return self(items)[: len(items) - fill]
+    made = self(items)
+    if made.shape[:1] != items.shape[:1] or not made.shape[-1]:
+      raise DataError(
+        f'{self.name} gives values of shape {made.shape} for an input of shape'
+        f' {items.shape}; the first axis must be that of the batch, and there'
+        ' must be values: choose another output, or export it so'
+      )
+    return made[:count]
 
 
 def _line(error: Exception) -> str:
@@ -161,13 +178,18 @@ def given(text: str) -> OnnxStream:
   path = pathlib.Path(file).expanduser().absolute()
   content = _read(path)
   model = OnnxModel(content, path.name, flags.get('output', ''))
-  known = {k: v for k, v in model.metadata.items() if k in SETTINGS}
-  values = typed(known, f'the metadata of {path.name}') | flags
+  known = {*SETTINGS} - {*flags}
+  stated = {k: v for k, v in model.metadata.items() if k in known}
+  values = typed(stated, f'the metadata of {path.name}') | flags
   if values.setdefault('of', model.of) != model.of:
-    shape = ', '.join('any' if d is None else str(d) for d in model.dims)
     raise DataError(
-      f'{path.name} has an input of shape ({shape}), which is one of'
+      f'{path.name} has an input of shape {model.shape}, which is one of'
       f' {model.of}; leave out of={values["of"]}'
+    )
+  if vain := [key for key in flags if key in OF_OTHERS[model.of]]:
+    raise ConfigError(
+      f'--stream={name}:... has {vain[0]}, and {path.name} is a model of'
+      f' {model.of}, which has no such setting; leave it out'
     )
   return OnnxStream(name, str(path), digest(content), **values)
 

@@ -42,9 +42,12 @@ class SoundColumns:
     self._stream, self._model = stream, model
     self._fixed = model.dims[-1]  # samples of the input, or None for any number
     self._hop = stream.samples('hop')
-    if len(model.dims) == 3 and model.dims[1] not in (None, 1):
+    # The last axis of (any, any, 80) is hardly samples: bands of a spectrogram.
+    channels, last = model.dims[1:] if len(model.dims) == 3 else (1, 0)
+    if channels != 1 and (channels, last) != (None, None):
       raise DataError(
-        f'{model.name} takes {model.dims[1]} channels of sound; wanted one'
+        f'{model.name} has an input of shape {model.shape}; wanted sound of'
+        ' shape (batch, samples) or (batch, 1, samples): export it so'
       )
     if stream.window or self._fixed is None:
       self._window = stream.samples('window')

@@ -67,8 +67,10 @@ class FinishedRun:
   @property
   def streams(self) -> str:
     """The model's streams; '' for those of its file in configs/."""
-    streams = self.config.model.streams
-    return '' if streams == self.model.streams else ','.join(streams)
+    model = self.config.model
+    if model.streams == self.model.streams and not model.audio:
+      return ''
+    return ','.join(model.stated)
 
   @property
   def stamp(self) -> str:
@@ -156,10 +158,11 @@ class FinishedRun:
 
     Empty, with a note, if the store is missing or is not that of the run.
     """
+    model = self.config.model
     config = Settings(
       data=self.config.data,
       synthetic=self.config.synthetic,
-      model=ModelConfig(streams=self.config.model.streams),
+      model=ModelConfig(streams=model.streams, audio=model.audio),
     )
     return _speakers(config, self.info.store, self.info.data_fingerprint)
 

@@ -111,6 +111,8 @@ def changed(config: Settings, changes: Any, path: object) -> Settings:
   """
   _check(changes, path)
   content = settings_json(config)
+  if 'model.streams' in changes:  # which say what audio, too
+    content['model']['audio'] = ''
   for key, value in changes.items():
     *sections, name = key.split('.')
     inner: Any = content

@@ -119,7 +119,7 @@ class _Search:
     """Returns the clips; they are read once for all that read the same."""
     key = json.dumps(
       [settings_json(config)[name] for name in ('data', 'synthetic')]
-      + [config.model.streams]
+      + [config.model.stated]
     )
     if key not in self._read:
       self._read[key] = preparation.prepare(config)

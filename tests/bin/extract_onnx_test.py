@@ -8,6 +8,9 @@ import pytest
 
 import avjax
 from avjax.data import store
+from avjax.errors import AvjaxError
+from avjax.runs import finished
+from avjax.streaming import live_stream
 from tests.bin.extract_sound_test import NAMES, make_corpus
 from tests.bin.programs import ROOT, fails, forked
 from tests.features import onnx_made
@@ -75,11 +78,20 @@ def test_from_a_model_to_a_prediction(corpus):
   config = json.loads((corpus / 'r/config.json').read_text())
   model = config['settings']['model']
   assert (model['streams'], model['audio']) == (['shape', 'audio'], 'bank')
+  finished_run = finished.load(corpus / 'r')
+  assert finished_run.title.endswith('streams=shape,audio.bank')
+  assert len(finished_run.speakers) == len(NAMES)
   # A file of sound has no face.
   clip = store.read(corpus / 'one')[0]
   blind = clip.changed(lambda name, x: x if name == 'audio.bank' else 0 * x)
   made = avjax.load(corpus / 'r')
   (wanted,) = made.outcome([made.features(blind)]).probabilities
+  with pytest.raises(AvjaxError, match=r'hears audio\.bank, which an'):
+    live_stream.stream(made)
+  error = fails(
+    'robustness', 'r', '--output=o', '--corpus=R/audio', cwd=corpus,
+  )  # fmt: skip
+  assert 'hears audio.bank, which is not measured' in error
   does(corpus, 'bundle', 'r', 'r.zip', '--about=noise')
   shutil.rmtree(corpus / 'one')
   (corpus / 'bank.onnx').unlink()

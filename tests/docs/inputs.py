@@ -25,8 +25,9 @@ def fill(folder: pathlib.Path, made: Sequence[pathlib.Path]) -> None:
     made: clips of talking faces, 12 or more.
   """
   _videos(folder / 'my_videos', made)
-  for name in ('new.mp4', 'other.mp4'):
-    shutil.copy(made[0], folder / name)
+  (folder / 'others').mkdir()
+  for name in ('new', 'other', 'others/s00_0003', 'others/s00_0005'):
+    shutil.copy(made[0], folder / f'{name}.mp4')
   _ravdess(folder / 'RAVDESS', made)
   _takes(folder / 'RAVDESS')
   _features(folder / 'my_features')

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from avjax import onnx_stream
 from avjax.clips import Clip, RawClip, UnreadStreams
 from avjax.data import corpus, store
 from avjax.errors import AvjaxError, DataError
@@ -69,6 +70,13 @@ def test_sound_equals_numpy(tmp_path, kind):
       made(wave), (np.array(rows) @ filters) ** 2, rtol=1e-5, atol=1e-5
     )
   assert not made(np.zeros(6400)).any()
+
+
+def test_flags_win(tmp_path):
+  """Law: of a setting that a flag has, the metadata may say anything."""
+  onnx_made.bank(tmp_path / 'm.onnx', hop='often', rate=8000, author='me')
+  made = onnx_model.given(f'x:{tmp_path}/m.onnx,hop=0.5')
+  assert (made.hop, made.rate) == (0.5, 8000)
 
 
 def test_sound_of_a_clip_is_normalised(tmp_path):
@@ -210,6 +218,20 @@ def odd(path, what):
     onnx_made.write(path, same, [400], [400], {})
   elif what == 'grey':
     onnx_made.write(path, same, ['n', 1, 8, 8], ['n', 1, 8, 8], {})
+  elif what == 'one number':
+    nodes = [helper.make_node('ReduceMean', ['x'], ['y'], keepdims=0)]
+    onnx_made.write(path, nodes, ['n', 400], [], {})
+  elif what in ('bands', 'mixed', 'empty'):
+    shape = {'bands': ['n', 'frames', 80], 'mixed': ['n', 3, 8, 8]}
+    nodes = [helper.make_node('ReduceMean', ['x', 'a'], ['y'], keepdims=0)]
+    constants = {'a': np.array([0, 1] if what == 'mixed' else [1])}
+    if what == 'empty':
+      nodes = [helper.make_node('Slice', ['x', 'a', 'b', 'c'], ['y'])]
+      constants = {
+        k: np.array([v]) for k, v in zip('abc', (0, 0, 1), strict=True)
+      }
+    given = shape.get(what, ['n', 400])
+    onnx_made.write(path, nodes, given, None, constants)
   elif what == 'frames':
     onnx_made.frames(path)
   elif what == 'bad rate':
@@ -235,11 +257,16 @@ def odd(path, what):
     ('bank', ',hops=1', "no setting 'hops'; did you mean hop"),
     ('bank', ',hop=1,hop=2', 'has hop twice'),
     ('bank', ',hop=0.01,output=z', "outputs y; choose one with output=y.*'z'"),
-    ('bank', ',hop=0.01,mean=1/2', 'it must be one number or three'),
+    ('grey', ',mean=1/2', 'it must be one number or three'),
+    ('bank', ',hop=0.01,size=8', 'has size, .* a model of sound'),
     ('bank', ',hop=0.01,whiten=6', 'whiten .* is 6; it must be at most 5'),
     ('bank', ',rate=10', 'rate of the stream .* from 1000 to'),
     ('bad rate', '', "rate of the metadata of m.onnx is 'high'"),
     ('frames', ',window=0.025,hop=0.01', r'shape \(1, 2, 3\) for 880'),
+    ('one number', ',hop=0.01', r'shape \(\) for .* \(1, 400\); the first'),
+    ('bands', ',hop=0.01', r'shape \(any, any, 80\); wanted sound of shape'),
+    ('mixed', '', r'shape \(8, 8\) for .* \(1, 3, 8, 8\); the first axis'),
+    ('empty', ',hop=0.01', 'there must be values'),
     ('NaN', ',hop=0.01', "stream 'x' has a NaN or infinite value in frame 0"),
   ],
 )  # fmt: skip
@@ -269,6 +296,17 @@ def test_a_flag_is_refused(tmp_path, monkeypatch, text, message):
   onnx_made.bank(pathlib.Path('m.onnx'))
   with pytest.raises(AvjaxError, match=message):
     onnx_model.given(text)
+
+
+def test_files_of_streams():
+  """Law: a file for each stream; settings, or a second file, are refused."""
+  assert onnx_stream.places(['a:m.onnx', 'b:m.onnx']) == {
+    'a': 'm.onnx', 'b': 'm.onnx',
+  }  # fmt: skip
+  with pytest.raises(AvjaxError, match='is given twice'):
+    onnx_stream.places(['a:m.onnx', 'a:n.onnx'])
+  with pytest.raises(AvjaxError, match='has hop, and the stream keeps'):
+    onnx_stream.places(['a:m.onnx,hop=0.5'])
 
 
 def test_a_model_reads_one_stream_of_sound():
@@ -305,6 +343,8 @@ def test_the_stream_of_sound_that_is_read(unread):
     assert made.shapes['audio'] == arrays[wanted].shape
   with pytest.raises(DataError, match=r"'audio.face', .* has audio.voice, sh"):
     corpus.heard(clip, ModelConfig(streams=('audio.face', 'shape')))
+  with pytest.raises(DataError, match=r"'voice', .* has audio.voice, shape"):
+    corpus.heard(clip, ModelConfig(streams=('voice', 'shape')))
   del arrays['audio']
   with pytest.raises(DataError, match=r"'audio', .* it has audio.voice, shape"):
     corpus.heard(Clip('one', arrays), ModelConfig(streams=('sound',)))

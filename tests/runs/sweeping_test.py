@@ -1,15 +1,18 @@
 """Sweeps: what is tried, chosen on validation alone, and tested once."""
 
 import csv
+import dataclasses
 import json
 
+import numpy as np
 import optuna
 import pytest
 
+from avjax.data import store
 from avjax.errors import ConfigError, DataError, TrainingError
 from avjax.processes import Process
 from avjax.reporting import sweep_table
-from avjax.runs import experiment, sweep_file, sweeping
+from avjax.runs import experiment, finished, sweep_file, sweeping
 from avjax.runs.linear import Linear
 from avjax.settings import Settings
 from tests.bin.programs import ROOT, fails, forked, written
@@ -132,6 +135,29 @@ def test_a_sampler_and_folds(tmp_path):
     assert config['settings']['data']['fold'] == str(choice.fold)
   rows = sweep_table.make_table(choices).rows
   assert len(rows) == 13 and rows[-1][0] == 'all folds'
+
+
+def test_settings_that_hear_other_sound(tmp_path):
+  """Law: each is trained on the stream of sound that it names."""
+  config = settings(tmp_path)
+  clips = store.read(tmp_path / 'store')
+  silent = {'audio.voice': np.zeros((5, 3), np.float32)}
+  clips = [
+    dataclasses.replace(clip, streams={**clip.streams, **silent})
+    for clip in clips
+  ]
+  data = dataclasses.replace(config.data, store=str(tmp_path / 'two'))
+  store.write(tmp_path / 'two', clips)
+  model = dataclasses.replace(config.model, streams=('audio.voice', 'face'))
+  (tmp_path / 'sweep.py').write_text(
+    "SETTINGS = [{'model.streams': ['audio.voice', 'face']},"
+    " {'model.streams': ['audio', 'face']}]"
+  )
+  given = dataclasses.replace(config, data=data, model=model)
+  sweeping.run(given, str(tmp_path / 'sweep.py'), tmp_path / 's', Process())
+  runs = [finished.load(tmp_path / f's/setting-{k}') for k in range(2)]
+  assert [run.config.model.audio for run in runs] == ['voice', '']
+  assert len({run.info.data_fingerprint for run in runs}) == 2
 
 
 @pytest.mark.parametrize(
