@@ -117,10 +117,12 @@ def figure_3(
     ' emotion; if the rows look alike, attention does not depend on the'
     ' emotion.'
   )
-  told = [f'{_all(study)}: {sentences.attention(mean, names, max(each))}']
-  if max(each) >= sentences.FLAT:
-    told = [*(_brightest(study, k) for k in chosen), *told]
-  result = ' '.join(told)
+  places = ' '.join(_brightest(study, k) for k in chosen)
+  seen = sentences.TOO_FEW
+  if len(each) >= sentences.FEW:
+    told = sentences.attention(mean, names, float(np.mean(each)))
+    seen = f'{_all(study)}: {told}'
+  result = f'{places} {seen}'
   return Figure('figure-3', drawn, numbers, caption, result, study.run.remarks)
 
 

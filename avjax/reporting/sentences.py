@@ -15,11 +15,11 @@ from avjax.shapes import Array, Float, Int
 _UNIFORM = 0.95  # entropy over that of uniform weights
 _ALIKE = 0.9  # correlation of two maps
 _CALIBRATED = 2.0  # points between confidence and accuracy
-_FEW = 10  # clips: of fewer nothing is said but how many are right
+FEW = 10  # clips: of fewer nothing is said but how many are right
 FLAT = 1.1  # times uniform: attention that is nowhere greater is uniform
 _STILL = 0.05  # of the distance between embeddings: they have not moved
 
-_TOO_FEW = 'Too few clips to say more.'
+TOO_FEW = 'Too few clips to say more.'
 
 
 def confusion(counts: Int[Array, 'N N'], names: Sequence[str]) -> str:
@@ -36,8 +36,8 @@ def confusion(counts: Int[Array, 'N N'], names: Sequence[str]) -> str:
     f'{right} of {total} clips are right ({100 * right / total:.1f} %); the'
     f' mean of the diagonal (UAR) is {uar:.1f} %.'
   )
-  if total < _FEW:
-    return f'{text} {_TOO_FEW}'
+  if total < FEW:
+    return f'{text} {TOO_FEW}'
   present = [k for k in range(len(names)) if rows[k]]
   order = sorted(present, key=lambda k: -counts[k, k] / rows[k])
   if len(order) > 1:
@@ -69,7 +69,7 @@ def signed(text: str) -> str:
 
 def _share(count: Any, total: Any) -> str:
   """Returns a count of all, in percent too unless they are few."""
-  percent = f' ({100 * count / total:.1f} %)' if total >= _FEW else ''
+  percent = f' ({100 * count / total:.1f} %)' if total >= FEW else ''
   return f'{count} of {total}{percent}'
 
 
@@ -81,12 +81,13 @@ def attention(
   Args:
     mean: correlation between the maps of each two emotions, over all clips.
     names: of the emotions.
-    greatest: attention over uniform attention, at most in any clip.
+    greatest: attention over uniform attention, the mean over the clips of what
+      it is at most.
   """
   if greatest < FLAT:
     return (
-      f'attention is nearly uniform, nowhere more than {greatest:.2f} times'
-      ' uniform, so that differences between the emotions mean nothing.'
+      f'attention is nearly uniform, at most {greatest:.2f} times uniform on'
+      ' the mean, so that differences between the emotions mean nothing.'
     )
   upper = [*itertools.combinations(range(len(names)), 2)]
   known = [pair for pair in upper if np.isfinite(mean[pair])]
@@ -164,8 +165,8 @@ def reliability(bins: Reliability, error: float) -> str:
     bins: of the clips.
     error: the expected calibration error.
   """
-  if bins.counts.sum() < _FEW:
-    return _TOO_FEW
+  if bins.counts.sum() < FEW:
+    return TOO_FEW
   known = bins.counts > 0
   weights = bins.counts[known] / bins.counts.sum()
   confidence = 100 * float(weights @ bins.confidence[known])
@@ -218,8 +219,8 @@ def groups(column: str, scores: Mapping[str, GroupScores]) -> str:
     column: that divides the clips into groups.
     scores: word of the column -> scores.
   """
-  if sum(one['n'] for one in scores.values()) < _FEW:
-    return _TOO_FEW
+  if sum(one['n'] for one in scores.values()) < FEW:
+    return TOO_FEW
   order = sorted(scores, key=lambda word: scores[word]['accuracy'])
   told = [
     f'{word or "(none)"} with'
