@@ -4,7 +4,7 @@ import numpy as np
 
 from avjax.errors import DataError
 from avjax.features import crops
-from avjax.features.onnx_model import OnnxModel
+from avjax.features.onnx_model import OnnxModel, check_finite
 from avjax.onnx_stream import OnnxStream
 from avjax.shapes import Float, Int
 
@@ -74,12 +74,7 @@ class FaceColumns:
         frames, points, some, self._side, self._stream.margin
       )
       made[k : k + rows] = self._run(faces)
-    bad = ~np.isfinite(made).all(axis=1)
-    if bad.any():
-      raise DataError(
-        f'the stream {self._stream.name!r} has a NaN or infinite value in frame'
-        f' {chosen[bad.argmax()]}; {self._model.name} cannot be used for it'
-      )
+    check_finite(made, chosen, self._stream, self._model)
     return made
 
   def _run(self, faces: np.ndarray) -> np.ndarray:

@@ -160,6 +160,25 @@ class OnnxModel:
     return made[:count]
 
 
+def check_finite(
+  rows: np.ndarray, numbers: np.ndarray, stream: OnnxStream, model: OnnxModel
+) -> None:
+  """Raises DataError for a value that is not finite.
+
+  Args:
+    rows: (n, D), the values of a model.
+    numbers: (n,), of the frames that they are of.
+    stream: which the model computes.
+    model: for the message.
+  """
+  bad = ~np.isfinite(rows).all(axis=1)
+  if bad.any():
+    raise DataError(
+      f'the stream {stream.name!r} has a NaN or infinite value in frame'
+      f' {numbers[bad.argmax()]}; {model.name} cannot be used for it'
+    )
+
+
 def _line(error: Exception) -> str:
   """Returns the first words of an error of the package."""
   return ' '.join(str(error).split())[:200]

@@ -16,7 +16,7 @@ import numpy as np
 
 from avjax.errors import DataError
 from avjax.features.audio.framing import RATE
-from avjax.features.onnx_model import OnnxModel
+from avjax.features.onnx_model import OnnxModel, check_finite
 from avjax.onnx_stream import OnnxStream
 from avjax.shapes import Float
 
@@ -108,12 +108,7 @@ class SoundColumns:
       heard /= np.sqrt(wave.var() + 1e-7)
     padded = padded[:needed]
     made = self._pieces(padded, frames) if self._many else self._windows(padded)
-    bad = ~np.isfinite(made).all(axis=1)
-    if bad.any():
-      raise DataError(
-        f'the stream {self._stream.name!r} has a NaN or infinite value in frame'
-        f' {bad.argmax()} of {frames}; {self._model.name} cannot be used for it'
-      )
+    check_finite(made, np.arange(frames), self._stream, self._model)
     return made
 
   def _windows(self, padded: np.ndarray) -> np.ndarray:
