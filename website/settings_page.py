@@ -135,12 +135,15 @@ def _values(tree: ast.Module) -> Iterator[str]:
   for node, after in zip(tree.body, [*tree.body[1:], None], strict=True):
     if not isinstance(node, ast.Assign | ast.AnnAssign):
       continue
-    name = ast.unparse(getattr(node, 'target', None) or node.targets[0])
+    target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+    name = ast.unparse(target)
     if not re.fullmatch('[A-Z]+', name):
       continue
-    listed = (
-      node.value.keys if isinstance(node.value, ast.Dict) else node.value.elts
-    )
+    if isinstance(node.value, ast.Dict):
+      listed = [key for key in node.value.keys if key]
+    else:
+      assert isinstance(node.value, ast.Tuple)
+      listed = node.value.elts
     yield f'### {name}\n'
     yield f'{", ".join(map(_value, listed))}\n'
     if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
