@@ -44,8 +44,8 @@ def made(groups: Sequence[Group], command: Sequence[str]) -> str:
   line = html.escape(shlex.join(command))
   python = html.escape(sys.version.split()[0])
   return (
-    f'{table}{shared}<p>This page was made with Python {python} by this'
-    ' command:</p>'
+    f'{table}{shared}<p>This page: made with Python {python} by this command:'
+    '</p>'
     f'<pre tabindex="0" role="region" aria-label="Command">{line}</pre>\n'
   )
 
