@@ -1,5 +1,6 @@
 """What a recogniser says of a recording: time lines of one face, or of all."""
 
+import abc
 import csv
 import dataclasses
 import io
@@ -18,13 +19,13 @@ from avjax.reporting.over_time import OverTime
 from avjax.shapes import Float
 
 
-class _Table:
+class _Table(abc.ABC):
   """What has rows of a table."""
 
   @property
+  @abc.abstractmethod
   def rows(self) -> list[dict[str, Any]]:
-    """A row a window."""
-    raise NotImplementedError
+    """One row per window."""
 
   def to_frame(self):
     """Returns the time line as a pandas DataFrame, a row a window.
